@@ -1,0 +1,413 @@
+//! Reading: borrowed, without allocating, and without a panic whatever the bytes are.
+
+use core::fmt;
+
+use serde::{
+    de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
+    forward_to_deserialize_any,
+};
+
+use super::{HEAD_BYTES, HEADER_BYTES, MAGIC, padded, tag};
+use crate::symbols;
+
+/// The bytes are not a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a document of form 1")
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// A document: a header and its root node.
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'a> {
+    root: Node<'a>,
+}
+
+impl<'a> Document<'a> {
+    /// Checks the header and the bounds of the root node; inner nodes are checked when they are reached.
+    ///
+    /// # Errors
+    /// [`Malformed`] when magic, total length or root do not fit the bytes.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let header = bytes.get(..HEADER_BYTES).ok_or(Malformed)?;
+        let total = read_u32(header, 8).ok_or(Malformed)? as usize;
+        let root = read_u32(header, 12).ok_or(Malformed)? as usize;
+        if header.get(..4) != Some(&MAGIC) || total != bytes.len() {
+            return Err(Malformed);
+        }
+        let (root, _) = Node::split(bytes.get(root..).ok_or(Malformed)?).ok_or(Malformed)?;
+        Ok(Self { root })
+    }
+
+    /// The value the document holds; for an event, the object `{user, context, configuration, shared}`.
+    #[must_use]
+    pub fn root(&self) -> Node<'a> {
+        self.root
+    }
+}
+
+/// A key to look up: well-known ones compare as integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key<'k> {
+    /// A well-known key, by its id.
+    Symbol(u16),
+    /// Any other key, by its text.
+    Text(&'k str),
+}
+
+impl<'k> Key<'k> {
+    /// The key for a text; `const`, so that `const EMAIL: Key = Key::of("email")` costs nothing when it runs.
+    #[must_use]
+    pub const fn of(text: &'k str) -> Self {
+        match symbols::id_of(text) {
+            Some(id) => Self::Symbol(id),
+            None => Self::Text(text),
+        }
+    }
+
+    /// The key's text, or `None` for an id this reader does not know.
+    #[must_use]
+    pub fn text(self) -> Option<&'k str> {
+        match self {
+            Self::Symbol(id) => symbols::name_of(id),
+            Self::Text(text) => Some(text),
+        }
+    }
+}
+
+impl<'k> From<&'k str> for Key<'k> {
+    fn from(text: &'k str) -> Self {
+        Self::of(text)
+    }
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind<'a> {
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer within ±(2^53 − 1).
+    Integer(i64),
+    /// A number that is not integral.
+    Float(f64),
+    /// A string.
+    String(&'a str),
+    /// An array.
+    Array(Array<'a>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// One value in a document.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Node<'a> {
+    tag: u8,
+    aux: u16,
+    payload: &'a [u8],
+}
+
+impl<'a> Node<'a> {
+    /// Takes the node at the start of `bytes`, and what follows it.
+    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        let [tag, _flags, aux_low, aux_high, a, b, c, d] = *head;
+        let len = u32::from_le_bytes([a, b, c, d]) as usize;
+        let payload = rest.get(..len)?;
+        // The last node of a document that was cut short still reads, if its payload is whole.
+        let rest = rest.get(padded(len)..).unwrap_or_default();
+        Some((Self { tag, aux: u16::from_le_bytes([aux_low, aux_high]), payload }, rest))
+    }
+
+    /// What this node is; `None` for a tag or payload this reader does not know.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind<'a>> {
+        Some(match self.tag {
+            tag::NULL => Kind::Null,
+            tag::FALSE => Kind::Bool(false),
+            tag::TRUE => Kind::Bool(true),
+            tag::INTEGER => Kind::Integer(i64::from_le_bytes(self.payload.try_into().ok()?)),
+            tag::FLOAT => Kind::Float(f64::from_le_bytes(self.payload.try_into().ok()?)),
+            tag::STRING => Kind::String(core::str::from_utf8(self.payload).ok()?),
+            tag::ARRAY => Kind::Array(Array { size: self.aux, rest: self.payload }),
+            tag::OBJECT => Kind::Object(Object { size: self.aux, rest: self.payload }),
+            _ => return None,
+        })
+    }
+
+    /// Whether this is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.tag == tag::NULL
+    }
+
+    /// The boolean, if it is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.kind()? {
+            Kind::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it is one.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.kind()? {
+            Kind::Integer(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The number, integral or not.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self.kind()? {
+            Kind::Integer(value) => Some(value as f64),
+            Kind::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The string, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&'a str> {
+        match self.kind()? {
+            Kind::String(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The elements, if it is an array.
+    #[must_use]
+    pub fn as_array(&self) -> Option<Array<'a>> {
+        match self.kind()? {
+            Kind::Array(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The members, if it is an object.
+    #[must_use]
+    pub fn as_object(&self) -> Option<Object<'a>> {
+        match self.kind()? {
+            Kind::Object(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The member of that name, if this is an object that has it.
+    #[must_use]
+    pub fn get<'k>(&self, key: impl Into<Key<'k>>) -> Option<Node<'a>> {
+        self.as_object()?.get(key.into())
+    }
+
+    fn key(&self) -> Option<Key<'a>> {
+        match self.tag {
+            tag::SYMBOL => Some(Key::Symbol(self.aux)),
+            tag::STRING => core::str::from_utf8(self.payload).ok().map(Key::Text),
+            _ => None,
+        }
+    }
+
+    /// Whether this key node is `key`, without checking its UTF-8.
+    fn is_key(&self, key: Key<'_>) -> bool {
+        match key {
+            Key::Symbol(id) => self.tag == tag::SYMBOL && self.aux == id,
+            Key::Text(text) => self.tag == tag::STRING && self.payload == text.as_bytes(),
+        }
+    }
+}
+
+/// The elements of an array, in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Array<'a> {
+    size: u16,
+    rest: &'a [u8],
+}
+
+impl<'a> Array<'a> {
+    /// How many elements there are; at 65 535 this is a lower bound.
+    #[must_use]
+    pub fn size_hint(&self) -> usize {
+        usize::from(self.size)
+    }
+}
+
+impl<'a> Iterator for Array<'a> {
+    type Item = Node<'a>;
+
+    fn next(&mut self) -> Option<Node<'a>> {
+        let (node, rest) = Node::split(self.rest)?;
+        self.rest = rest;
+        Some(node)
+    }
+}
+
+/// The members of an object, in insertion order; those with a key this reader does not know are left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Object<'a> {
+    size: u16,
+    rest: &'a [u8],
+}
+
+impl<'a> Object<'a> {
+    /// How many members there are; at 65 535 this is a lower bound.
+    #[must_use]
+    pub fn size_hint(&self) -> usize {
+        usize::from(self.size)
+    }
+
+    /// The member of that name.
+    #[must_use]
+    pub fn get(&self, key: Key<'_>) -> Option<Node<'a>> {
+        let mut members = *self;
+        loop {
+            let (name, value) = members.split_member()?;
+            if name.is_key(key) {
+                return Some(value);
+            }
+        }
+    }
+
+    fn split_member(&mut self) -> Option<(Node<'a>, Node<'a>)> {
+        let (name, rest) = Node::split(self.rest)?;
+        let (value, rest) = Node::split(rest)?;
+        self.rest = rest;
+        Some((name, value))
+    }
+}
+
+impl<'a> Iterator for Object<'a> {
+    type Item = (&'a str, Node<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (name, value) = self.split_member()?;
+            if let Some(text) = name.key().and_then(Key::text) {
+                return Some((text, value));
+            }
+        }
+    }
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let (word, _) = bytes.get(at..)?.split_first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*word))
+}
+
+/// A document did not have the shape a type asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError(alloc::string::String);
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+impl de::Error for DecodeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(alloc::format!("{message}"))
+    }
+}
+
+/// Any serde type can be read from a node: fields it does not name are skipped in one step, and `&str` borrows.
+impl<'de> de::Deserializer<'de> for Node<'de> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.kind() {
+            None => Err(de::Error::custom(Malformed)),
+            Some(Kind::Null) => visitor.visit_unit(),
+            Some(Kind::Bool(value)) => visitor.visit_bool(value),
+            Some(Kind::Integer(value)) => visitor.visit_i64(value),
+            Some(Kind::Float(value)) => visitor.visit_f64(value),
+            Some(Kind::String(value)) => visitor.visit_borrowed_str(value),
+            Some(Kind::Array(elements)) => visitor.visit_seq(Elements(elements)),
+            Some(Kind::Object(members)) => visitor.visit_map(Members { members, value: None }),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        match self.kind() {
+            Some(Kind::String(variant)) => visitor.visit_enum(variant.into_deserializer()),
+            Some(Kind::Object(members)) => {
+                visitor.visit_enum(de::value::MapAccessDeserializer::new(Members { members, value: None }))
+            }
+            _ => Err(de::Error::custom("expected the name of a variant")),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct identifier
+    }
+}
+
+impl<'de> IntoDeserializer<'de, DecodeError> for Node<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+struct Elements<'de>(Array<'de>);
+
+impl<'de> SeqAccess<'de> for Elements<'de> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+        self.0.next().map(|element| seed.deserialize(element)).transpose()
+    }
+}
+
+struct Members<'de> {
+    members: Object<'de>,
+    value: Option<Node<'de>>,
+}
+
+impl<'de> MapAccess<'de> for Members<'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+        let Some((name, value)) = self.members.next() else { return Ok(None) };
+        self.value = Some(value);
+        seed.deserialize(de::value::BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, DecodeError> {
+        let value = self.value.take().ok_or_else(|| de::Error::custom("a value was asked for before its key"))?;
+        seed.deserialize(value)
+    }
+}

@@ -1,0 +1,564 @@
+//! Writing: anything that serialises becomes a document; encoded subtrees can be put together without encoding again.
+
+use alloc::{string::ToString, vec::Vec};
+use core::fmt;
+
+use serde::ser::{self, Serialize};
+
+use super::{FLAG_ASCII, HEAD_BYTES, HEADER_BYTES, MAGIC, padded, tag};
+use crate::{limits, symbols};
+
+/// A value has no place in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EncodeError {
+    /// A number outside the canonical profile.
+    Number,
+    /// Nested deeper than [`limits::JSON_DEPTH`].
+    Depth,
+    /// A document of more than 4 GiB.
+    TooLarge,
+    /// An object key that is not a string.
+    Key,
+    /// What the value itself said.
+    Other(alloc::string::String),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number => f.write_str("a number is outside ±(2^53 − 1) or not finite"),
+            Self::Depth => write!(f, "nested deeper than {}", limits::JSON_DEPTH),
+            Self::TooLarge => f.write_str("longer than 4 GiB"),
+            Self::Key => f.write_str("an object key is not a string"),
+            Self::Other(message) => f.write_str(message),
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+impl ser::Error for EncodeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Other(message.to_string())
+    }
+}
+
+/// Encodes one value as a whole document.
+///
+/// # Errors
+/// [`EncodeError`] when the value is outside the canonical JSON profile.
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut writer = Writer::document();
+    writer.value(value)?;
+    writer.finish()
+}
+
+/// Builds a document, or a piece of one, from front to back.
+#[derive(Debug, Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    depth: usize,
+}
+
+/// An open array or object: where its head stands and how many children it has.
+#[derive(Debug)]
+#[must_use = "an open node has to be ended"]
+pub struct Open {
+    head: usize,
+    children: usize,
+}
+
+impl Writer {
+    /// Starts a document: the header is filled in by [`Writer::finish`].
+    #[must_use]
+    pub fn document() -> Self {
+        Self::document_into(Vec::new())
+    }
+
+    /// As [`Writer::document`], in a buffer whose memory is used again.
+    #[must_use]
+    pub fn document_into(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        bytes.resize(HEADER_BYTES, 0);
+        Self { bytes, depth: 0 }
+    }
+
+    /// Starts a piece: nodes without a header, to be put into documents by [`Writer::encoded`].
+    #[must_use]
+    pub fn piece() -> Self {
+        Self::default()
+    }
+
+    /// Ends a document: fills in its header.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] when the length does not fit the header.
+    pub fn finish(mut self) -> Result<Vec<u8>, EncodeError> {
+        let total = u32::try_from(self.bytes.len()).map_err(|_| EncodeError::TooLarge)?;
+        if let Some((header, _)) = self.bytes.split_first_chunk_mut::<HEADER_BYTES>() {
+            let (magic, rest) = header.split_at_mut(4);
+            magic.copy_from_slice(&MAGIC);
+            let (_flags, rest) = rest.split_at_mut(4);
+            let (total_field, root) = rest.split_at_mut(4);
+            total_field.copy_from_slice(&total.to_le_bytes());
+            root.copy_from_slice(&(HEADER_BYTES as u32).to_le_bytes());
+        }
+        Ok(self.bytes)
+    }
+
+    /// Ends a piece.
+    #[must_use]
+    pub fn into_piece(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Writes any value.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the value is outside the canonical JSON profile.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    /// Copies nodes that a [`Writer::piece`] encoded.
+    pub fn encoded(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+    }
+
+    /// Writes an object key.
+    pub fn key(&mut self, key: &str) {
+        match symbols::id_of(key) {
+            Some(id) => self.head(tag::SYMBOL, 0, id, 0),
+            None => self.string(key),
+        }
+    }
+
+    /// Opens an object; its members follow as key, value, key, value.
+    ///
+    /// # Errors
+    /// [`EncodeError::Depth`] when it would nest too deep.
+    pub fn open_object(&mut self) -> Result<Open, EncodeError> {
+        self.open(tag::OBJECT)
+    }
+
+    /// Counts one member of an open object or one element of an open array.
+    pub fn count(open: &mut Open) {
+        open.children += 1;
+    }
+
+    /// Closes what [`Writer::open_object`] opened.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] when its length does not fit its head.
+    pub fn close(&mut self, open: Open) -> Result<(), EncodeError> {
+        self.depth = self.depth.saturating_sub(1);
+        let payload = self.bytes.len().saturating_sub(open.head + HEAD_BYTES);
+        let len = u32::try_from(payload).map_err(|_| EncodeError::TooLarge)?;
+        let aux = u16::try_from(open.children).unwrap_or(u16::MAX);
+        if let Some(head) = self.bytes.get_mut(open.head..open.head + HEAD_BYTES) {
+            let (front, back) = head.split_at_mut(4);
+            if let [_tag, _flags, low, high] = front {
+                [*low, *high] = aux.to_le_bytes();
+            }
+            back.copy_from_slice(&len.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, tag: u8) -> Result<Open, EncodeError> {
+        if self.depth >= limits::JSON_DEPTH {
+            return Err(EncodeError::Depth);
+        }
+        self.depth += 1;
+        let head = self.bytes.len();
+        self.head(tag, 0, 0, 0);
+        Ok(Open { head, children: 0 })
+    }
+
+    fn head(&mut self, tag: u8, flags: u8, aux: u16, len: u32) {
+        let [low, high] = aux.to_le_bytes();
+        let [a, b, c, d] = len.to_le_bytes();
+        self.bytes.extend_from_slice(&[tag, flags, low, high, a, b, c, d]);
+    }
+
+    fn string(&mut self, text: &str) {
+        let flags = if text.is_ascii() { FLAG_ASCII } else { 0 };
+        // A string of 4 GiB does not fit any limit; `finish` refuses the document that holds it.
+        self.head(tag::STRING, flags, 0, text.len() as u32);
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.resize(self.bytes.len() + padded(text.len()) - text.len(), 0);
+    }
+
+    fn integer(&mut self, value: i64) -> Result<(), EncodeError> {
+        if !(-limits::JSON_INTEGER..=limits::JSON_INTEGER).contains(&value) {
+            return Err(EncodeError::Number);
+        }
+        self.head(tag::INTEGER, 0, 0, 8);
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+        Ok(())
+    }
+
+    fn float(&mut self, value: f64) -> Result<(), EncodeError> {
+        if !value.is_finite() {
+            return Err(EncodeError::Number);
+        }
+        let integral = value as i64;
+        if integral as f64 == value {
+            return self.integer(integral); // 2.0 and −0.0 are integers in the canonical profile.
+        }
+        if value.abs() > limits::JSON_INTEGER as f64 {
+            return Err(EncodeError::Number);
+        }
+        self.head(tag::FLOAT, 0, 0, 8);
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+        Ok(())
+    }
+}
+
+/// serde's view of an open array or object.
+#[derive(Debug)]
+pub struct Compound<'w> {
+    writer: &'w mut Writer,
+    open: Open,
+    /// An enum variant's payload stands in an object of its own.
+    outer: Option<Open>,
+}
+
+impl Compound<'_> {
+    fn close(self) -> Result<(), EncodeError> {
+        self.writer.close(self.open)?;
+        self.outer.map_or(Ok(()), |outer| self.writer.close(outer))
+    }
+}
+
+impl<'w> ser::Serializer for &'w mut Writer {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = Compound<'w>;
+    type SerializeTuple = Compound<'w>;
+    type SerializeTupleStruct = Compound<'w>;
+    type SerializeTupleVariant = Compound<'w>;
+    type SerializeMap = Compound<'w>;
+    type SerializeStruct = Compound<'w>;
+    type SerializeStructVariant = Compound<'w>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), EncodeError> {
+        self.head(if value { tag::TRUE } else { tag::FALSE }, 0, 0, 0);
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<(), EncodeError> {
+        self.integer(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<(), EncodeError> {
+        self.integer(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<(), EncodeError> {
+        self.integer(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Result<(), EncodeError> {
+        self.integer(value)
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<(), EncodeError> {
+        self.integer(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<(), EncodeError> {
+        self.integer(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<(), EncodeError> {
+        self.integer(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<(), EncodeError> {
+        self.integer(i64::try_from(value).map_err(|_| EncodeError::Number)?)
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), EncodeError> {
+        self.float(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), EncodeError> {
+        self.float(value)
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), EncodeError> {
+        self.string(value.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
+        self.string(value);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    fn serialize_none(self) -> Result<(), EncodeError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), EncodeError> {
+        self.head(tag::NULL, 0, 0, 0);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), EncodeError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        let mut open = self.open_object()?;
+        Writer::count(&mut open);
+        self.key(variant);
+        value.serialize(&mut *self)?;
+        self.close(open)
+    }
+
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Compound<'w>, EncodeError> {
+        let open = self.open(tag::ARRAY)?;
+        Ok(Compound { writer: self, open, outer: None })
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Compound<'w>, EncodeError> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Compound<'w>, EncodeError> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Compound<'w>, EncodeError> {
+        let mut outer = self.open_object()?;
+        Writer::count(&mut outer);
+        self.key(variant);
+        let open = self.open(tag::ARRAY)?;
+        Ok(Compound { writer: self, open, outer: Some(outer) })
+    }
+
+    fn serialize_map(self, _len: Option<usize>) -> Result<Compound<'w>, EncodeError> {
+        let open = self.open_object()?;
+        Ok(Compound { writer: self, open, outer: None })
+    }
+
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Compound<'w>, EncodeError> {
+        self.serialize_map(Some(len))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Compound<'w>, EncodeError> {
+        let mut outer = self.open_object()?;
+        Writer::count(&mut outer);
+        self.key(variant);
+        let open = self.open_object()?;
+        Ok(Compound { writer: self, open, outer: Some(outer) })
+    }
+}
+
+macro_rules! elements {
+    ($($trait:ident $method:ident),+) => { $(
+        impl ser::$trait for Compound<'_> {
+            type Ok = ();
+            type Error = EncodeError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+                Writer::count(&mut self.open);
+                value.serialize(&mut *self.writer)
+            }
+
+            fn end(self) -> Result<(), EncodeError> {
+                self.close()
+            }
+        }
+    )+ };
+}
+
+elements! {
+    SerializeSeq serialize_element,
+    SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field
+}
+
+macro_rules! fields {
+    ($($trait:ident),+) => { $(
+        impl ser::$trait for Compound<'_> {
+            type Ok = ();
+            type Error = EncodeError;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                key: &'static str,
+                value: &T,
+            ) -> Result<(), EncodeError> {
+                Writer::count(&mut self.open);
+                self.writer.key(key);
+                value.serialize(&mut *self.writer)
+            }
+
+            fn end(self) -> Result<(), EncodeError> {
+                self.close()
+            }
+        }
+    )+ };
+}
+
+fields! { SerializeStruct, SerializeStructVariant }
+
+impl ser::SerializeMap for Compound<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+        Writer::count(&mut self.open);
+        key.serialize(MapKey(self.writer))
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(&mut *self.writer)
+    }
+
+    fn end(self) -> Result<(), EncodeError> {
+        self.close()
+    }
+}
+
+/// Writes an object key; only strings are.
+struct MapKey<'w>(&'w mut Writer);
+
+macro_rules! not_a_key {
+    ($($method:ident: $type:ty),+) => { $(
+        fn $method(self, _: $type) -> Result<(), EncodeError> {
+            Err(EncodeError::Key)
+        }
+    )+ };
+}
+
+impl ser::Serializer for MapKey<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = ser::Impossible<(), EncodeError>;
+    type SerializeTuple = ser::Impossible<(), EncodeError>;
+    type SerializeTupleStruct = ser::Impossible<(), EncodeError>;
+    type SerializeTupleVariant = ser::Impossible<(), EncodeError>;
+    type SerializeMap = ser::Impossible<(), EncodeError>;
+    type SerializeStruct = ser::Impossible<(), EncodeError>;
+    type SerializeStructVariant = ser::Impossible<(), EncodeError>;
+
+    fn serialize_str(self, key: &str) -> Result<(), EncodeError> {
+        self.0.key(key);
+        Ok(())
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), EncodeError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, key: &T) -> Result<(), EncodeError> {
+        key.serialize(self)
+    }
+
+    not_a_key! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_f32: f32,
+        serialize_f64: f64, serialize_char: char, serialize_bytes: &[u8], serialize_unit_struct: &'static str
+    }
+
+    fn serialize_none(self) -> Result<(), EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_unit(self) -> Result<(), EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, EncodeError> {
+        Err(EncodeError::Key)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, EncodeError> {
+        Err(EncodeError::Key)
+    }
+}

@@ -1,0 +1,281 @@
+//! The well-known keys of the [document](crate::document): a key in this table travels as its id instead of its text.
+//!
+//! The table is frozen for form 1 and append-only: an id never changes its meaning, and a reader that meets an id it
+//! does not know skips the member.
+
+/// The keys; a key's id is its position.
+pub const NAMES: &[&str] = &[
+    // The event.
+    "user",
+    "context",
+    "configuration",
+    "shared",
+    // `user` (U-1).
+    "user_id",
+    "email",
+    "email_verified",
+    "username",
+    "phone_number",
+    "phone_verified",
+    "name",
+    "nickname",
+    "picture",
+    "given_name",
+    "family_name",
+    "created_at",
+    "updated_at",
+    "last_login",
+    "last_ip",
+    "logins_count",
+    "last_password_reset",
+    "multifactor",
+    "blocked",
+    "identities",
+    "app_metadata",
+    "user_metadata",
+    "permissions",
+    "groups",
+    "roles",
+    // `user.identities[]`.
+    "connection",
+    "provider",
+    "isSocial",
+    "profileData",
+    "access_token",
+    // `context` (§2).
+    "tenant",
+    "clientID",
+    "clientName",
+    "clientMetadata",
+    "connectionID",
+    "connectionStrategy",
+    "connectionOptions",
+    "connectionMetadata",
+    "protocol",
+    "original_protocol",
+    "stats",
+    "sso",
+    "sessionID",
+    "request",
+    "authentication",
+    "authorization",
+    "organization",
+    "riskAssessment",
+    "primaryUser",
+    "accessToken",
+    "idToken",
+    "samlConfiguration",
+    "redirect",
+    "jwtConfiguration",
+    "now",
+    "seed",
+    // Inside `context`.
+    "loginsCount",
+    "with_auth0",
+    "with_dbconn",
+    "current_clients",
+    "userAgent",
+    "ip",
+    "hostname",
+    "query",
+    "body",
+    "geoip",
+    "methods",
+    "timestamp",
+    "id",
+    "metadata",
+    "display_name",
+    "tenant_domain",
+    "domain_aliases",
+    "confidence",
+    "version",
+    "assessments",
+    "UntrustedIP",
+    "NewDevice",
+    "ImpossibleTravel",
+    "code",
+    "details",
+    "device",
+    "useragent",
+    "scope",
+    "url",
+    // `context.request.geoip`.
+    "country_code",
+    "country_code3",
+    "country_name",
+    "city_name",
+    "latitude",
+    "longitude",
+    "time_zone",
+    "continent_code",
+    "subdivision_code",
+    "subdivision_name",
+    // `context.request.query` and `.body`.
+    "response_type",
+    "audience",
+    "state",
+    "client_id",
+    "redirect_uri",
+    "prompt",
+    "acr_values",
+    "login_hint",
+    "nonce",
+    "max_age",
+    "ui_locales",
+    "response_mode",
+    "session_token",
+    // OIDC profile claims not named above.
+    "sub",
+    "address",
+    "birthdate",
+    "gender",
+    "locale",
+    "middle_name",
+    "phone_number_verified",
+    "preferred_username",
+    "profile",
+    "website",
+    "zoneinfo",
+    "formatted",
+    "street_address",
+    "locality",
+    "region",
+    "postal_code",
+    "country",
+    // Metadata keys that many tenants use.
+    "plan",
+    "status",
+    "role",
+    "company",
+    "department",
+    "title",
+    "language",
+    "timezone",
+    "preferences",
+    "consent",
+    "consents",
+    "terms",
+    "marketing",
+    "newsletter",
+    "theme",
+    "color",
+    "features",
+    "flags",
+    "tags",
+    "type",
+    "value",
+    "enabled",
+    "accepted_at",
+    "expires_at",
+    "subscription",
+    "customer_id",
+    "stripe_customer_id",
+    "devices",
+    "last_seen",
+    "first_name",
+    "last_name",
+];
+
+/// Slots of the open-addressed table; a power of two well above the number of names.
+const SLOTS: usize = 512;
+const EMPTY: u16 = u16::MAX;
+
+/// For each hash slot, the id that lives there. Built at compile time, 1 KiB.
+const TABLE: [u16; SLOTS] = build();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an index out of range would not build")]
+const fn build() -> [u16; SLOTS] {
+    let mut table = [EMPTY; SLOTS];
+    let mut id = 0;
+    while id < NAMES.len() {
+        let mut slot = hash(NAMES[id].as_bytes());
+        while table[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        table[slot] = id as u16;
+        id += 1;
+    }
+    table
+}
+
+/// FNV-1a over the length and up to 16 bytes: enough to tell the names apart, bounded for hostile keys.
+#[expect(clippy::indexing_slicing, reason = "the loop stops before the end of `key`")]
+const fn hash(key: &[u8]) -> usize {
+    let mut hash = 0x811c_9dc5_u32 ^ key.len() as u32;
+    let mut at = 0;
+    while at < key.len() && at < 16 {
+        hash = (hash ^ key[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash ^ (hash >> 15)) as usize % SLOTS
+}
+
+/// The id of a well-known key. `const`, so that a guest pays for it when it is compiled, not when it runs.
+#[must_use]
+#[expect(clippy::indexing_slicing, reason = "slots are taken modulo the table; ids in the table are in range")]
+pub const fn id_of(key: &str) -> Option<u16> {
+    let mut slot = hash(key.as_bytes());
+    loop {
+        let id = TABLE[slot];
+        if id == EMPTY {
+            return None;
+        }
+        if same(NAMES[id as usize].as_bytes(), key.as_bytes()) {
+            return Some(id);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+/// The text of a well-known key.
+#[must_use]
+pub fn name_of(id: u16) -> Option<&'static str> {
+    NAMES.get(usize::from(id)).copied()
+}
+
+#[expect(clippy::indexing_slicing, reason = "both slices have the length that bounds the loop")]
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_finds_its_own_id() {
+        for (position, name) in NAMES.iter().enumerate() {
+            assert_eq!(id_of(name).map(usize::from), Some(position), "{name} is listed twice");
+        }
+    }
+
+    #[test]
+    fn other_keys_have_no_id() {
+        for key in ["", "User", "user_idd", "app_metadat", "\u{0}", "a key that is longer than sixteen bytes"] {
+            assert_eq!(id_of(key), None, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_frozen() {
+        // Ids are on the wire and in compiled rules: appending is fine, anything else breaks them.
+        let first_release = NAMES.get(..160).map(|names| names.join(" "));
+        let digest = first_release
+            .unwrap_or_default()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        assert_eq!(digest, FIRST_RELEASE, "a published symbol moved");
+    }
+
+    const FIRST_RELEASE: u64 = 12_502_371_129_801_012_759;
+}
