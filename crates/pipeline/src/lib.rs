@@ -1,1 +1,5 @@
-//! Placeholder while the workspace is laid.
+//! The middle of Vestibule. So far only what `vestibule-engine` needs of it.
+
+pub mod failure;
+
+pub use failure::RuleFailure;
