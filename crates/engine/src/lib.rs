@@ -1,1 +1,3 @@
-//! Placeholder while the workspace is laid.
+//! Vestibule's sandbox. So far only its outbound HTTP.
+
+pub mod http;
