@@ -317,9 +317,10 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Adds what it happened in. Only errors pay for the path: it is built on the way out.
+    /// Adds what it happened in: a key, or a path. Only errors pay for this, as it is built on the way out.
     #[cold]
-    fn inside(mut self, outer: &str) -> Self {
+    #[must_use]
+    pub fn inside(mut self, outer: &str) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = alloc::format!("{outer}{dot}{}", self.path);
         self
