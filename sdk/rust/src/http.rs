@@ -138,6 +138,11 @@ impl Request {
         self.header(name, &format!("{{{{secret:{secret}}}}}"))
     }
 
+    /// As [`Request::secret_header`], for `authorization: Bearer …`.
+    pub fn bearer_secret(self, secret: &str) -> Self {
+        self.header("authorization", &format!("Bearer {{{{secret:{secret}}}}}"))
+    }
+
     /// Sets the body, of up to 256 KiB.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
