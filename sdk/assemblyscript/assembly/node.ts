@@ -106,6 +106,11 @@ export class Node {
     return this.tag != Tag.MISSING;
   }
 
+  /** Whether there is nothing here, not even `null`. */
+  get isMissing(): bool {
+    return this.tag == Tag.MISSING;
+  }
+
   /** Whether the value is `null`. */
   get isNull(): bool {
     return this.tag == Tag.NULL;
