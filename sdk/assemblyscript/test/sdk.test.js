@@ -10,8 +10,8 @@ const ABI = (path) => readFileSync(new URL(`../../../crates/abi/src/${path}`, im
 const SDK = (path) => readFileSync(new URL(`../assembly/${path}`, import.meta.url), "utf8");
 
 const wasm = {};
-before(() => {
-  for (const rule of ["reader", "answerer", "http", "files", "small"]) wasm[rule] = compile(rule);
+before(async () => {
+  for (const rule of ["reader", "answerer", "http", "files", "small"]) wasm[rule] = await compile(rule);
 });
 
 const ADA = {
