@@ -11,7 +11,7 @@ use vestibule_abi::codes::FailureCode;
 use super::{
     exchange::{Received, Response},
     origin::Origin,
-    outgoing::Outgoing,
+    outgoing::{METHODS, Outgoing},
 };
 
 /// Recorded answers: a list of requests and what comes back. Matched by method and URL, and by the body where one is
@@ -37,38 +37,22 @@ struct RecordedRequest {
     /// The whole URL.
     url: String,
     /// The body: a string is matched as text, any other JSON value as JSON. Absent matches every body.
-    #[serde(default)]
     body: Option<Value>,
 }
 
-/// What comes back: a response, or an error such as `http_timeout`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum RecordedResponse {
-    Response(WholeResponse),
-    Error(ErrorResponse),
-}
-
-/// A response.
+/// What comes back: a response with a `status`, or none for the reason in `error`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WholeResponse {
-    /// The status code.
-    #[schemars(range(min = 100, max = 599))]
-    status: u16,
+struct RecordedResponse {
+    /// The status code, 100 to 599.
+    status: Option<u16>,
     /// The headers, as an object or as a list of pairs.
     #[serde(default)]
     headers: RecordedHeaders,
     /// The body: a string is its text, any other JSON value its JSON text. Absent is empty.
-    #[serde(default)]
     body: Option<Value>,
-}
-
-/// No response, for this reason.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ErrorResponse {
-    error: RecordedError,
+    /// Instead of a response: why there is none.
+    error: Option<RecordedError>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -102,13 +86,13 @@ pub enum RecordingError {
         "a recording is a list like [{{\"request\": {{\"method\", \"url\"}}, \"response\": {{\"status\", \"body\"}}}}]: {0}"
     )]
     Json(#[from] serde_json::Error),
-    /// The URL of an entry is not one that could be asked for.
-    #[error("`{url}` in entry {position} is not an http or https URL")]
-    Url {
+    /// An entry could never be used, or says two things.
+    #[error("entry {position} of the recording: {why}")]
+    Entry {
         /// Which entry, from 1.
         position: usize,
-        /// What stands there.
-        url: String,
+        /// What is wrong with it.
+        why: String,
     },
 }
 
@@ -119,7 +103,7 @@ impl Recording {
     ///
     /// [`RecordingError`] names what is wrong, and where.
     pub fn parse(json: &[u8]) -> Result<Self, RecordingError> {
-        serde_json::from_slice::<Self>(json)?.normalised()
+        serde_json::from_slice::<Self>(json)?.checked()
     }
 
     /// Reads a recording that is part of another file, such as the `http` of a case.
@@ -128,7 +112,7 @@ impl Recording {
     ///
     /// As [`Self::parse`].
     pub fn from_value(json: Value) -> Result<Self, RecordingError> {
-        serde_json::from_value::<Self>(json)?.normalised()
+        serde_json::from_value::<Self>(json)?.checked()
     }
 
     /// The origins it holds, in order, each once.
@@ -149,18 +133,32 @@ impl Recording {
         Playback(Arc::new(Mutex::new(self.0)))
     }
 
-    /// Brings the URLs to the form in which requests have them.
-    fn normalised(mut self) -> Result<Self, RecordingError> {
+    /// Checks what the shape cannot say.
+    fn checked(mut self) -> Result<Self, RecordingError> {
         for (index, entry) in self.0.iter_mut().enumerate() {
-            let url = &mut entry.request.url;
-            let parsed = Url::parse(url).ok().filter(|parsed| Origin::of(parsed).is_some());
-            let Some(mut parsed) = parsed else {
-                return Err(RecordingError::Url { position: index + 1, url: url.clone() });
-            };
-            parsed.set_fragment(None);
-            *url = parsed.into();
+            let position = index + 1;
+            entry.check().map_err(|why| RecordingError::Entry { position, why })?;
         }
         Ok(self)
+    }
+}
+
+impl Entry {
+    /// Checks the entry, and brings its URL to the form in which requests have it.
+    fn check(&mut self) -> Result<(), String> {
+        let RecordedRequest { method, url, .. } = &mut self.request;
+        if !METHODS.iter().any(|known| known.as_str() == method) {
+            return Err(format!("the method `{method}` is not one a rule can use; write it in upper case"));
+        }
+        let parsed = Url::parse(url).ok().filter(|parsed| Origin::of(parsed).is_some());
+        let mut parsed = parsed.ok_or_else(|| format!("`{url}` is not an http or https URL"))?;
+        parsed.set_fragment(None);
+        *url = parsed.into();
+        match (self.response.status, self.response.error) {
+            (Some(100..=599), None) | (None, Some(_)) => Ok(()),
+            (Some(status), None) => Err(format!("the status `{status}` is not between 100 and 599")),
+            (None, None) | (Some(_), Some(_)) => Err("the response needs either `status` or `error`".to_owned()),
+        }
     }
 }
 
@@ -190,15 +188,10 @@ impl RecordedRequest {
 
 impl From<RecordedResponse> for Received {
     fn from(recorded: RecordedResponse) -> Self {
-        match recorded {
-            RecordedResponse::Response(response) => Self::Response(response.into()),
-            RecordedResponse::Error(error) => Self::Error(error.error.into()),
-        }
-    }
-}
-
-impl From<WholeResponse> for Response {
-    fn from(recorded: WholeResponse) -> Self {
+        let status = match (recorded.status, recorded.error) {
+            (_, Some(error)) => return Self::Error(error.into()),
+            (status, None) => status.unwrap_or(200), // Checked: there is one.
+        };
         let headers = match recorded.headers {
             RecordedHeaders::Object(headers) => headers.into_iter().collect(),
             RecordedHeaders::Pairs(headers) => headers,
@@ -209,7 +202,7 @@ impl From<WholeResponse> for Response {
             Some(json) => json.to_string().into_bytes(),
         };
         let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        Self { status: recorded.status, headers, body }
+        Self::Response(Response { status, headers, body })
     }
 }
 
