@@ -17,13 +17,13 @@ use super::{
 /// Recorded answers: a list of requests and what comes back. Matched by method and URL, and by the body where one is
 /// given; each is used once, in order.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Recording(Vec<Entry>);
+#[serde(try_from = "Vec<RecordedExchange>")]
+pub struct Recording(#[schemars(with = "Vec<RecordedExchange>")] Vec<(RecordedRequest, Received)>);
 
-/// One request and its answer.
+/// One request and its answer, as they are written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct RecordedExchange {
     request: RecordedRequest,
     response: RecordedResponse,
 }
@@ -80,46 +80,26 @@ impl Default for RecordedHeaders {
 
 /// Why a recording cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordingError {
-    /// It is not the JSON it should be.
-    #[error(
-        "a recording is a list like [{{\"request\": {{\"method\", \"url\"}}, \"response\": {{\"status\", \"body\"}}}}]: {0}"
-    )]
-    Json(#[from] serde_json::Error),
-    /// An entry could never be used, or says two things.
-    #[error("entry {position} of the recording: {why}")]
-    Entry {
-        /// Which entry, from 1.
-        position: usize,
-        /// What is wrong with it.
-        why: String,
-    },
-}
+#[error(
+    "a recording is a list like [{{\"request\": {{\"method\", \"url\"}}, \"response\": {{\"status\", \"body\"}}}}]: {0}"
+)]
+pub struct RecordingError(#[from] serde_json::Error);
 
 impl Recording {
-    /// Reads the JSON of a recording; unknown keys are errors.
+    /// Reads the JSON of a recording; unknown keys are errors. One that is part of another file is deserialised with it.
     ///
     /// # Errors
     ///
     /// [`RecordingError`] names what is wrong, and where.
     pub fn parse(json: &[u8]) -> Result<Self, RecordingError> {
-        serde_json::from_slice::<Self>(json)?.checked()
-    }
-
-    /// Reads a recording that is part of another file, such as the `http` of a case.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::parse`].
-    pub fn from_value(json: Value) -> Result<Self, RecordingError> {
-        serde_json::from_value::<Self>(json)?.checked()
+        Ok(serde_json::from_slice(json)?)
     }
 
     /// The origins it holds, in order, each once.
     #[must_use]
     pub fn origins(&self) -> Vec<Origin> {
         let mut origins: Vec<Origin> = Vec::new();
-        for origin in self.0.iter().filter_map(|entry| Origin::of(&Url::parse(&entry.request.url).ok()?)) {
+        for origin in self.0.iter().filter_map(|(request, _)| Origin::of(&Url::parse(&request.url).ok()?)) {
             if !origins.contains(&origin) {
                 origins.push(origin);
             }
@@ -132,21 +112,37 @@ impl Recording {
     pub fn play(self) -> Playback {
         Playback(Arc::new(Mutex::new(self.0)))
     }
+}
 
-    /// Checks what the shape cannot say.
-    fn checked(mut self) -> Result<Self, RecordingError> {
-        for (index, entry) in self.0.iter_mut().enumerate() {
-            let position = index + 1;
-            entry.check().map_err(|why| RecordingError::Entry { position, why })?;
-        }
-        Ok(self)
+impl TryFrom<Vec<RecordedExchange>> for Recording {
+    type Error = String;
+
+    fn try_from(written: Vec<RecordedExchange>) -> Result<Self, String> {
+        let read = |(index, exchange): (usize, RecordedExchange)| {
+            let read = exchange.request.normalised().and_then(|request| Ok((request, exchange.response.try_into()?)));
+            read.map_err(|why| format!("entry {}: {why}", index + 1))
+        };
+        written.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Self)
     }
 }
 
-impl Entry {
-    /// Checks the entry, and brings its URL to the form in which requests have it.
-    fn check(&mut self) -> Result<(), String> {
-        let RecordedRequest { method, url, .. } = &mut self.request;
+/// A recording that is being used up.
+#[derive(Debug, Clone)]
+pub struct Playback(Arc<Mutex<Vec<(RecordedRequest, Received)>>>);
+
+impl Playback {
+    /// The answer to this request, which is used up by it; `None` if there is none left.
+    pub(super) fn take(&self, outgoing: &Outgoing) -> Option<Received> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = entries.iter().position(|(request, _)| request.is(outgoing))?;
+        Some(entries.remove(position).1)
+    }
+}
+
+impl RecordedRequest {
+    /// The request with its URL in the form in which requests have it.
+    fn normalised(mut self) -> Result<Self, String> {
+        let Self { method, url, .. } = &mut self;
         if !METHODS.iter().any(|known| known.as_str() == method) {
             return Err(format!("the method `{method}` is not one a rule can use; write it in upper case"));
         }
@@ -154,28 +150,9 @@ impl Entry {
         let mut parsed = parsed.ok_or_else(|| format!("`{url}` is not an http or https URL"))?;
         parsed.set_fragment(None);
         *url = parsed.into();
-        match (self.response.status, self.response.error) {
-            (Some(100..=599), None) | (None, Some(_)) => Ok(()),
-            (Some(status), None) => Err(format!("the status `{status}` is not between 100 and 599")),
-            (None, None) | (Some(_), Some(_)) => Err("the response needs either `status` or `error`".to_owned()),
-        }
+        Ok(self)
     }
-}
 
-/// A recording that is being used up.
-#[derive(Debug, Clone)]
-pub struct Playback(Arc<Mutex<Vec<Entry>>>);
-
-impl Playback {
-    /// The answer to this request, which is used up by it; `None` if there is none left.
-    pub(super) fn take(&self, outgoing: &Outgoing) -> Option<Received> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = entries.iter().position(|entry| entry.request.is(outgoing))?;
-        Some(entries.remove(position).response.into())
-    }
-}
-
-impl RecordedRequest {
     fn is(&self, outgoing: &Outgoing) -> bool {
         let same_body = match &self.body {
             None => true,
@@ -186,11 +163,17 @@ impl RecordedRequest {
     }
 }
 
-impl From<RecordedResponse> for Received {
-    fn from(recorded: RecordedResponse) -> Self {
+impl TryFrom<RecordedResponse> for Received {
+    type Error = String;
+
+    fn try_from(recorded: RecordedResponse) -> Result<Self, String> {
         let status = match (recorded.status, recorded.error) {
-            (_, Some(error)) => return Self::Error(error.into()),
-            (status, None) => status.unwrap_or(200), // Checked: there is one.
+            (Some(status @ 100..=599), None) => status,
+            (Some(status), None) => return Err(format!("the status `{status}` is not between 100 and 599")),
+            (None, Some(error)) => return Ok(Self::Error(error.into())),
+            (None, None) | (Some(_), Some(_)) => {
+                return Err("the response needs either `status` or `error`".to_owned());
+            }
         };
         let headers = match recorded.headers {
             RecordedHeaders::Object(headers) => headers.into_iter().collect(),
@@ -202,7 +185,7 @@ impl From<RecordedResponse> for Received {
             Some(json) => json.to_string().into_bytes(),
         };
         let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        Self::Response(Response { status, headers, body })
+        Ok(Self::Response(Response { status, headers, body }))
     }
 }
 

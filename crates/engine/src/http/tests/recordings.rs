@@ -9,7 +9,7 @@ use super::world::*;
 use crate::http::*;
 
 fn play(recording: Value, grants: HttpGrants) -> Requests {
-    let playback = Recording::from_value(recording).unwrap().play();
+    let playback = serde_json::from_value::<Recording>(recording).unwrap().play();
     requests(Source::Recorded(playback), Arc::new(grants))
 }
 
@@ -74,7 +74,7 @@ async fn the_grant_of_a_recording_is_no_grant_for_the_network() {
 #[tokio::test]
 async fn rules_of_one_pipeline_share_a_recording() {
     let entry = json!({"request": {"method": "GET", "url": "https://api.example/"}, "response": {"status": 200}});
-    let playback = Recording::from_value(json!([entry])).unwrap().play();
+    let playback = serde_json::from_value::<Recording>(json!([entry])).unwrap().play();
     let run = || requests(Source::Recorded(playback.clone()), Arc::new(HttpGrants::of_recording()));
     assert_eq!(word(&ask(&mut run(), get("https://api.example/"), "").await), "200");
     assert_eq!(word(&ask(&mut run(), get("https://api.example/"), "").await), "http_not_recorded");
@@ -84,7 +84,7 @@ async fn rules_of_one_pipeline_share_a_recording() {
 fn a_recording_names_its_origins_each_once() {
     let entry = |url: &str| json!({"request": {"method": "GET", "url": url}, "response": {"status": 200}});
     let urls = ["https://b.example/1", "https://a.example:444/", "https://B.example:443/2"];
-    let recording = Recording::from_value(urls.map(entry).into()).unwrap();
+    let recording = serde_json::from_value::<Recording>(urls.map(entry).into()).unwrap();
     let origins: Vec<_> = recording.origins().iter().map(ToString::to_string).collect();
     assert_eq!(origins, ["https://b.example", "https://a.example:444"]);
 }
@@ -101,10 +101,7 @@ fn a_recording_that_is_not_as_it_should_be_is_refused_with_a_reason() {
             json!([{"request": {"method": "GET", "url": "https://a/", "header": 1}, "response": {"status": 200}}]),
             "header",
         ),
-        (
-            json!([{"request": {"method": "GET", "url": "/path"}, "response": {"status": 200}}]),
-            "entry 1 of the recording: `/path`",
-        ),
+        (json!([{"request": {"method": "GET", "url": "/path"}, "response": {"status": 200}}]), "entry 1: `/path`"),
         (json!([{"request": {"method": "GET", "url": "ftp://a/"}, "response": {"status": 200}}]), "`ftp://a/`"),
         (json!([{"request": request, "response": {"status": 200, "text": ""}}]), "text"),
         (json!([{"request": request, "response": {"body": ""}}]), "status"),
@@ -117,4 +114,14 @@ fn a_recording_that_is_not_as_it_should_be_is_refused_with_a_reason() {
         let error = Recording::parse(recording.to_string().as_bytes()).unwrap_err().to_string();
         assert!(error.contains(reason), "{recording}: {error}");
     }
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_the_file() {
+    let schema = schemars::schema_for!(Recording).to_value();
+    assert_eq!(schema["type"], "array");
+    let defs = &schema["$defs"];
+    assert_eq!(defs["RecordedExchange"]["required"], json!(["request", "response"]));
+    assert_eq!(defs["RecordedRequest"]["additionalProperties"], false);
+    assert_eq!(defs["RecordedResponse"]["additionalProperties"], false);
 }
