@@ -11,7 +11,7 @@ use vestibule_pipeline::{Login, Outcome, Pipeline, RuleFailure, RuleOutcome, Ski
 
 use crate::{
     EngineError, LogLine, Run, SandboxedRule,
-    http::{Exchange, Source},
+    http::{Asked, Exchange, Source},
 };
 
 /// A pipeline whose rules are compiled, linked and proven to start: position by position the same rules.
@@ -55,7 +55,18 @@ pub struct RuleReport {
     /// What it logged.
     pub logs: Vec<LogLine>,
     /// The requests it made.
-    pub http: Vec<Exchange>,
+    pub http: Vec<HttpReport>,
+}
+
+/// One request of a rule, as a report shows it.
+#[derive(Debug, Serialize)]
+pub struct HttpReport {
+    /// The method.
+    pub method: String,
+    /// The URL, without fragment.
+    pub url: String,
+    /// The status of the response; `null` when there was none.
+    pub status: Option<u16>,
 }
 
 /// Runs the rules of a login. `http` gives each rule, by its position, where its HTTP answers come from.
@@ -98,7 +109,7 @@ impl RuleReport {
             RuleOutcome::Continued | RuleOutcome::Denied(_) => None,
         };
         let ran = Self::spent(name, outcome.as_str(), &run.spent);
-        Self { failure, logs: run.logs, http: run.http, ..ran }
+        Self { failure, logs: run.logs, http: run.http.exchanges.iter().map(HttpReport::of).collect(), ..ran }
     }
 
     fn spent(name: String, outcome: &'static str, spent: &Spent) -> Self {
@@ -113,5 +124,12 @@ impl RuleReport {
             logs: Vec::new(),
             http: Vec::new(),
         }
+    }
+}
+
+impl HttpReport {
+    fn of(exchange: &Exchange) -> Self {
+        let Asked { method, url, .. } = exchange.asked.clone();
+        Self { method, url, status: exchange.status() }
     }
 }

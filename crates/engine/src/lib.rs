@@ -27,7 +27,7 @@ mod rule;
 mod drive;
 
 pub use compiler::{CompileError, CompiledRule, Compiler, Tier};
-pub use drive::{LoadedPipeline, Report, RuleReport, drive};
+pub use drive::{HttpReport, LoadedPipeline, Report, RuleReport, drive};
 pub use engine::{Engine, EngineError};
 pub use files::{DataFiles, DataFilesError};
 pub use inspect::{Inspected, StructureLimits, inspect, inspect_within};

@@ -24,7 +24,7 @@ use crate::{
     compiler::CompileError,
     desk::{Ask, Desk},
     failure,
-    http::{Exchange, HttpGrants, Requests, Source},
+    http::{HttpGrants, Record, Requests, Source},
     link::link,
     logs::{RawLog, printable},
     meter::Meter,
@@ -81,8 +81,8 @@ pub struct Run {
     pub spent: Spent,
     /// What it logged.
     pub logs: Vec<LogLine>,
-    /// The requests it made and how they ended, in the order they finished.
-    pub http: Vec<Exchange>,
+    /// The requests it made and how they ended: what a re-run or a replay answers from.
+    pub http: Record,
 }
 
 impl Engine {
@@ -242,7 +242,7 @@ impl PreparedRun {
 
 impl Run {
     fn failed(failure: RuleFailure) -> Self {
-        Self { answer: Err(failure), spent: Spent::default(), logs: Vec::new(), http: Vec::new() }
+        Self { answer: Err(failure), spent: Spent::default(), logs: Vec::new(), http: Record::default() }
     }
 }
 
