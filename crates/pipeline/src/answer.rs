@@ -21,6 +21,9 @@ use crate::{
     manifest::{Bag, Manifest, ReservedClaims, WriteGrant},
 };
 
+/// The longest answer; the engine refuses longer ones before they get here.
+const ANSWER_BYTES: usize = limits::Budget::STANDARD.answer_bytes as usize;
+
 /// What one run of a rule answers. To refuse and to change exclude each other.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -87,12 +90,9 @@ impl Answer {
     /// # Errors
     /// [`RuleFailure`] with the code of the first violation; never panics, whatever the bytes.
     pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, RuleFailure> {
-        let most = manifest_answer_bytes();
-        if bytes.len() > most {
-            return Err(RuleFailure::new(
-                FailureCode::OutputTooLarge,
-                format!("the answer is longer than {most} bytes"),
-            ));
+        if bytes.len() > ANSWER_BYTES {
+            let message = format!("the answer is longer than {ANSWER_BYTES} bytes");
+            return Err(RuleFailure::new(FailureCode::OutputTooLarge, message));
         }
         let (member, value) = only_member(document(bytes)?)?;
         match (member.as_str(), value) {
@@ -108,20 +108,16 @@ impl Answer {
 /// failure and does so all the same is a failed login, never a skip (DESIGN §2).
 pub(crate) fn touches_security(bytes: &[u8]) -> bool {
     let Ok(Value::Object(answer)) = json::parse(bytes) else { return false };
-    let asks = |value: &Value| !matches!(value, Value::Object(members) if members.is_empty());
     let Some(Value::Object(members)) = answer.get(names::CONTINUE) else { return answer.contains_key(names::DENY) };
-    let relevant = [names::APP_METADATA, names::ID_TOKEN, names::ACCESS_TOKEN, names::SCOPE, names::SECOND_FACTOR];
+    let holds_any = |bag: &str| members.get(bag).is_some_and(|bag| bag.as_object().is_none_or(|keys| !keys.is_empty()));
     let holds = |bag: &str, keys: &[&str]| {
         members.get(bag).and_then(Value::as_object).is_some_and(|bag| keys.iter().any(|key| bag.contains_key(*key)))
     };
     answer.contains_key(names::DENY)
-        || relevant.iter().filter_map(|name| members.get(*name)).any(asks)
+        || [names::SCOPE, names::SECOND_FACTOR].iter().any(|name| members.contains_key(*name))
+        || [names::APP_METADATA, names::ID_TOKEN, names::ACCESS_TOKEN].iter().any(|bag| holds_any(bag))
         || holds(names::USER, owned::USER_LITERAL_ONLY)
         || holds(names::CONTEXT, owned::CONTEXT_OUTPUTS)
-}
-
-const fn manifest_answer_bytes() -> usize {
-    limits::Budget::STANDARD.answer_bytes as usize
 }
 
 fn document(bytes: &[u8]) -> Result<Value, RuleFailure> {
@@ -163,30 +159,29 @@ fn refusal(mut members: Map<String, Value>, manifest: &Manifest) -> Result<Refus
     Ok(Refusal { code, reason })
 }
 
-fn patch(mut members: Map<String, Value>, manifest: &Manifest) -> Result<Patch, RuleFailure> {
+fn patch(members: Map<String, Value>, manifest: &Manifest) -> Result<Patch, RuleFailure> {
+    let keys = |value: &Value| value.as_object().map_or(1, Map::len);
+    let is_bag = |name: &str| Bag::ALL.iter().any(|bag| bag.as_str() == name);
+    mutation_limit(members.iter().map(|(name, value)| if is_bag(name) { keys(value) } else { 1 }).sum())?;
     let mut patch = Patch::default();
-    let mut bags = Vec::new();
-    for bag in Bag::ALL {
-        match members.swap_remove(bag.as_str()) {
-            None => {}
-            Some(Value::Object(keys)) => bags.push((*bag, keys)),
-            Some(_) => return Err(schema(format!("`{bag}` is no object"))),
+    for (name, value) in members {
+        match (Bag::ALL.iter().find(|bag| bag.as_str() == name), value) {
+            (Some(bag), Value::Object(keys)) => {
+                for (key, value) in keys {
+                    change(*bag, key, value, manifest, &mut patch)?;
+                }
+            }
+            (Some(bag), _) => return Err(schema(format!("`{bag}` is no object"))),
+            (None, value) => match name.as_str() {
+                names::SCOPE => patch.scope = Some(scope_of(&value, manifest)?),
+                names::SECOND_FACTOR => patch.second_factor = Some(second_factor_of(value, manifest)?),
+                names::REDIRECT => patch.redirect = Some(redirect_of(value, manifest)?),
+                unknown => {
+                    return Err(schema(format!("`continue` has an unknown member `{}`", unknown.escape_debug())));
+                }
+            },
         }
     }
-    let scope = members.swap_remove(names::SCOPE);
-    let second_factor = members.swap_remove(names::SECOND_FACTOR);
-    let redirect = members.swap_remove(names::REDIRECT);
-    no_more(names::CONTINUE, &members)?;
-    let whole = [&scope, &second_factor, &redirect].iter().filter(|asked| asked.is_some()).count();
-    mutation_limit(bags.iter().map(|(_, keys)| keys.len()).sum::<usize>() + whole)?;
-    for (bag, keys) in bags {
-        for (key, value) in keys {
-            change(bag, key, value, manifest, &mut patch)?;
-        }
-    }
-    patch.scope = scope.map(|value| scope_of(&value, manifest)).transpose()?;
-    patch.second_factor = second_factor.map(|value| second_factor_of(value, manifest)).transpose()?;
-    patch.redirect = redirect.map(|value| redirect_of(value, manifest)).transpose()?;
     Ok(patch)
 }
 
@@ -203,7 +198,7 @@ fn change(bag: Bag, key: String, value: Value, manifest: &Manifest, patch: &mut 
         patch.dropped.push((bag, key));
         return Ok(());
     }
-    checks::key(bag, &key)?;
+    checks::key(bag, &key, manifest)?;
     if !checks::is_granted(bag, &key, manifest) {
         return Err(undeclared(&format!("{bag}.{}", key.escape_debug())));
     }

@@ -3,7 +3,7 @@
 //! A name is compared as a careless reader further down might see it: compatibility forms, case and invisible
 //! characters do not make a reserved name another one (HR-80). Nested names are values and never promoted.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::{
@@ -138,10 +138,10 @@ pub fn is_namespaced(name: &str) -> bool {
     ["http://", "https://", "urn:"].iter().any(|scheme| name.starts_with(scheme))
 }
 
-/// Whether two names are one for [`LITERAL_ONLY`] and [`RESERVED`].
-pub(crate) fn folded(name: &str) -> String {
-    if name.is_ascii() && !name.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
-        return name.to_ascii_lowercase();
+/// A name as a careless reader sees it: two names with one folded form are one for [`LITERAL_ONLY`] and [`RESERVED`].
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(name);
     }
     let invisible = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let space = CodePointSetData::new::<WhiteSpace>();
@@ -149,20 +149,22 @@ pub(crate) fn folded(name: &str) -> String {
         name.chars().filter(|c| !invisible.contains(*c) && !space.contains(*c) && !c.is_control()).collect();
     // Upper before lower: that folds `ß` to `ss` and `ı` to `i`, which lower case alone leaves as they are.
     let folded = ComposingNormalizerBorrowed::new_nfkc().normalize(&visible).to_uppercase().to_lowercase();
-    folded.chars().filter(|c| !invisible.contains(*c)).collect()
+    Cow::Owned(folded.chars().filter(|c| !invisible.contains(*c)).collect())
 }
 
 fn is_reserved(name: &str) -> bool {
     let name = folded(name);
-    RESERVED.contains(&name.as_str())
+    RESERVED.binary_search(&name.as_ref()).is_ok()
         || name.starts_with('$')
         || name.starts_with("urn:auth0")
         || namespace_host(&name).is_some_and(|host| is_vendor(&host))
 }
 
-/// The host of a namespace, as URL parsers see it; without a scheme to be seen in, a name has none.
+/// The host of a namespace as URL parsers see it, where it could be one of [`RESERVED_HOSTS`] at all.
 fn namespace_host(name: &str) -> Option<String> {
-    if !name.starts_with("http:") && !name.starts_with("https:") {
+    let is_url = name.starts_with("http:") || name.starts_with("https:");
+    let may_hide_a_host = !name.is_ascii() || name.contains('%'); // Parsers decode hosts.
+    if !is_url || !(may_hide_a_host || RESERVED_HOSTS.iter().any(|vendor| name.contains(vendor))) {
         return None;
     }
     url::Url::parse(name).ok()?.host_str().map(str::to_owned)

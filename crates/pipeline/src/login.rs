@@ -72,6 +72,7 @@ enum Stage {
 
 /// What the driver does next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an outcome is given once a login; a box would cost every login")]
 pub enum Step<'a> {
     /// Run a rule; its result goes to [`Login::take`].
     Run {
@@ -135,6 +136,7 @@ impl Login {
         Ok(Self { pipeline, event, staged, budget: input.budget, stage: Stage::Next(0) })
     }
 
+    #[expect(clippy::should_implement_trait, reason = "a step borrows the login, which no iterator's item can")]
     /// What to do next. A [`Step::Run`] has to be answered with [`Login::take`] before the next call.
     pub fn next(&mut self) -> Step<'_> {
         let Self { pipeline, event, staged, budget, stage } = self;

@@ -46,25 +46,13 @@ class Deny extends Answer {
   }
 }
 
-/** The bags of changes, in the order they are written. */
-const BAGS: StaticArray<string> = [
-  "user_metadata", "app_metadata", "user", "context", "shared", "id_token", "access_token",
-];
-const USER_METADATA = 0;
-const APP_METADATA = 1;
-const USER = 2;
-const CONTEXT = 3;
-const SHARED = 4;
-const ID_TOKEN = 5;
-const ACCESS_TOKEN = 6;
-
 /**
  * Go on, with changes. `rule.toml` has to declare each in `writes`.
  *
  * A value is a string, a boolean, an integer, a number, a `Json`, a `Node` of the event, or an array of these.
  */
 export class Allow extends Answer {
-  private bags: StaticArray<Members | null> = new StaticArray<Members | null>(7);
+  private bags: Members | null = null;
   private scopes: string[] | null = null;
   private redirectUrl: string | null = null;
   private secondFactor: bool = false;
@@ -72,72 +60,72 @@ export class Allow extends Answer {
 
   /** Stores a value that the user may see and change. */
   setUserMetadata<T>(key: string, value: T): Allow {
-    return this.set<T>(USER_METADATA, key, value);
+    return this.set<T>("user_metadata", key, value);
   }
 
   /** Deletes a key of `user_metadata`. */
   deleteUserMetadata(key: string): Allow {
-    return this.unset(USER_METADATA, key);
+    return this.unset("user_metadata", key);
   }
 
   /** Stores a value that only applications may see and change. */
   setAppMetadata<T>(key: string, value: T): Allow {
-    return this.set<T>(APP_METADATA, key, value);
+    return this.set<T>("app_metadata", key, value);
   }
 
   /** Deletes a key of `app_metadata`. */
   deleteAppMetadata(key: string): Allow {
-    return this.unset(APP_METADATA, key);
+    return this.unset("app_metadata", key);
   }
 
   /** Sets a property of `user` for later rules and profile claims; it is not stored. */
   setUser<T>(key: string, value: T): Allow {
-    return this.set<T>(USER, key, value);
+    return this.set<T>("user", key, value);
   }
 
   /** Hides a property of `user` from later rules and profile claims. */
   deleteUser(key: string): Allow {
-    return this.unset(USER, key);
+    return this.unset("user", key);
   }
 
   /** Sets a property of `context` for later rules. */
   setContext<T>(key: string, value: T): Allow {
-    return this.set<T>(CONTEXT, key, value);
+    return this.set<T>("context", key, value);
   }
 
   /** Hides a property of `context` from later rules. */
   deleteContext(key: string): Allow {
-    return this.unset(CONTEXT, key);
+    return this.unset("context", key);
   }
 
   /** Leaves a value for later rules of this login. */
   setShared<T>(key: string, value: T): Allow {
-    return this.set<T>(SHARED, key, value);
+    return this.set<T>("shared", key, value);
   }
 
   /** Takes away what an earlier rule of this login left. */
   deleteShared(key: string): Allow {
-    return this.unset(SHARED, key);
+    return this.unset("shared", key);
   }
 
   /** Sets a claim of the ID token. */
   setIdTokenClaim<T>(name: string, value: T): Allow {
-    return this.set<T>(ID_TOKEN, name, value);
+    return this.set<T>("id_token", name, value);
   }
 
   /** Takes away a claim of the ID token that an earlier rule set. */
   deleteIdTokenClaim(name: string): Allow {
-    return this.unset(ID_TOKEN, name);
+    return this.unset("id_token", name);
   }
 
   /** Sets a claim of the access token. */
   setAccessTokenClaim<T>(name: string, value: T): Allow {
-    return this.set<T>(ACCESS_TOKEN, name, value);
+    return this.set<T>("access_token", name, value);
   }
 
   /** Takes away a claim of the access token that an earlier rule set. */
   deleteAccessTokenClaim(name: string): Allow {
-    return this.unset(ACCESS_TOKEN, name);
+    return this.unset("access_token", name);
   }
 
   /** Replaces the scope that was granted. */
@@ -162,11 +150,11 @@ export class Allow extends Answer {
   protected writeTo(to: Bytes): void {
     to.ascii('{"continue":{');
     const start = to.len;
-    for (let bag = 0; bag < BAGS.length; bag++) {
-      const members = unchecked(this.bags[bag]);
-      if (members == null) continue;
-      this.member(to, start, unchecked(BAGS[bag]));
-      members.writeTo(to);
+    let bag = this.bags;
+    while (bag != null) {
+      this.member(to, start, bag.path);
+      bag.writeTo(to);
+      bag = bag.next;
     }
     const scopes = this.scopes;
     if (scopes != null) {
@@ -195,21 +183,26 @@ export class Allow extends Answer {
     to.byte(0x3a);
   }
 
-  private set<T>(bag: i32, key: string, value: T): Allow {
+  private set<T>(bag: string, key: string, value: T): Allow {
     this.members(bag).set<T>(key, value);
     return this;
   }
 
-  private unset(bag: i32, key: string): Allow {
+  private unset(bag: string, key: string): Allow {
     this.members(bag).setNull(key);
     return this;
   }
 
-  private members(bag: i32): Members {
-    const known = unchecked(this.bags[bag]);
-    if (known != null) return known;
-    const made = new Members(unchecked(BAGS[bag]));
-    unchecked((this.bags[bag] = made));
-    return made;
+  /** The changes of one bag, which is made when it is first asked for. */
+  private members(name: string): Members {
+    let bag = this.bags;
+    while (bag != null) {
+      if (bag.path == name) return bag;
+      bag = bag.next;
+    }
+    const added = new Members(name);
+    added.next = this.bags;
+    this.bags = added;
+    return added;
   }
 }

@@ -6,6 +6,7 @@
 import { fail } from "./abort";
 import { Bytes } from "./bytes";
 import { Node, Tag } from "./node";
+import { narrow } from "./text";
 
 /** The largest integer that JSON readers agree on: 2^53 − 1. */
 const INTEGER_MAX: i64 = 9007199254740991;
@@ -74,9 +75,11 @@ export class Members {
   private bytes: Bytes = new Bytes();
   private first: Member | null = null;
   private last: Member | null = null;
+  /** For whoever keeps several. */
+  next: Members | null = null;
 
   /** `path` is where the object stands, for messages. */
-  constructor(private path: string) {}
+  constructor(public path: string) {}
 
   /** Sets a member. */
   set<T>(key: string, value: T): void {
@@ -207,6 +210,15 @@ export function writeText(to: Bytes, text: string): bool {
   let at = to.reserve(<usize>units * 3 + 2);
   store<u8>(at++, 0x22);
   for (let index = 0; index < units; index++) {
+    if (index + 4 <= units) {
+      const wide = load<u64>(from + (<usize>index << 1));
+      if (isPlain(wide)) {
+        store<u32>(at, narrow(wide));
+        at += 4;
+        index += 3;
+        continue;
+      }
+    }
     const unit = <u32>load<u16>(from + (<usize>index << 1));
     if (unit >= 0x80) {
       let point = unit;
@@ -230,6 +242,19 @@ export function writeText(to: Bytes, text: string): bool {
   store<u8>(at++, 0x22);
   to.len = at - to.ptr;
   return true;
+}
+
+/** Whether four units are ASCII that stands for itself: no control character, quote or backslash. */
+// @ts-ignore: decorator
+@inline
+function isPlain(wide: u64): bool {
+  if (wide & 0xff80ff80ff80ff80) return false;
+  // A lane that is what it must not be goes below zero and sets its highest bit. What it borrows from the next lane can
+  // only send plain text the slow way round.
+  const quotes = (wide ^ 0x0022002200220022) - 0x0001000100010001;
+  const backslashes = (wide ^ 0x005c005c005c005c) - 0x0001000100010001;
+  const controls = wide - 0x0020002000200020;
+  return ((quotes | backslashes | controls) & 0x8000800080008000) == 0;
 }
 
 /** Stores a code point from U+0080 on as UTF-8 and says where it ends. */

@@ -46,13 +46,14 @@ export class Node {
   /** The member `key` of an object; a missing one if there is none, so that look-ups can be chained without checks. */
   get(key: string): Node {
     if (this.tag == Tag.OBJECT) {
-      const id = symbolOf(key);
+      // The first four bytes of a key that is a symbol: tag and id, whatever its flags.
+      const wanted = (symbolOf(key) << 16) | Tag.SYMBOL;
       const end = this.end;
       let at = this.payload;
       while (at < end) {
         const name = changetype<Node>(at);
         const value = changetype<Node>(name.next);
-        if (name.tag == Tag.SYMBOL ? <u32>name.aux == id : name.equals(key)) return value;
+        if ((load<u32>(at) & 0xffff00ff) == wanted || name.equals(key)) return value;
         at = value.next;
       }
     }
@@ -104,6 +105,11 @@ export class Node {
   /** Whether there is a value here, be it `null`. */
   get exists(): bool {
     return this.tag != Tag.MISSING;
+  }
+
+  /** Whether there is nothing here, not even `null`. */
+  get isMissing(): bool {
+    return this.tag == Tag.MISSING;
   }
 
   /** Whether the value is `null`. */

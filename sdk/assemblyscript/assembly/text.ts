@@ -6,14 +6,27 @@ export function asciiToString(ptr: usize, len: i32): string {
   let to = changetype<usize>(text);
   const end = ptr + len;
   for (; ptr + 4 <= end; ptr += 4, to += 8) {
-    // Four bytes become four 16-bit units at once.
-    let wide = <u64>load<u32>(ptr);
-    wide = (wide | (wide << 16)) & 0x0000ffff0000ffff;
-    wide = (wide | (wide << 8)) & 0x00ff00ff00ff00ff;
-    store<u64>(to, wide);
+    store<u64>(to, widen(load<u32>(ptr)));
   }
   for (; ptr < end; ptr++, to += 2) store<u16>(to, load<u8>(ptr));
   return text;
+}
+
+/** Four ASCII bytes as four units. */
+// @ts-ignore: decorator
+@inline
+export function widen(bytes: u32): u64 {
+  let wide = <u64>bytes;
+  wide = (wide | (wide << 16)) & 0x0000ffff0000ffff;
+  return (wide | (wide << 8)) & 0x00ff00ff00ff00ff;
+}
+
+/** Four ASCII units as four bytes. */
+// @ts-ignore: decorator
+@inline
+export function narrow(wide: u64): u32 {
+  wide = (wide | (wide >> 8)) & 0x0000ffff0000ffff;
+  return <u32>(wide | (wide >> 16));
 }
 
 /** Whether `len` bytes of UTF-8 spell `text`; nothing is decoded or allocated. */

@@ -1,20 +1,20 @@
 // A host for tests: compiles a rule with the real compiler and the flags of `asconfig.json`, and runs it once for each call.
-import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
 import { encode } from "./document.js";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const ENDED = Symbol("the rule called fail");
 
 /** Compiles `test/rules/NAME.ts`. */
-export function compile(name) {
+export async function compile(name) {
   // Rules import the package by its name, as they do when it is installed.
   mkdirSync(`${HERE}node_modules/@vestibule`, { recursive: true });
   if (!existsSync(`${HERE}node_modules/@vestibule/rule`)) symlinkSync("../..", `${HERE}node_modules/@vestibule/rule`);
   const out = `build/${name}.wasm`;
-  const asc = `${HERE}node_modules/assemblyscript/bin/asc.js`;
-  execFileSync(process.execPath, [asc, `test/rules/${name}.ts`, "--outFile", out], { cwd: HERE, stdio: ["ignore", "ignore", "inherit"] });
+  const { error, stderr } = await asc.main([`test/rules/${name}.ts`, "--baseDir", HERE, "--outFile", out]);
+  if (error) throw new Error(`${error.message}\n${stderr}`);
   return readFileSync(`${HERE}${out}`);
 }
 

@@ -138,6 +138,11 @@ impl Request {
         self.header(name, &format!("{{{{secret:{secret}}}}}"))
     }
 
+    /// As [`Request::secret_header`], for `authorization: Bearer …`.
+    pub fn bearer_secret(self, secret: &str) -> Self {
+        self.header("authorization", &format!("Bearer {{{{secret:{secret}}}}}"))
+    }
+
     /// Sets the body, of up to 256 KiB.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
@@ -205,19 +210,21 @@ pub struct Response {
     body_len: usize,
 }
 
-/// The head of a response on the wire, or why there is none.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Head {
-    Response { status: u16, headers: Vec<(String, String)>, body_len: usize },
-    Error { error: String },
+/// The head of a response on the wire; with an error there is none.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    error: Option<String>,
+    status: u16,
+    headers: Vec<(String, String)>,
+    body_len: usize,
 }
 
 impl Response {
     fn of(handle: i32) -> Result<Self> {
         match serde_json::from_slice(&host::http_result(handle)) {
-            Ok(Head::Response { status, headers, body_len }) => Ok(Self { handle, status, headers, body_len }),
-            Ok(Head::Error { error }) => Err(Error::of(&error)),
+            Ok(Head { error: None, status, headers, body_len }) => Ok(Self { handle, status, headers, body_len }),
+            Ok(Head { error: Some(code), .. }) => Err(Error::of(&code)),
             Err(_) => Err(Error::Failed),
         }
     }

@@ -139,7 +139,7 @@ impl Writer {
 
     /// Writes an object key.
     pub fn key(&mut self, key: &str) {
-        match symbols::id_of(key) {
+        match symbols::lookup(key) {
             Some(id) => self.head(tag::SYMBOL, 0, id, 0),
             None => self.string(key),
         }

@@ -14,7 +14,7 @@ use crate::{
 const PROTOTYPES: &[&str] = &["__proto__", "constructor", "prototype"];
 
 /// Checks a first-level key, whoever asks for it.
-pub(super) fn key(bag: Bag, key: &str) -> Result<(), RuleFailure> {
+pub(super) fn key(bag: Bag, key: &str, manifest: &Manifest) -> Result<(), RuleFailure> {
     if bag.is_token() {
         return ClaimName::parse(key).map(drop).map_err(|error| {
             let code = match error {
@@ -27,8 +27,11 @@ pub(super) fn key(bag: Bag, key: &str) -> Result<(), RuleFailure> {
     if key.len() > limits::KEY_BYTES {
         return Err(schema(format!("a key of `{bag}` is longer than {} bytes", limits::KEY_BYTES)));
     }
-    if owned::is_hosts(bag, key) {
-        let message = format!("`{bag}.{}` belongs to the host; no rule can change it", key.escape_debug());
+    let is_unnamed =
+        bag == Bag::User && owned::USER_LITERAL_ONLY.contains(&key) && !manifest.writes.names_key(bag, key);
+    if is_unnamed || owned::is_hosts(bag, key) {
+        let next = if is_unnamed { "name it in `writes` to the letter" } else { "no rule can change it" };
+        let message = format!("`{bag}.{}` belongs to the host; {next}", key.escape_debug());
         return Err(RuleFailure::new(FailureCode::MutationForbidden, message));
     }
     key_text(bag, key)
@@ -36,12 +39,8 @@ pub(super) fn key(bag: Bag, key: &str) -> Result<(), RuleFailure> {
 
 /// Whether the manifest grants a first-level key. What says who the user is has to be named to the letter.
 pub(super) fn is_granted(bag: Bag, key: &str, manifest: &Manifest) -> bool {
-    let literal = match bag {
-        Bag::IdToken | Bag::AccessToken => claim::LITERAL_ONLY.contains(&claim::folded(key).as_str()),
-        Bag::User => owned::USER_LITERAL_ONLY.contains(&key),
-        Bag::UserMetadata | Bag::AppMetadata | Bag::Context | Bag::Shared => false,
-    };
-    if literal { manifest.writes.names_key(bag, key) } else { manifest.writes.allows_key(bag, key) }
+    let is_literal = bag.is_token() && claim::LITERAL_ONLY.contains(&claim::folded(key).as_ref());
+    if is_literal { manifest.writes.names_key(bag, key) } else { manifest.writes.allows_key(bag, key) }
 }
 
 /// Checks what is set: keys and texts at every level.

@@ -21,9 +21,6 @@ const CREDENTIALS: &[&str] = &[
     "refresh_token",
 ];
 
-/// The roots of an event.
-const ROOTS: &[&str] = &["user", "context", "configuration", "shared"];
-
 /// Levels above a member of `user`, `context`, `configuration` and `shared`.
 const MEMBER: usize = 2;
 
@@ -31,27 +28,29 @@ impl Event {
     /// Takes the event apart. `now` and `seed` come from the host, whatever the event says.
     pub(crate) fn new(event: Value, seed: &[u8; 32], now_ms: i64) -> Result<Self, InvalidEvent> {
         let Value::Object(mut roots) = event else { return Err(InvalidEvent::NoObject) };
-        let mut user = required(&mut roots, "user")?;
-        let mut context = required(&mut roots, "context")?;
+        let user = required(&mut roots, "user")?;
+        let context = required(&mut roots, "context")?;
         let configuration = optional(&mut roots, "configuration")?;
         let shared = optional(&mut roots, "shared")?;
         if let Some(unknown) = roots.keys().next() {
             return Err(InvalidEvent::Unknown(unknown.clone()));
         }
+        let mut user = Members::new(Some(user), MEMBER);
+        let mut context = Members::new(Some(context), MEMBER);
         let user_metadata = bag(&mut user, "user_metadata")?;
         let app_metadata = bag(&mut user, "app_metadata")?;
         let identities_in_full = user.get_mut("identities").and_then(hide_idp_credentials);
         for host_owned in ["now", "seed"] {
-            context.shift_remove(host_owned);
+            context.take_out(host_owned);
         }
         if let Some(request) = context.get_mut("request") {
             hide_credentials(request);
         }
         let mut login = Self {
-            user: Members::new(Some(user), MEMBER),
+            user,
             user_metadata: Members::new(user_metadata, MEMBER + 1),
             app_metadata: Members::new(app_metadata, MEMBER + 1),
-            context: Members::new(Some(context), MEMBER),
+            context,
             shared: Members::new(Some(shared.unwrap_or_default()), MEMBER),
             configuration: Members::new(configuration, MEMBER),
             identities_in_full,
@@ -130,21 +129,21 @@ fn required(roots: &mut Map<String, Value>, name: &'static str) -> Result<Map<St
     optional(roots, name)?.ok_or(InvalidEvent::Missing(name))
 }
 
-fn optional(members: &mut Map<String, Value>, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
-    debug_assert!(ROOTS.contains(&name) || name.ends_with("_metadata"), "{name}");
-    match members.shift_remove(name) {
+fn optional(roots: &mut Map<String, Value>, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
+    object(roots.swap_remove(name), name)
+}
+
+/// A metadata bag; `null` is one that was never set.
+fn bag(user: &mut Members, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
+    object(user.take_out(name).filter(|bag| !bag.is_null()), name)
+}
+
+fn object(value: Option<Value>, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
+    match value {
         None => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
         Some(_) => Err(InvalidEvent::WrongType(name)),
     }
-}
-
-/// A metadata bag; `null` is one that was never set.
-fn bag(user: &mut Map<String, Value>, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
-    if user.get(name).is_some_and(Value::is_null) {
-        user.shift_remove(name);
-    }
-    optional(user, name)
 }
 
 /// Takes the credentials out of identities; gives the identities as they were, where there were any.

@@ -7,10 +7,23 @@ use vestibule_abi::document::{EncodeError, Open, Writer};
 
 use crate::{json, manifest::ReadTree};
 
+/// Room for the encoding of a member; most take less.
+const EXPECTED_MEMBER_BYTES: usize = 128;
+
+/// No encoded byte stands for more bytes of text: a control character takes one of them and six of text.
+const TEXT_PER_ENCODED: usize = 6;
+
 /// An object whose first-level keys rules set and delete, one rule at a time.
+///
+/// The object itself stays as it came: a deleted member keeps its place, so that positions never move and nothing is
+/// copied for a login that changes little.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Members {
-    members: Vec<Member>,
+    object: Map<String, Value>,
+    /// INVARIANT: one for each member of `object`, in its order.
+    marks: Vec<Mark>,
+    /// One for each key that a rule changed.
+    changes: Vec<Change>,
     /// Whether the object was there before any rule ran.
     existed: bool,
     /// Levels above its members.
@@ -18,23 +31,25 @@ pub(crate) struct Members {
     /// The encoded members, those that were replaced included.
     encoded: Vec<u8>,
     has_changes: bool,
+    /// Bytes of canonical text that rules put in, those that were replaced included.
+    added_text: usize,
 }
 
-/// One key, with what it was before the rules ran.
+/// How a member stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) key: String,
-    /// What it is now; `None`: deleted, or not yet there.
-    value: Option<Value>,
-    change: Option<Change>,
-    /// Its place in `encoded`; `None`: changed since.
-    encoded: Option<Range<usize>>,
-    /// Bytes of its canonical text, once somebody asked.
-    text_bytes: Option<usize>,
+enum Mark {
+    /// New or changed: to be encoded.
+    Changed,
+    /// Encoded here.
+    Encoded(Range<u32>),
+    /// Deleted, or kept elsewhere.
+    Absent,
 }
 
+/// A change by a rule, with what was there before any rule ran.
 #[derive(Debug, Clone)]
 struct Change {
+    key: String,
     before: Option<Value>,
     /// The position of the rule that changed it last.
     rule: usize,
@@ -43,13 +58,27 @@ struct Change {
 impl Members {
     pub(crate) fn new(object: Option<Map<String, Value>>, depth: usize) -> Self {
         let existed = object.is_some();
-        let member = |(key, value)| Member { key, value: Some(value), change: None, encoded: None, text_bytes: None };
-        let members = object.into_iter().flatten().map(member).collect();
-        Self { members, existed, depth, encoded: Vec::new(), has_changes: true }
+        let object = object.unwrap_or_default();
+        let marks = vec![Mark::Changed; object.len()];
+        let encoded = Vec::with_capacity(object.len() * EXPECTED_MEMBER_BYTES);
+        Self { object, marks, existed, depth, encoded, has_changes: true, ..Self::default() }
+    }
+
+    /// Takes a member out without moving the others.
+    pub(crate) fn take_out(&mut self, key: &str) -> Option<Value> {
+        let mark = self.mark_mut(key)?;
+        *mark = Mark::Absent;
+        self.object.get_mut(key).map(Value::take)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.object.get_mut(key)
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        self.members.iter().find(|member| member.key == key)?.value.as_ref()
+        // Most are not there, or are not absent: the marks are looked at last.
+        let value = self.object.get(key)?;
+        if value.is_null() && self.is_absent(key) { None } else { Some(value) }
     }
 
     /// Whether there is an object at all: one that nobody ever set is absent, not empty (U-1).
@@ -59,55 +88,57 @@ impl Members {
 
     /// Sets a key, or deletes it.
     pub(crate) fn put(&mut self, key: String, value: Option<Value>, rule: usize) {
+        let is_new = self.get(&key).is_none();
+        if is_new && value.is_none() {
+            return; // Nothing to delete.
+        }
         self.has_changes = true;
-        match self.members.iter_mut().find(|member| member.key == key) {
-            Some(member) => {
-                let now = std::mem::replace(&mut member.value, value);
-                let before = member.change.take().map_or(now, |change| change.before);
-                member.change = Some(Change { before, rule });
-                member.encoded = None;
-                member.text_bytes = None;
-            }
-            None if value.is_none() => {} // Nothing to delete.
-            None => self.members.push(Member {
-                key,
-                value,
-                change: Some(Change { before: None, rule }),
-                encoded: None,
-                text_bytes: None,
-            }),
+        let mark = if value.is_some() { Mark::Changed } else { Mark::Absent };
+        match self.mark_mut(&key) {
+            Some(place) => *place = mark,
+            None => self.marks.push(mark),
+        }
+        let before = self.object.insert(key.clone(), value.unwrap_or_default()).filter(|_| !is_new);
+        match self.changes.iter_mut().find(|change| change.key == key) {
+            Some(change) => change.rule = rule,
+            None => self.changes.push(Change { key, before, rule }),
         }
     }
 
-    /// Bytes of canonical text, each member with its colon and comma: now, and after these changes.
-    pub(crate) fn text_bytes<'c>(&mut self, changes: impl Iterator<Item = (&'c str, Option<&'c Value>)>) -> Sizes {
-        let now: usize = self.members.iter_mut().map(Member::text_bytes).sum();
-        let mut after = now;
-        for (key, value) in changes {
-            let old = self.members.iter_mut().find(|member| member.key == key).map_or(0, Member::text_bytes);
-            after = after.saturating_sub(old) + value.map_or(0, |value| member_text_bytes(key, value));
+    /// Whether the object may have more than `most` bytes of canonical text after these changes, each member with its
+    /// colon and comma. One that had too many before may shrink.
+    pub(crate) fn outgrows(&mut self, most: usize, changes: &[(&str, Option<&Value>)]) -> Option<usize> {
+        let text = |key: &str, value: Option<&Value>| value.map_or(0, |value| member_text_bytes(key, value));
+        let added: usize = changes.iter().map(|(key, value)| text(key, *value)).sum();
+        let bound = self.encoded.len() * TEXT_PER_ENCODED + self.added_text + added;
+        self.added_text += added;
+        if bound <= most {
+            return None; // No need to look closer.
         }
-        Sizes { now, after }
+        let now: usize = self.live().map(|(key, value)| member_text_bytes(key, value)).sum();
+        let replaced: usize = changes.iter().map(|(key, _)| text(key, self.get(key))).sum();
+        let after = now + added - replaced;
+        (after > most && after > now).then_some(after)
     }
 
     /// The keys a rule changed, with the rule's position.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.members.iter().filter_map(|member| Some((member.key.as_str(), member.change.as_ref()?.rule)))
+        self.changes.iter().map(|change| (change.key.as_str(), change.rule))
     }
 
     pub(crate) fn live(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.members.iter().filter_map(|member| Some((member.key.as_str(), member.value.as_ref()?)))
+        let members = self.object.iter().zip(&self.marks).filter(|(_, mark)| !matches!(mark, Mark::Absent));
+        members.map(|((key, value), _)| (key.as_str(), value))
     }
 
     /// Forgets every change: what the object was before any rule ran.
     pub(crate) fn restore(&mut self) {
-        for member in &mut self.members {
-            if let Some(change) = member.change.take() {
-                member.value = change.before;
-                member.encoded = None;
-                member.text_bytes = None;
-                self.has_changes = true;
+        for Change { key, before, .. } in std::mem::take(&mut self.changes) {
+            if let Some(mark) = self.mark_mut(&key) {
+                *mark = if before.is_some() { Mark::Changed } else { Mark::Absent };
             }
+            self.object.insert(key, before.unwrap_or_default());
+            self.has_changes = true;
         }
     }
 
@@ -118,8 +149,8 @@ impl Members {
 
     /// What rules set; `null` where they deleted.
     pub(crate) fn changes_to_object(&self) -> Map<String, Value> {
-        let changed = self.members.iter().filter(|member| member.change.is_some());
-        changed.map(|member| (member.key.clone(), member.value.clone().unwrap_or_default())).collect()
+        let value = |key: &str| self.get(key).cloned().unwrap_or_default();
+        self.changes.iter().map(|change| (change.key.clone(), value(&change.key))).collect()
     }
 
     /// Encodes what has no encoding yet, and tells how many bytes that were.
@@ -129,12 +160,12 @@ impl Members {
         }
         let before = self.encoded.len();
         let mut writer = Writer::piece_after(std::mem::take(&mut self.encoded), self.depth);
-        for member in &mut self.members {
-            if let (None, Some(value)) = (&member.encoded, &member.value) {
-                let start = writer.position();
-                writer.key(&member.key);
+        for ((key, value), mark) in self.object.iter().zip(&mut self.marks) {
+            if matches!(mark, Mark::Changed) {
+                let start = offset(&writer)?;
+                writer.key(key);
                 writer.value(value)?;
-                member.encoded = Some(start..writer.position());
+                *mark = Mark::Encoded(start..offset(&writer)?);
             }
         }
         self.encoded = writer.into_piece();
@@ -174,8 +205,11 @@ impl Members {
     /// Copies encoded members into an open object, neighbours in one go.
     pub(crate) fn write_only(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&str) -> bool) {
         let mut run = 0..0;
-        for member in self.members.iter().filter(|member| member.value.is_some() && wanted(&member.key)) {
-            let Some(place) = &member.encoded else { continue };
+        for (key, mark) in self.object.keys().zip(&self.marks) {
+            let Mark::Encoded(place) = mark else { continue };
+            if !wanted(key) {
+                continue;
+            }
             Writer::count(open);
             if place.start != run.end {
                 self.copy(writer, &run);
@@ -186,26 +220,24 @@ impl Members {
         self.copy(writer, &run);
     }
 
-    fn copy(&self, writer: &mut Writer, run: &Range<usize>) {
-        writer.encoded(self.encoded.get(run.clone()).unwrap_or_default());
+    fn copy(&self, writer: &mut Writer, run: &Range<u32>) {
+        writer.encoded(self.encoded.get(run.start as usize..run.end as usize).unwrap_or_default());
+    }
+
+    fn mark_mut(&mut self, key: &str) -> Option<&mut Mark> {
+        self.object.keys().zip(&mut self.marks).find(|(name, _)| *name == key).map(|(_, mark)| mark)
+    }
+
+    fn is_absent(&self, key: &str) -> bool {
+        self.object.keys().zip(&self.marks).any(|(name, mark)| name == key && matches!(mark, Mark::Absent))
     }
 }
 
-/// Bytes of canonical text of an object.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sizes {
-    pub(crate) now: usize,
-    pub(crate) after: usize,
+fn offset(writer: &Writer) -> Result<u32, EncodeError> {
+    u32::try_from(writer.position()).map_err(|_| EncodeError::TooLarge)
 }
 
-impl Member {
-    fn text_bytes(&mut self) -> usize {
-        let Some(value) = &self.value else { return 0 };
-        *self.text_bytes.get_or_insert_with(|| member_text_bytes(&self.key, value))
-    }
-}
-
-/// `"key":value,` — each member's colon and comma are its own, the braces take the place of a comma and add one byte.
+/// `"key":value,`: each member's colon and comma count as its own.
 fn member_text_bytes(key: &str, value: &Value) -> usize {
     json::key_text_len(key) + json::text_len(value) + 2
 }

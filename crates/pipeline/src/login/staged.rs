@@ -149,15 +149,14 @@ impl Staged {
         if !changes.iter().any(|change| change.bag == bag) {
             return Ok(());
         }
-        let changes = changes.iter().filter(|change| change.bag == bag);
-        let sizes =
-            self.bag_mut(bag, event).text_bytes(changes.map(|change| (change.key.as_str(), change.value.as_ref())));
         let (most, code) = match bag.is_metadata() {
             true => (limits::METADATA_BYTES, FailureCode::MetadataTooLarge),
             false => (limits::CLAIMS_BYTES, FailureCode::ClaimsTooLarge),
         };
-        if sizes.after > most && sizes.after > sizes.now {
-            let message = format!("`{bag}` would have {} bytes, at most {most} are allowed", sizes.after);
+        let own = changes.iter().filter(|change| change.bag == bag);
+        let own: Vec<_> = own.map(|change| (change.key.as_str(), change.value.as_ref())).collect();
+        if let Some(bytes) = self.bag_mut(bag, event).outgrows(most, &own) {
+            let message = format!("`{bag}` would have {bytes} bytes, at most {most} are allowed");
             return Err(RuleFailure::new(code, message));
         }
         Ok(())

@@ -140,11 +140,11 @@ pub(crate) fn is_browsable(url: &Url) -> bool {
 /// A URL without tricks: nothing that parsers read in two ways, no user, no fragment.
 fn parse_plain(text: &str) -> Result<Url, &'static str> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '*')) {
-        return Err("holds a space, a control character, `\\` or `*`");
+        return Err("no plain URL: it holds a space, a control character, `\\` or `*`");
     }
     let url = Url::parse(text).map_err(|_| "not a URL with a scheme and a host")?;
     if !url.has_host() || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("not a plain URL: it needs a host, and no user or fragment");
+        return Err("no plain URL: it needs a host, and no user or fragment");
     }
     Ok(url)
 }

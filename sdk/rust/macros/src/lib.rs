@@ -26,16 +26,20 @@ fn export(arguments: TokenStream, item: &TokenStream) -> Result<TokenStream, Str
         return Err("`#[vestibule::rule]` takes no arguments; what a rule may do stands in `rule.toml`".into());
     }
     let name = signature(item)?;
+    let call =
+        format!("|event| ::vestibule::IntoAnswer::into_answer({name}(::vestibule::FromEvent::from_event(event)?))");
     Ok(parse(&format!(
         r#"
+        // Natively the types are checked all the same, and the function counts as used.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn(::vestibule::Event<'_>) -> ::vestibule::Result<::vestibule::Answer> = {call};
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {{
             #[allow(unsafe_code, reason = "the export that the host calls")]
             #[unsafe(no_mangle)]
             extern "C" fn run() {{
-                ::vestibule::__private::run(|event| {{
-                    ::vestibule::IntoAnswer::into_answer({name}(::vestibule::FromEvent::from_event(event)?))
-                }})
+                ::vestibule::__private::run({call})
             }}
         }};
         "#

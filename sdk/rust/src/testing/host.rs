@@ -11,6 +11,8 @@ thread_local! {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Which [`Host`] it belongs to.
+    host: u64,
     files: BTreeMap<String, Vec<u8>>,
     opened: Vec<Vec<u8>>,
     replies: Vec<(String, String, Reply)>,
@@ -22,7 +24,9 @@ struct State {
 /// The host of this thread, from when it is made until it is dropped.
 #[derive(Debug)]
 #[must_use = "it serves until it is dropped"]
-pub struct Host(());
+pub struct Host {
+    number: u64,
+}
 
 impl Default for Host {
     fn default() -> Self {
@@ -33,8 +37,11 @@ impl Default for Host {
 impl Host {
     /// A host that serves nothing yet. It takes the place of an earlier one.
     pub fn new() -> Self {
-        with(|state| *state = State::default());
-        Self(())
+        let number = with(|state| {
+            *state = State { host: state.host + 1, ..State::default() };
+            state.host
+        });
+        Self { number }
     }
 
     /// Lays down a file below `data/`.
@@ -64,7 +71,12 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        with(|state| *state = State::default());
+        // An earlier host that is dropped late leaves the one that took its place alone.
+        with(|state| {
+            if state.host == self.number {
+                *state = State { host: state.host, ..State::default() };
+            }
+        });
     }
 }
 
