@@ -1,1 +1,3 @@
-fn main(){}
+//! End to end, in one binary: real modules, real processes, real HTTP.
+
+mod sandbox;

@@ -34,7 +34,7 @@ mod write;
 mod tests;
 
 pub use read::{Array, DecodeError, Document, Key, Kind, Malformed, Node, Object};
-pub use write::{EncodeError, Writer, encode};
+pub use write::{EncodeError, Open, Writer, encode};
 
 /// The first four bytes of a document.
 pub const MAGIC: [u8; 4] = *b"vst1";

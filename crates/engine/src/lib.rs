@@ -1,1 +1,37 @@
-//! Placeholder while the workspace is laid.
+//! Vestibule's sandbox: everything that knows wasmtime, and nothing that knows users.
+//!
+//! The way of a module: [`inspect`] reads its structure and refuses what may not be uploaded, without running or
+//! compiling it; [`Compiler`] turns it into machine code in a killable child process ([`worker`]) and keeps the result
+//! under a MAC ([`cache`]); [`Engine::load`] links what was granted; [`SandboxedRule::run`] runs it once, metered, in a
+//! store and an instance of its own; [`drive`] does that for each rule of a login.
+//!
+//! What must never happen here: a guest's bytes parsed on the guest's stack, a run without a budget, an artifact loaded
+//! that this installation did not write, a store used twice.
+
+mod refusal;
+mod inspect;
+mod settings;
+pub mod cache;
+mod compiler;
+mod preinit;
+pub mod worker;
+mod engine;
+mod link;
+mod desk;
+mod meter;
+mod failure;
+mod logs;
+mod files;
+pub mod http;
+mod rule;
+mod drive;
+
+pub use compiler::{CompileError, CompiledRule, Compiler, Tier};
+pub use drive::{HttpReport, LoadedPipeline, Report, RuleReport, drive};
+pub use engine::{Engine, EngineError};
+pub use files::{DataFiles, DataFilesError};
+pub use inspect::{Inspected, StructureLimits, inspect, inspect_within};
+pub use logs::LogLine;
+pub use refusal::Refusal;
+pub use rule::{Grants, PreparedRun, Run, SandboxedRule};
+pub use settings::{CompileLimits, Profile, Settings};

@@ -1,9 +1,10 @@
 //! Reading: borrowed, without allocating, and without a panic whatever the bytes are.
 
+use alloc::string::String;
 use core::fmt;
 
 use serde::{
-    de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor},
     forward_to_deserialize_any,
 };
 
@@ -139,6 +140,12 @@ impl<'a> Node<'a> {
             tag::OBJECT => Kind::Object(Object { size: self.aux, rest: self.payload }),
             _ => return None,
         })
+    }
+
+    /// Whether both are the same place in the same bytes, not merely equal.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        core::ptr::eq(self.payload, other.payload)
     }
 
     /// Whether this is `null`.
@@ -302,13 +309,30 @@ fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*word))
 }
 
-/// A document did not have the shape a type asked for.
+/// A document did not have the shape a type asked for: `user.app_metadata.plan: expected a string, found null`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeError(alloc::string::String);
+pub struct DecodeError {
+    path: String,
+    message: String,
+}
+
+impl DecodeError {
+    /// Adds what it happened in: a key, or a path. Only errors pay for this, as it is built on the way out.
+    #[cold]
+    #[must_use]
+    pub fn inside(mut self, outer: &str) -> Self {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = alloc::format!("{outer}{dot}{}", self.path);
+        self
+    }
+}
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
     }
 }
 
@@ -316,7 +340,23 @@ impl core::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(alloc::format!("{message}"))
+        Self { path: String::new(), message: alloc::format!("{message}") }
+    }
+
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let found = match found {
+            de::Unexpected::Unit => "null",
+            de::Unexpected::Bool(_) => "a boolean",
+            de::Unexpected::Signed(_) | de::Unexpected::Unsigned(_) => "an integer",
+            de::Unexpected::Float(_) => "a number that is not integral",
+            de::Unexpected::Str(_) => "a string",
+            de::Unexpected::Seq => "an array",
+            de::Unexpected::Map => "an object",
+            _ => "something else",
+        };
+        // How serde borrows is no business of a rule's author.
+        let expected = alloc::format!("{expected}").replace("a borrowed string", "a string");
+        Self::custom(format_args!("expected {expected}, found {found}"))
     }
 }
 
@@ -332,8 +372,8 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
             Some(Kind::Integer(value)) => visitor.visit_i64(value),
             Some(Kind::Float(value)) => visitor.visit_f64(value),
             Some(Kind::String(value)) => visitor.visit_borrowed_str(value),
-            Some(Kind::Array(elements)) => visitor.visit_seq(Elements(elements)),
-            Some(Kind::Object(members)) => visitor.visit_map(Members { members, value: None }),
+            Some(Kind::Array(elements)) => visitor.visit_seq(Elements { elements, index: 0 }),
+            Some(Kind::Object(members)) => visitor.visit_map(Members { members, member: None }),
         }
     }
 
@@ -358,7 +398,7 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
         match self.kind() {
             Some(Kind::String(variant)) => visitor.visit_enum(variant.into_deserializer()),
             Some(Kind::Object(members)) => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(Members { members, value: None }))
+                visitor.visit_enum(de::value::MapAccessDeserializer::new(Members { members, member: None }))
             }
             _ => Err(de::Error::custom("expected the name of a variant")),
         }
@@ -382,32 +422,39 @@ impl<'de> IntoDeserializer<'de, DecodeError> for Node<'de> {
     }
 }
 
-struct Elements<'de>(Array<'de>);
+struct Elements<'de> {
+    elements: Array<'de>,
+    index: usize,
+}
 
 impl<'de> SeqAccess<'de> for Elements<'de> {
     type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
-        self.0.next().map(|element| seed.deserialize(element)).transpose()
+        let Some(element) = self.elements.next() else { return Ok(None) };
+        let index = self.index;
+        self.index += 1;
+        seed.deserialize(element).map(Some).map_err(|error| error.inside(&alloc::format!("[{index}]")))
     }
 }
 
 struct Members<'de> {
     members: Object<'de>,
-    value: Option<Node<'de>>,
+    member: Option<(&'de str, Node<'de>)>,
 }
 
 impl<'de> MapAccess<'de> for Members<'de> {
     type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
-        self.value = Some(value);
+        self.member = self.members.next();
+        let Some((name, _)) = self.member else { return Ok(None) };
         seed.deserialize(de::value::BorrowedStrDeserializer::new(name)).map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, DecodeError> {
-        let value = self.value.take().ok_or_else(|| de::Error::custom("a value was asked for before its key"))?;
-        seed.deserialize(value)
+        let (name, value) =
+            self.member.take().ok_or_else(|| DecodeError::custom("a value was asked for before its key"))?;
+        seed.deserialize(value).map_err(|error| error.inside(name))
     }
 }

@@ -63,15 +63,37 @@ fn a_struct_borrows_the_fields_it_names() {
 }
 
 #[test]
-fn a_missing_field_is_named() {
+fn an_error_names_the_field() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only its error is looked at")]
-    struct User {
-        email: String,
+    struct Event<'a> {
+        #[serde(borrow)]
+        user: User<'a>,
     }
-    let bytes = encode(&json!({"name": "Ada"})).unwrap();
-    let error = User::deserialize(Document::parse(&bytes).unwrap().root()).unwrap_err();
-    assert_eq!(alloc::format!("{error}"), "missing field `email`");
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its error is looked at")]
+    struct User<'a> {
+        email: &'a str,
+        #[serde(default)]
+        identities: alloc::vec::Vec<Identity>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its error is looked at")]
+    struct Identity {
+        provider: String,
+    }
+    let check = |event: Value, expected: &str| {
+        let bytes = encode(&event).unwrap();
+        let error = Event::deserialize(Document::parse(&bytes).unwrap().root()).unwrap_err();
+        assert_eq!(alloc::format!("{error}"), expected);
+    };
+    check(json!({}), "missing field `user`");
+    check(json!({"user": {}}), "user: missing field `email`");
+    check(json!({"user": {"email": null}}), "user.email: expected a string, found null");
+    check(
+        json!({"user": {"email": "a@b", "identities": [{"provider": "auth0"}, {"provider": 7}]}}),
+        "user.identities[1].provider: expected a string, found an integer",
+    );
 }
 
 #[test]

@@ -89,6 +89,18 @@ impl Writer {
         Self::default()
     }
 
+    /// As [`Writer::piece`], behind what `bytes` already holds, for nodes that will stand `depth` levels deep.
+    #[must_use]
+    pub fn piece_after(bytes: Vec<u8>, depth: usize) -> Self {
+        Self { bytes, depth }
+    }
+
+    /// Bytes written so far, the header of a document included.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Ends a document: fills in its header.
     ///
     /// # Errors
@@ -127,7 +139,7 @@ impl Writer {
 
     /// Writes an object key.
     pub fn key(&mut self, key: &str) {
-        match symbols::id_of(key) {
+        match symbols::lookup(key) {
             Some(id) => self.head(tag::SYMBOL, 0, id, 0),
             None => self.string(key),
         }

@@ -1,0 +1,318 @@
+//! From an inspected upload to machine code: the parent's side of the compile worker.
+//!
+//! INVARIANT: a [`CompiledRule`] is made here and nowhere else, from a worker this process started or from the cache
+//! after its MAC was verified; `Engine::load` trusts it for that reason.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::{Child, Command},
+    sync::Semaphore,
+    time::timeout,
+};
+use vestibule_abi::{codes::RefusalCode, host::Capability};
+
+use crate::{
+    CompileLimits, Engine, EngineError, Inspected, Refusal,
+    cache::{ArtifactId, Cache},
+    worker::{self, Job, Verdict},
+};
+
+/// How hard the compiler tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// With optimisation.
+    Optimised = 0,
+    /// Without, in linear time: for modules that take the optimiser too long.
+    Baseline = 1,
+}
+
+impl Tier {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Optimised => "optimised",
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
+/// Machine code of one rule, made by this installation for one kind of engine.
+#[derive(Debug, Clone)]
+pub struct CompiledRule {
+    id: ArtifactId,
+    code: Vec<u8>,
+    capabilities: BTreeSet<Capability>,
+    from_cache: bool,
+}
+
+impl CompiledRule {
+    /// How hard the compiler tried.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        self.id.tier
+    }
+
+    /// SHA-256 of the module.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.id.module
+    }
+
+    /// The length of the machine code, in bytes.
+    #[must_use]
+    pub fn code_bytes(&self) -> usize {
+        self.code.len()
+    }
+
+    /// Whether it came from the cache.
+    #[must_use]
+    pub fn is_from_cache(&self) -> bool {
+        self.from_cache
+    }
+
+    pub(crate) fn code(&self) -> &[u8] {
+        &self.code
+    }
+
+    pub(crate) fn compatibility(&self) -> [u8; 32] {
+        self.id.compatibility
+    }
+
+    pub(crate) fn capabilities(&self) -> &BTreeSet<Capability> {
+        &self.capabilities
+    }
+}
+
+/// Why there is no code: the module's fault or ours.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The module is not accepted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Something of ours failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Compiles uploads in child processes, a few at a time, and remembers the results.
+#[derive(Debug)]
+pub struct Compiler {
+    worker: PathBuf,
+    worker_args: Vec<OsString>,
+    limits: CompileLimits,
+    cache: Option<Cache>,
+    /// Uploads compiled at one time; the rest wait.
+    queue: Semaphore,
+}
+
+impl Compiler {
+    /// A compiler whose worker is this very program, which must call [`worker::serve_if_asked`] in its `main`.
+    ///
+    /// # Errors
+    /// [`EngineError::Worker`] when the program does not know its own path.
+    pub fn new(cache: Option<Cache>) -> Result<Self, EngineError> {
+        let program = std::env::current_exe()
+            .map_err(|source| EngineError::Worker { program: "the running program".to_owned(), source })?;
+        Ok(Self::with_worker(program, cache))
+    }
+
+    /// A compiler whose worker is another program that calls [`worker::serve_if_asked`].
+    #[must_use]
+    pub fn with_worker(program: impl Into<PathBuf>, cache: Option<Cache>) -> Self {
+        Self {
+            worker: program.into(),
+            worker_args: Vec::new(),
+            limits: CompileLimits::STANDARD,
+            cache,
+            queue: Semaphore::new(2),
+        }
+    }
+
+    /// The same with arguments for the worker.
+    #[must_use]
+    pub fn worker_args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.worker_args = args.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn limits(mut self, limits: CompileLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Compiles a module for an engine, or takes it from the cache.
+    ///
+    /// What takes the optimiser too long or too much memory is tried once more without optimisation.
+    ///
+    /// # Errors
+    /// [`CompileError::Refused`] with `compile_timeout`, `compile_memory`, `compile_crashed` or `init_failed`;
+    /// [`CompileError::Engine`] when no worker could be started.
+    pub async fn compile(&self, engine: &Engine, inspected: &Inspected) -> Result<CompiledRule, CompileError> {
+        if let Some(cached) = self.cached(engine, inspected) {
+            return Ok(cached);
+        }
+        let _turn = self.queue.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
+        match self.attempt(engine, inspected, Tier::Optimised).await {
+            Err(CompileError::Refused(refusal)) if worth_another_try(refusal.code) => {
+                self.attempt(engine, inspected, Tier::Baseline).await
+            }
+            other => other,
+        }
+    }
+
+    fn cached(&self, engine: &Engine, inspected: &Inspected) -> Option<CompiledRule> {
+        let cache = self.cache.as_ref()?;
+        [Tier::Optimised, Tier::Baseline].into_iter().find_map(|tier| {
+            let id = artifact_id(engine, inspected, tier);
+            let code = cache.get(&id)?;
+            Some(CompiledRule { id, code, capabilities: inspected.capabilities.clone(), from_cache: true })
+        })
+    }
+
+    async fn attempt(&self, engine: &Engine, inspected: &Inspected, tier: Tier) -> Result<CompiledRule, CompileError> {
+        let wall = match tier {
+            Tier::Optimised => self.limits.optimised,
+            Tier::Baseline => self.limits.baseline,
+        };
+        let job = Job {
+            tier,
+            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            memory_bytes: self.limits.memory_bytes,
+            needs_init: inspected.needs_init,
+            init_fuel: self.limits.init_fuel,
+        };
+        let code = self.in_worker(&job, inspected, wall).await?;
+        let id = artifact_id(engine, inspected, tier);
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(&id, &code)
+        {
+            // A cache that cannot be written costs time, not logins.
+            tracing::warn!(%error, "compiled rule not cached");
+        }
+        Ok(CompiledRule { id, code, capabilities: inspected.capabilities.clone(), from_cache: false })
+    }
+
+    async fn in_worker(&self, job: &Job, inspected: &Inspected, wall: Duration) -> Result<Vec<u8>, CompileError> {
+        let started = |source| EngineError::Worker { program: self.worker.display().to_string(), source };
+        let mut child = Command::new(&self.worker)
+            .args(&self.worker_args)
+            .env_clear() // The worker has nothing to know.
+            .env(worker::VARIABLE, "1")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(started)?;
+        // The worker watches its own clock; the parent's is for one that does not.
+        let grace = wall + Duration::from_millis(250);
+        let talk = timeout(grace, talk(&mut child, job, inspected, self.limits.artifact_bytes)).await;
+        let Ok(talked) = talk else { return Err(timed_out(wall).into()) };
+        let said = talked.map_err(|error| crashed(&format!("its pipes failed: {error}")))?;
+        if !said.status.success() {
+            return Err(died(&said, wall, self.limits.memory_bytes).into());
+        }
+        verdict(said.output, inspected, self.limits.artifact_bytes).map_err(CompileError::Refused)
+    }
+}
+
+fn artifact_id(engine: &Engine, inspected: &Inspected, tier: Tier) -> ArtifactId {
+    ArtifactId { module: inspected.digest, compatibility: engine.compatibility(), tier }
+}
+
+fn worth_another_try(code: RefusalCode) -> bool {
+    matches!(code, RefusalCode::CompileTimeout | RefusalCode::CompileMemory | RefusalCode::CompileCrashed)
+}
+
+/// What came out of a worker.
+struct Said {
+    status: ExitStatus,
+    output: Vec<u8>,
+    errors: Vec<u8>,
+}
+
+async fn talk(child: &mut Child, job: &Job, inspected: &Inspected, artifact_bytes: u64) -> io::Result<Said> {
+    const LINE_BYTES: u64 = 8 * 1024;
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+        return Err(io::Error::other("a pipe is missing"));
+    };
+    let mut line = serde_json::to_vec(job)?;
+    line.push(b'\n');
+    let write = async {
+        // A worker that died does not read; how it died says why.
+        let _broken_pipe = stdin.write_all(&line).await;
+        let _broken_pipe = stdin.write_all(&inspected.wasm).await;
+        drop(stdin);
+        Ok(())
+    };
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let mut stdout = stdout.take(artifact_bytes + LINE_BYTES + 1);
+    let mut stderr = stderr.take(LINE_BYTES);
+    tokio::try_join!(write, stdout.read_to_end(&mut output), stderr.read_to_end(&mut errors))?;
+    if stdout.limit() == 0 {
+        child.start_kill()?; // It would wait for ever to write the rest.
+    }
+    Ok(Said { status: child.wait().await?, output, errors })
+}
+
+/// Reads the verdict line and returns the code behind it.
+fn verdict(mut output: Vec<u8>, inspected: &Inspected, artifact_bytes: u64) -> Result<Vec<u8>, Refusal> {
+    let end = output.iter().position(|byte| *byte == b'\n').ok_or_else(|| crashed("it answered nothing"))?;
+    let code = output.split_off(end + 1);
+    let verdict: Verdict = serde_json::from_slice(&output).map_err(|_| crashed("it answered nonsense"))?;
+    if verdict.digest != inspected.digest {
+        return Err(crashed("it answered for another module"));
+    }
+    if let Some((code, message)) = verdict.refused {
+        return Err(Refusal::new(code, message));
+    }
+    if code.len() as u64 > artifact_bytes {
+        let message = format!("the compiled code has more than {artifact_bytes} bytes");
+        return Err(Refusal::new(RefusalCode::CompileMemory, message));
+    }
+    Ok(code)
+}
+
+/// Says what killed a worker.
+fn died(said: &Said, wall: Duration, memory_bytes: u64) -> Refusal {
+    use std::os::unix::process::ExitStatusExt as _;
+    const SIGXCPU: i32 = 24;
+    const SIGKILL: i32 = 9;
+    let out_of_memory = said.errors.windows(17).any(|window| window == b"memory allocation");
+    match (said.status.code(), said.status.signal()) {
+        (Some(worker::EXIT_TIMED_OUT), _) | (_, Some(SIGXCPU)) => timed_out(wall),
+        // The hard CPU limit and the kernel's out-of-memory killer both kill; the clock was not up, so it was memory
+        // only if the worker said so.
+        (_, Some(SIGKILL)) if !out_of_memory => crashed("it was killed"),
+        _ if out_of_memory => {
+            let message = format!("compiling needs more than {memory_bytes} bytes of memory");
+            Refusal::new(RefusalCode::CompileMemory, message)
+        }
+        _ => crashed(&format!("it ended with {}", said.status)),
+    }
+}
+
+fn timed_out(wall: Duration) -> Refusal {
+    let message = format!("compiling takes longer than {} ms; make the module or its largest function smaller", wall.as_millis());
+    Refusal::new(RefusalCode::CompileTimeout, message)
+}
+
+fn crashed(how: &str) -> Refusal {
+    Refusal::new(RefusalCode::CompileCrashed, format!("the compile worker failed: {how}"))
+}

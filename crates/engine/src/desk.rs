@@ -1,0 +1,141 @@
+//! Where a guest's host calls and the host's own side meet.
+//!
+//! A host function runs on the guest's stack, of which a hostile guest leaves as little as it likes. So it only copies
+//! bytes: what has to be parsed, formatted or waited for is put on the desk as an [`Ask`], the guest's fiber is left,
+//! and the loop in `rule` serves the ask on a stack of its own and calls the guest back.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use serde::Deserialize as _;
+use vestibule_abi::{codes::FailureCode, document::Document, limits};
+use vestibule_pipeline::RuleFailure;
+
+use crate::{failure::Stop, http::Requests};
+
+/// Something a host function needs done away from the guest's stack.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// The event as JSON text: form 0.
+    EventText,
+    /// An HTTP request: its head, not yet parsed, and its body.
+    HttpStart { head: Vec<u8>, body: Vec<u8> },
+    /// The first of these requests that is finished.
+    HttpWait { handles: Vec<u32> },
+}
+
+/// One run's desk.
+#[derive(Debug)]
+pub(crate) struct Desk(Mutex<Papers>);
+
+#[derive(Debug)]
+pub(crate) struct Papers {
+    event: Arc<[u8]>,
+    event_text: Option<Arc<[u8]>>,
+    requests: Option<Requests>,
+    asked: Option<Ask>,
+    reply: Option<Result<i32, RuleFailure>>,
+}
+
+impl Desk {
+    pub(crate) fn new(event: Arc<[u8]>, requests: Option<Requests>) -> Self {
+        Self(Mutex::new(Papers { event, event_text: None, requests, asked: None, reply: None }))
+    }
+
+    /// The guest's side: leaves an ask and waits for its reply.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<i32, Stop> {
+        let mut ask = Some(ask);
+        poll_fn(|_| {
+            let mut papers = self.papers();
+            if let Some(ask) = ask.take() {
+                papers.asked = Some(ask);
+                return Poll::Pending;
+            }
+            // The run's loop polls the guest again only when there is a reply.
+            papers.reply.take().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+        .map_err(Stop)
+    }
+
+    /// The host's side: what the guest asked for, if it left anything.
+    pub(crate) fn take_ask(&self) -> Option<Ask> {
+        self.papers().asked.take()
+    }
+
+    /// The host's side: does what was asked, or registers to be woken when it can go on.
+    pub(crate) fn poll_serve(&self, ask: &mut Ask, cx: &mut Context<'_>) -> Poll<()> {
+        let mut papers = self.papers();
+        let reply = match ask {
+            Ask::EventText => papers.event_text(),
+            Ask::HttpStart { head, body } => {
+                papers.requests().and_then(|requests| requests.start(head, std::mem::take(body))).and_then(handle)
+            }
+            Ask::HttpWait { handles } => match papers.requests().map(|requests| requests.poll_wait(handles, cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(finished)) => finished.and_then(handle),
+                Err(failure) => Err(failure),
+            },
+        };
+        papers.reply = Some(reply);
+        Poll::Ready(())
+    }
+
+    /// The papers, for host functions that only copy. A poisoned lock still holds whole papers.
+    pub(crate) fn papers(&self) -> MutexGuard<'_, Papers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Papers {
+    /// The event as a document: form 1.
+    pub(crate) fn event(&self) -> &Arc<[u8]> {
+        &self.event
+    }
+
+    /// The event as text, once it was asked for.
+    pub(crate) fn prepared_text(&self) -> Option<&Arc<[u8]>> {
+        self.event_text.as_ref()
+    }
+
+    /// The requests of this run; only rules with the HTTP capability link functions that come here.
+    pub(crate) fn requests(&mut self) -> Result<&mut Requests, RuleFailure> {
+        self.requests
+            .as_mut()
+            .ok_or_else(|| RuleFailure::new(FailureCode::CapabilityDenied, "this rule has no HTTP capability"))
+    }
+
+    /// Takes the requests, when the run is over.
+    pub(crate) fn take_requests(&mut self) -> Option<Requests> {
+        self.requests.take()
+    }
+
+    fn event_text(&mut self) -> Result<i32, RuleFailure> {
+        let text = match &self.event_text {
+            Some(text) => Arc::clone(text),
+            None => {
+                let text: Arc<[u8]> = text_of(&self.event)?.into();
+                Arc::clone(self.event_text.insert(text))
+            }
+        };
+        i32::try_from(text.len())
+            .ok()
+            .filter(|_| text.len() <= limits::EVENT_BYTES)
+            .ok_or_else(|| RuleFailure::new(FailureCode::EventTooLarge, "the event is too large as JSON text"))
+    }
+}
+
+/// Form 0 of an event, made from form 1: the same tree by construction.
+fn text_of(document: &[u8]) -> Result<Vec<u8>, RuleFailure> {
+    let internal = |error: &dyn std::fmt::Display| RuleFailure::new(FailureCode::HostInternal, error.to_string());
+    let document = Document::parse(document).map_err(|error| internal(&error))?;
+    let value = serde_json::Value::deserialize(document.root()).map_err(|error| internal(&error))?;
+    serde_json::to_vec(&value).map_err(|error| internal(&error))
+}
+
+fn handle(handle: u32) -> Result<i32, RuleFailure> {
+    i32::try_from(handle).map_err(|_| RuleFailure::new(FailureCode::HostcallLimit, "too many handles"))
+}

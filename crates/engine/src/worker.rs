@@ -1,0 +1,102 @@
+//! The compile worker: the child process in which an upload is pre-initialised and compiled.
+//!
+//! Compiling is the most dangerous moment of a module's life: a small one can take minutes or gigabytes. So it happens
+//! in a process that limits itself before it reads a byte of the module, knows no secrets and can be killed. The worker
+//! is the host's own binary: a program that compiles rules calls [`serve_if_asked`] first thing in its `main`.
+
+use std::{
+    io::{self, BufRead as _, Read as _},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use vestibule_abi::codes::RefusalCode;
+
+use crate::{Refusal, Tier, preinit::preinitialise, settings::compile_config};
+
+/// The variable that makes a program with [`serve_if_asked`] a worker.
+pub const VARIABLE: &str = "VESTIBULE_COMPILE_WORKER";
+
+/// The exit code of a worker that ran out of wall-clock time.
+pub(crate) const EXIT_TIMED_OUT: i32 = 124;
+
+/// What the parent asks; one line of JSON, followed by the module.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Job {
+    pub(crate) tier: Tier,
+    pub(crate) wall_ms: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) needs_init: bool,
+    pub(crate) init_fuel: u64,
+}
+
+/// What the worker answers; one line of JSON, followed by the machine code unless the module was refused.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verdict {
+    /// SHA-256 of the module this is about, so that an answer cannot be taken for another's.
+    pub(crate) digest: [u8; 32],
+    /// Why it was refused.
+    pub(crate) refused: Option<(RefusalCode, String)>,
+}
+
+/// Serves one compile job and ends the process, if this process was started as a worker; else returns at once.
+///
+/// Call it first in `main`, before threads, configuration or secrets are there.
+pub fn serve_if_asked() {
+    if std::env::var_os(VARIABLE).is_some() {
+        let served = serve(&mut io::stdin().lock(), &mut io::stdout().lock());
+        std::process::exit(if served.is_ok() { 0 } else { 1 });
+    }
+}
+
+fn serve(input: &mut impl io::BufRead, output: &mut impl io::Write) -> io::Result<()> {
+    let mut line = String::new();
+    input.take(4096).read_line(&mut line)?;
+    let job: Job = serde_json::from_str(&line)?;
+    confine(&job)?;
+    let mut wasm = Vec::new();
+    input.read_to_end(&mut wasm)?;
+    let (refused, code) = match compile(&wasm, &job) {
+        Ok(code) => (None, code),
+        Err(refusal) => (Some((refusal.code, refusal.message)), Vec::new()),
+    };
+    let verdict = Verdict { digest: Sha256::digest(&wasm).into(), refused };
+    serde_json::to_writer(&mut *output, &verdict)?;
+    output.write_all(b"\n")?;
+    output.write_all(&code)?;
+    output.flush()
+}
+
+/// The worker limits itself: CPU, address space, time, and nothing to write to.
+fn confine(job: &Job) -> io::Result<()> {
+    let wall = Duration::from_millis(job.wall_ms);
+    let most = |value| Rlimit { current: Some(value), maximum: Some(value) };
+    setrlimit(Resource::Cpu, most(wall.as_secs() + 1))?;
+    setrlimit(Resource::As, most(job.memory_bytes))?;
+    setrlimit(Resource::Core, most(0))?;
+    setrlimit(Resource::Fsize, most(0))?;
+    rustix::process::nice(10)?; // Logins come first.
+    thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        thread::sleep(wall);
+        std::process::exit(EXIT_TIMED_OUT);
+    })?;
+    Ok(())
+}
+
+fn compile(wasm: &[u8], job: &Job) -> Result<Vec<u8>, Refusal> {
+    let initialised = if job.needs_init { Some(preinitialise(wasm, job.init_fuel)?) } else { None };
+    let engine = wasmtime::Engine::new(&compile_config(job.tier)).map_err(|error| crashed(&error))?;
+    engine.precompile_module(initialised.as_deref().unwrap_or(wasm)).map_err(|error| {
+        let message = format!("the compiler does not accept the module: {error:#}");
+        Refusal::new(RefusalCode::ModuleMalformed, message)
+    })
+}
+
+fn crashed(error: &wasmtime::Error) -> Refusal {
+    Refusal::new(RefusalCode::CompileCrashed, format!("the compiler could not be set up: {error:#}"))
+}

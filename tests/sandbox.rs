@@ -1,0 +1,1 @@
+//! Each promise of the sandbox has a hostile guest here.
