@@ -68,6 +68,8 @@ pub struct Budget {
     pub memory_bytes: u64,
     /// Time the guest itself may run; waiting for HTTP does not count.
     pub wall: Duration,
+    /// Time from instantiation to answer, waiting for HTTP and for a turn included.
+    pub elapsed: Duration,
     /// The answer, in bytes.
     pub answer_bytes: u32,
     /// What is kept of its log, in bytes.
@@ -86,6 +88,7 @@ impl Budget {
         fuel: 10_000_000,
         memory_bytes: 16 * 1024 * 1024,
         wall: Duration::from_millis(50),
+        elapsed: LoginBudget::STANDARD.wall,
         answer_bytes: 64 * 1024,
         log_bytes: 8 * 1024,
         log_lines: 100,
@@ -102,6 +105,7 @@ impl Budget {
         Self {
             fuel: self.fuel.min(login.fuel),
             wall: self.wall.min(login.wall),
+            elapsed: self.elapsed.min(login.wall),
             log_bytes: self.log_bytes.min(login.log_bytes),
             log_lines: self.log_lines.min(login.log_lines),
             http_requests: self.http_requests.min(login.http_requests),

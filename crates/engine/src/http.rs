@@ -34,3 +34,5 @@ pub use self::{
     requests::{Requests, Source, Unrecorded},
 };
 
+#[cfg(test)]
+mod tests;

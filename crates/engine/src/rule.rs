@@ -158,7 +158,7 @@ impl SandboxedRule {
             return Ok(Run::failed(RuleFailure::new(FailureCode::EventTooLarge, message)));
         }
         let requests = self.grants.http.as_ref().map(|grants| {
-            let deadline = Instant::now() + limits::HTTP_TOTAL.saturating_mul(2);
+            let deadline = tokio::time::Instant::now() + budget.elapsed;
             Requests::new(http, Arc::clone(grants), budget.http_requests, deadline)
         });
         match self.prepare(budget).await? {
@@ -222,7 +222,7 @@ impl PreparedRun {
         let budget = self.store.data().meter.budget;
         let ended = {
             let call = pin!(self.run.call_async(&mut self.store, ()));
-            let mut watch = Watch::new(call, &desk, self.slow_lane, budget.wall);
+            let mut watch = Watch::new(call, &desk, self.slow_lane, &budget);
             poll_fn(|cx| watch.poll(cx)).await
         };
         let fuel_left = self.store.get_fuel().unwrap_or_default();
@@ -262,12 +262,16 @@ struct Watch<'r, F> {
     /// Time the guest itself ran: waiting does not count.
     ran: Duration,
     allowed: Duration,
+    /// When it has to be over, waiting included.
+    deadline: Instant,
     turn: Turn,
 }
 
 impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
-    fn new(call: Pin<&'r mut F>, desk: &'r Desk, slow_lane: Arc<Semaphore>, allowed: Duration) -> Self {
-        Self { call, desk, asked: None, ran: Duration::ZERO, allowed, turn: Turn::Sprinting(slow_lane) }
+    fn new(call: Pin<&'r mut F>, desk: &'r Desk, slow_lane: Arc<Semaphore>, budget: &Budget) -> Self {
+        let deadline = Instant::now() + budget.elapsed;
+        let turn = Turn::Sprinting(slow_lane);
+        Self { call, desk, asked: None, ran: Duration::ZERO, allowed: budget.wall, deadline, turn }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RuleFailure>> {
@@ -287,13 +291,17 @@ impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
             self.asked = self.desk.take_ask();
             if self.asked.is_none() {
                 // It came up for air on a tick, and has woken itself already.
-                return if self.ran > self.allowed { Poll::Ready(Err(self.late())) } else { Poll::Pending };
+                let late = self.ran > self.allowed || Instant::now() > self.deadline;
+                return if late { Poll::Ready(Err(self.late())) } else { Poll::Pending };
             }
         }
     }
 
     fn late(&self) -> RuleFailure {
-        let message = format!("the rule ran longer than {} ms", self.allowed.as_millis());
+        let message = match self.ran > self.allowed {
+            true => format!("the rule ran longer than {} ms", self.allowed.as_millis()),
+            false => "the login has no time left".to_owned(),
+        };
         RuleFailure::new(FailureCode::DeadlineExceeded, message)
     }
 }

@@ -1,1 +1,47 @@
-fn main() {}
+//! `cargo xtask`: the commands the README names. Each does what a person would type, and says what it does.
+//!
+//! Nothing here knows how rules work: it builds the `vestibule` command and calls it as everybody does.
+
+mod bench;
+mod counts;
+mod demo;
+mod fuzz;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The commands behind the README.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Build the example rules and show three logins: one let in, one refused, one with a hostile rule
+    Demo,
+    /// Build the guests and run every test; the last line counts them all
+    Test,
+    /// Run the benchmarks
+    Bench(bench::Args),
+    /// Fuzz the parsers of guest and author bytes (needs cargo-fuzz and a nightly compiler)
+    Fuzz(fuzz::Args),
+    /// Send random modules through inspection, compilation and a run
+    Smith(fuzz::SmithArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Demo => demo::run(),
+        Command::Test => test::run(),
+        Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Smith(args) => fuzz::smith(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -53,6 +53,14 @@ pub struct Record {
     pub unused: Vec<Exchange>,
 }
 
+impl Record {
+    /// All that a further run of the same rule in the same login is given.
+    #[must_use]
+    pub fn into_recorded(self) -> Vec<Exchange> {
+        self.exchanges.into_iter().chain(self.unused).collect()
+    }
+}
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{origin::Origin, secret::Blank};
+use super::{origin::Origin, outgoing::header_value, secret::Blank};
 
 /// The HTTP grants of one rule. Never shared between rules.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl HttpGrants {
     pub fn new(origins: Vec<Origin>, secrets: BTreeMap<String, (SecretString, Origin)>) -> Result<Self, InvalidSecret> {
         for (name, (value, _)) in &secrets {
             let value = value.expose_secret();
-            if value.trim().is_empty() || HeaderValue::from_str(value).is_err() {
+            if value.trim().is_empty() || header_value(value).is_none() {
                 return Err(InvalidSecret(name.clone()));
             }
         }

@@ -23,9 +23,9 @@ use super::{
 };
 
 /// Marks our own requests, so that a login a rule causes here can be told from a person's (HR-112).
-pub const HOP_HEADER: HeaderName = HeaderName::from_static("vestibule-hop");
+pub const HOP_HEADER: &str = "vestibule-hop";
 
-const METHODS: [Method; 7] =
+pub(super) const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Headers that belong to the connection, the framing or the host (HR-109), besides `proxy-…`.
@@ -41,7 +41,7 @@ const HOST_OWNED: [HeaderName; 12] = [
     HeaderName::from_static("http2-settings"),
     header::EXPECT,
     header::ACCEPT_ENCODING,
-    HOP_HEADER,
+    HeaderName::from_static(HOP_HEADER),
 ];
 
 /// All that another origin gets to see after a redirect: nothing that could be a credential, known to us or not.
@@ -215,12 +215,18 @@ fn parse_headers(headers: &[(String, String)], grants: &HttpGrants, origin: &Ori
         let filled = put_in(value, |secret| grants.secret(secret, origin)).map_err(|secret| {
             bad(format!("the secret {secret:?} is not granted for `{origin}`; see `secrets` in `rule.toml`"))
         })?;
-        let mut filled = HeaderValue::from_str(filled.expose_secret())
-            .map_err(|_| bad(format!("the value of the header `{name}` is not visible ASCII")))?;
+        let mut filled = header_value(filled.expose_secret())
+            .ok_or_else(|| bad(format!("the value of the header `{name}` is not visible ASCII")))?;
         filled.set_sensitive(names_secret(value.as_bytes()));
         parsed.append(name, filled);
     }
     Ok(parsed)
+}
+
+/// A header value of visible ASCII, spaces and tabs: what else a header may carry, peers read in different ways.
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    let plain = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    HeaderValue::from_str(text).ok().filter(|_| plain)
 }
 
 fn within(what: &str, len: usize, most: u32) -> Result<(), RuleFailure> {

@@ -11,19 +11,19 @@ use vestibule_abi::codes::FailureCode;
 use super::{
     exchange::{Received, Response},
     origin::Origin,
-    outgoing::Outgoing,
+    outgoing::{METHODS, Outgoing},
 };
 
 /// Recorded answers: a list of requests and what comes back. Matched by method and URL, and by the body where one is
 /// given; each is used once, in order.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Recording(Vec<Entry>);
+#[serde(try_from = "Vec<RecordedExchange>")]
+pub struct Recording(#[schemars(with = "Vec<RecordedExchange>")] Vec<(RecordedRequest, Received)>);
 
-/// One request and its answer.
+/// One request and its answer, as they are written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct RecordedExchange {
     request: RecordedRequest,
     response: RecordedResponse,
 }
@@ -37,38 +37,22 @@ struct RecordedRequest {
     /// The whole URL.
     url: String,
     /// The body: a string is matched as text, any other JSON value as JSON. Absent matches every body.
-    #[serde(default)]
     body: Option<Value>,
 }
 
-/// What comes back: a response, or an error such as `http_timeout`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum RecordedResponse {
-    Response(WholeResponse),
-    Error(ErrorResponse),
-}
-
-/// A response.
+/// What comes back: a response with a `status`, or none for the reason in `error`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WholeResponse {
-    /// The status code.
-    #[schemars(range(min = 100, max = 599))]
-    status: u16,
+struct RecordedResponse {
+    /// The status code, 100 to 599.
+    status: Option<u16>,
     /// The headers, as an object or as a list of pairs.
     #[serde(default)]
     headers: RecordedHeaders,
     /// The body: a string is its text, any other JSON value its JSON text. Absent is empty.
-    #[serde(default)]
     body: Option<Value>,
-}
-
-/// No response, for this reason.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ErrorResponse {
-    error: RecordedError,
+    /// Instead of a response: why there is none.
+    error: Option<RecordedError>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -96,46 +80,26 @@ impl Default for RecordedHeaders {
 
 /// Why a recording cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordingError {
-    /// It is not the JSON it should be.
-    #[error(
-        "a recording is a list like [{{\"request\": {{\"method\", \"url\"}}, \"response\": {{\"status\", \"body\"}}}}]: {0}"
-    )]
-    Json(#[from] serde_json::Error),
-    /// The URL of an entry is not one that could be asked for.
-    #[error("`{url}` in entry {position} is not an http or https URL")]
-    Url {
-        /// Which entry, from 1.
-        position: usize,
-        /// What stands there.
-        url: String,
-    },
-}
+#[error(
+    "a recording is a list like [{{\"request\": {{\"method\", \"url\"}}, \"response\": {{\"status\", \"body\"}}}}]: {0}"
+)]
+pub struct RecordingError(#[from] serde_json::Error);
 
 impl Recording {
-    /// Reads the JSON of a recording; unknown keys are errors.
+    /// Reads the JSON of a recording; unknown keys are errors. One that is part of another file is deserialised with it.
     ///
     /// # Errors
     ///
     /// [`RecordingError`] names what is wrong, and where.
     pub fn parse(json: &[u8]) -> Result<Self, RecordingError> {
-        serde_json::from_slice::<Self>(json)?.normalised()
-    }
-
-    /// Reads a recording that is part of another file, such as the `http` of a case.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::parse`].
-    pub fn from_value(json: Value) -> Result<Self, RecordingError> {
-        serde_json::from_value::<Self>(json)?.normalised()
+        Ok(serde_json::from_slice(json)?)
     }
 
     /// The origins it holds, in order, each once.
     #[must_use]
     pub fn origins(&self) -> Vec<Origin> {
         let mut origins: Vec<Origin> = Vec::new();
-        for origin in self.0.iter().filter_map(|entry| Origin::of(&Url::parse(&entry.request.url).ok()?)) {
+        for origin in self.0.iter().filter_map(|(request, _)| Origin::of(&Url::parse(&request.url).ok()?)) {
             if !origins.contains(&origin) {
                 origins.push(origin);
             }
@@ -148,36 +112,47 @@ impl Recording {
     pub fn play(self) -> Playback {
         Playback(Arc::new(Mutex::new(self.0)))
     }
+}
 
-    /// Brings the URLs to the form in which requests have them.
-    fn normalised(mut self) -> Result<Self, RecordingError> {
-        for (index, entry) in self.0.iter_mut().enumerate() {
-            let url = &mut entry.request.url;
-            let parsed = Url::parse(url).ok().filter(|parsed| Origin::of(parsed).is_some());
-            let Some(mut parsed) = parsed else {
-                return Err(RecordingError::Url { position: index + 1, url: url.clone() });
-            };
-            parsed.set_fragment(None);
-            *url = parsed.into();
-        }
-        Ok(self)
+impl TryFrom<Vec<RecordedExchange>> for Recording {
+    type Error = String;
+
+    fn try_from(written: Vec<RecordedExchange>) -> Result<Self, String> {
+        let read = |(index, exchange): (usize, RecordedExchange)| {
+            let read = exchange.request.normalised().and_then(|request| Ok((request, exchange.response.try_into()?)));
+            read.map_err(|why| format!("entry {}: {why}", index + 1))
+        };
+        written.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Self)
     }
 }
 
 /// A recording that is being used up.
 #[derive(Debug, Clone)]
-pub struct Playback(Arc<Mutex<Vec<Entry>>>);
+pub struct Playback(Arc<Mutex<Vec<(RecordedRequest, Received)>>>);
 
 impl Playback {
     /// The answer to this request, which is used up by it; `None` if there is none left.
     pub(super) fn take(&self, outgoing: &Outgoing) -> Option<Received> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = entries.iter().position(|entry| entry.request.is(outgoing))?;
-        Some(entries.remove(position).response.into())
+        let position = entries.iter().position(|(request, _)| request.is(outgoing))?;
+        Some(entries.remove(position).1)
     }
 }
 
 impl RecordedRequest {
+    /// The request with its URL in the form in which requests have it.
+    fn normalised(mut self) -> Result<Self, String> {
+        let Self { method, url, .. } = &mut self;
+        if !METHODS.iter().any(|known| known.as_str() == method) {
+            return Err(format!("the method `{method}` is not one a rule can use; write it in upper case"));
+        }
+        let parsed = Url::parse(url).ok().filter(|parsed| Origin::of(parsed).is_some());
+        let mut parsed = parsed.ok_or_else(|| format!("`{url}` is not an http or https URL"))?;
+        parsed.set_fragment(None);
+        *url = parsed.into();
+        Ok(self)
+    }
+
     fn is(&self, outgoing: &Outgoing) -> bool {
         let same_body = match &self.body {
             None => true,
@@ -188,17 +163,18 @@ impl RecordedRequest {
     }
 }
 
-impl From<RecordedResponse> for Received {
-    fn from(recorded: RecordedResponse) -> Self {
-        match recorded {
-            RecordedResponse::Response(response) => Self::Response(response.into()),
-            RecordedResponse::Error(error) => Self::Error(error.error.into()),
-        }
-    }
-}
+impl TryFrom<RecordedResponse> for Received {
+    type Error = String;
 
-impl From<WholeResponse> for Response {
-    fn from(recorded: WholeResponse) -> Self {
+    fn try_from(recorded: RecordedResponse) -> Result<Self, String> {
+        let status = match (recorded.status, recorded.error) {
+            (Some(status @ 100..=599), None) => status,
+            (Some(status), None) => return Err(format!("the status `{status}` is not between 100 and 599")),
+            (None, Some(error)) => return Ok(Self::Error(error.into())),
+            (None, None) | (Some(_), Some(_)) => {
+                return Err("the response needs either `status` or `error`".to_owned());
+            }
+        };
         let headers = match recorded.headers {
             RecordedHeaders::Object(headers) => headers.into_iter().collect(),
             RecordedHeaders::Pairs(headers) => headers,
@@ -209,7 +185,7 @@ impl From<WholeResponse> for Response {
             Some(json) => json.to_string().into_bytes(),
         };
         let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        Self { status: recorded.status, headers, body }
+        Ok(Self::Response(Response { status, headers, body }))
     }
 }
 

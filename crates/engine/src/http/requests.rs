@@ -33,7 +33,7 @@ pub enum Source {
     Recorded(Playback),
     /// What this rule got when this login ran before, matched by method, URL, headers and body, in order.
     Replay {
-        /// What it got: both lists of its last [`Record`].
+        /// What it got: [`Record::into_recorded`] of its last run.
         recorded: Vec<Exchange>,
         /// What to do with a request that is not in it.
         otherwise: Unrecorded,

@@ -1,0 +1,244 @@
+//! `vestibule build`: turns the source of rules into modules and puts each where its manifest says.
+//!
+//! Rust rules that share a workspace are built by one cargo call. A compiler's output is shown only when it fails.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use crate::{
+    exit::{BadInput, Done, Exit, Fault},
+    progress::Progress,
+    project::{self, Language, RuleFolder},
+    toolchain::{Node, RustGuests},
+};
+
+/// Builds rules from source.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Rule folders, folders of rules or pipeline files; the current folder when none is named
+    #[arg(value_name = "DIR")]
+    paths: Vec<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Done {
+    let rules = project::rules_at(&args.paths)?;
+    build(&rules)?;
+    for rule in &rules {
+        let module = rule.module();
+        let size = fs::metadata(&module).map_or(0, |metadata| metadata.len());
+        println!("built {} ({} KiB) → {}", rule.manifest.name, size.div_ceil(1024), module.display());
+    }
+    Ok(Exit::Reached)
+}
+
+/// Builds rules and puts their modules in place.
+///
+/// # Errors
+/// [`Fault::Toolchain`] when a language has no compiler here, [`Fault::BadInput`] when a source does not compile.
+pub(crate) fn build(rules: &[RuleFolder]) -> Result<(), Fault> {
+    build_rust(&of_language(rules, Language::Rust))?;
+    build_assemblyscript(&of_language(rules, Language::AssemblyScript))
+}
+
+fn of_language(rules: &[RuleFolder], language: Language) -> Vec<&RuleFolder> {
+    rules.iter().filter(|rule| rule.manifest.language == language).collect()
+}
+
+fn build_rust(rules: &[&RuleFolder]) -> Result<(), Fault> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let guests = RustGuests::find_or_install()?;
+    let mut workspaces: BTreeMap<PathBuf, Vec<&RuleFolder>> = BTreeMap::new();
+    for rule in rules {
+        workspaces.entry(workspace_of(rule)?).or_default().push(rule);
+    }
+    workspaces.iter().try_for_each(|(workspace, rules)| build_rust_workspace(&guests, workspace, rules))
+}
+
+fn build_rust_workspace(guests: &RustGuests, workspace: &Path, rules: &[&RuleFolder]) -> Result<(), Fault> {
+    let mut cargo = guests.cargo_build();
+    // From the workspace's folder, so that its `.cargo/config.toml` applies.
+    cargo.current_dir(workspace.parent().unwrap_or(workspace)).arg("--message-format=json-render-diagnostics");
+    for rule in rules {
+        cargo.args(["--package", &package_of(rule)?]);
+    }
+    let what = names(rules);
+    let progress = Progress::start(format!("compiling {what} for WebAssembly"));
+    let output = output_of(&mut cargo)?;
+    drop(progress);
+    if !output.status.success() {
+        return Err(build_failed(&what, &output));
+    }
+    let artifacts = artifacts_in(&output.stdout);
+    rules.iter().try_for_each(|rule| {
+        let manifest = absolute(&rule.dir.join("Cargo.toml"))?;
+        let built = artifacts.get(&manifest).ok_or_else(|| {
+            let message = format!(
+                "`{}` built no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]",
+                rule.manifest.name
+            );
+            Fault::bad_input(BadInput::BuildFailed, message)
+        })?;
+        put_in_place(built, &rule.module())
+    })
+}
+
+fn build_assemblyscript(rules: &[&RuleFolder]) -> Result<(), Fault> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let node = Node::find()?;
+    for rule in rules {
+        install_packages(&node, rule)?;
+        let progress = Progress::start(format!("compiling {} for WebAssembly", rule.manifest.name));
+        let output = output_of(node.npm(&rule.dir).args(["run", "--silent", "build"]))?;
+        drop(progress);
+        if !output.status.success() {
+            return Err(build_failed(&rule.manifest.name, &output));
+        }
+        if !rule.module().is_file() {
+            let message = format!(
+                "`npm run build` of `{}` did not write `{}`: let `outFile` in asconfig.json name the module of rule.toml",
+                rule.manifest.name,
+                rule.module().display()
+            );
+            return Err(Fault::bad_input(BadInput::BuildFailed, message));
+        }
+    }
+    Ok(())
+}
+
+/// Installs the npm packages of the project a rule belongs to, unless they are there.
+fn install_packages(node: &Node, rule: &RuleFolder) -> Result<(), Fault> {
+    let dir = absolute(&rule.dir)?;
+    // A project of several rules has one lock file at its root; a rule on its own may have none yet.
+    let nearest = |file: &str| dir.ancestors().find(|folder| folder.join(file).is_file());
+    let project = nearest("package-lock.json").or_else(|| nearest("package.json")).ok_or_else(|| {
+        let message = format!("`{}` has no package.json: `vestibule new` shows what one holds", rule.dir.display());
+        Fault::bad_input(BadInput::FileMissing, message)
+    })?;
+    if project.join("node_modules/.package-lock.json").is_file() {
+        return Ok(());
+    }
+    let (mut npm, called) = node.install(project);
+    eprintln!("installing npm packages: {called} in {}", project.display());
+    let output = output_of(&mut npm)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Fault::Toolchain(format!(
+        "`{called}` in {} failed; check the network and the registry of npm, then run this again\n{}",
+        project.display(),
+        String::from_utf8_lossy(&output.stderr).trim_end()
+    )))
+}
+
+/// The manifest of the workspace a rule belongs to.
+fn workspace_of(rule: &RuleFolder) -> Result<PathBuf, Fault> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(&rule.dir).args(["locate-project", "--workspace", "--message-format=plain"]);
+    let output = output_of(&mut cargo)?;
+    if !output.status.success() || !rule.dir.join("Cargo.toml").is_file() {
+        let message = format!("`{}` has no Cargo.toml: `vestibule new` shows what one holds", rule.dir.display());
+        return Err(Fault::bad_input(BadInput::FileMissing, message));
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+fn package_of(rule: &RuleFolder) -> Result<String, Fault> {
+    #[derive(Deserialize)]
+    struct CargoToml {
+        package: Package,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+    }
+    let path = rule.dir.join("Cargo.toml");
+    let text = project::read_text(&path, "`vestibule new` shows what one holds")?;
+    let manifest: CargoToml = toml::from_str(&text)
+        .map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, format!("{}: {error}", path.display())))?;
+    Ok(manifest.package.name)
+}
+
+/// The modules cargo says it built, by the manifest of their package.
+fn artifacts_in(messages: &[u8]) -> BTreeMap<PathBuf, PathBuf> {
+    #[derive(Deserialize)]
+    struct Message {
+        manifest_path: PathBuf,
+        filenames: Vec<PathBuf>,
+    }
+    let built = String::from_utf8_lossy(messages);
+    built
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter_map(|message| {
+            let module =
+                message.filenames.into_iter().find(|name| name.extension().is_some_and(|ext| ext == "wasm"))?;
+            Some((message.manifest_path, module))
+        })
+        .collect()
+}
+
+fn put_in_place(built: &Path, module: &Path) -> Result<(), Fault> {
+    if built == module {
+        return Ok(());
+    }
+    if let Some(folder) = module.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    fs::copy(built, module).with_context(|| format!("cannot write {}", module.display()))?;
+    Ok(())
+}
+
+fn build_failed(what: &str, output: &Output) -> Fault {
+    let said = [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let readable: Vec<&str> =
+        said.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with("{\"reason\"")).collect();
+    let message = format!("{what} does not compile; the compiler says:\n{}", readable.join("\n"));
+    Fault::bad_input(BadInput::BuildFailed, message)
+}
+
+fn output_of(command: &mut Command) -> Result<Output, Fault> {
+    let output = command.stdin(Stdio::null()).output();
+    Ok(output.with_context(|| format!("cannot start {}", command.get_program().display()))?)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Fault> {
+    Ok(fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()))?)
+}
+
+fn names(rules: &[&RuleFolder]) -> String {
+    match rules {
+        [rule] => rule.manifest.name.clone(),
+        rules => format!("{} rules", rules.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_messages_name_the_module_of_each_package() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","manifest_path":"/r/a/Cargo.toml","filenames":["/t/a.wasm"]}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","manifest_path":"/r/dep/Cargo.toml","filenames":["/t/libdep.rlib"]}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+            "\nnot json\n",
+        );
+        let artifacts = artifacts_in(messages.as_bytes());
+        assert_eq!(artifacts, BTreeMap::from([("/r/a/Cargo.toml".into(), "/t/a.wasm".into())]));
+    }
+}

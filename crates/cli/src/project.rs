@@ -1,0 +1,156 @@
+//! Finds rules on disk: a rule's folder, a folder of rules, a `pipeline.toml`.
+//!
+//! Reads manifests and nothing else; never builds, compiles or runs anything.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::exit::{BadInput, Fault};
+
+/// The name of a rule's manifest.
+pub(crate) const RULE_FILE: &str = "rule.toml";
+/// The name of a pipeline's manifest.
+pub(crate) const PIPELINE_FILE: &str = "pipeline.toml";
+
+/// What a rule is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Language {
+    Rust,
+    AssemblyScript,
+}
+
+/// The part of a manifest that building needs.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) name: String,
+    pub(crate) language: Language,
+    pub(crate) module: PathBuf,
+}
+
+/// A rule as it lies on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct RuleFolder {
+    /// The folder that holds `rule.toml`; every path in the manifest starts here.
+    pub(crate) dir: PathBuf,
+    /// What `rule.toml` says.
+    pub(crate) manifest: Manifest,
+}
+
+impl RuleFolder {
+    /// Reads the rule in a folder.
+    ///
+    /// # Errors
+    /// [`Fault::BadInput`] when there is no manifest or it is not acceptable.
+    pub(crate) fn read(dir: &Path) -> Result<Self, Fault> {
+        let path = dir.join(RULE_FILE);
+        let text = read_text(&path, "`vestibule new NAME` writes one")?;
+        let manifest = toml::from_str(&text)
+            .map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, format!("{}: {error}", path.display())))?;
+        Ok(Self { dir: dir.to_owned(), manifest })
+    }
+
+    /// Where the built module lies.
+    pub(crate) fn module(&self) -> PathBuf {
+        self.dir.join(&self.manifest.module)
+    }
+}
+
+/// `pipeline.toml`: the folders of its rules.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PipelineFile {
+    rules: Vec<PathBuf>,
+}
+
+/// The rules of a `pipeline.toml`, in the order it names them.
+///
+/// # Errors
+/// [`Fault::BadInput`] when the file or one of its rules is missing or not acceptable.
+pub(crate) fn rules_of_pipeline(file: &Path) -> Result<Vec<RuleFolder>, Fault> {
+    let text = read_text(file, "it lists the folders of the rules: rules = [\"dir\", …]")?;
+    let pipeline: PipelineFile = toml::from_str(&text)
+        .map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, format!("{}: {error}", file.display())))?;
+    let base = file.parent().unwrap_or(Path::new("."));
+    pipeline.rules.iter().map(|dir| RuleFolder::read(&base.join(dir))).collect()
+}
+
+/// Every rule that the paths of a command line mean; the current folder when there are none.
+///
+/// # Errors
+/// [`Fault::BadInput`] when a path holds no rule, or one that is not acceptable.
+pub(crate) fn rules_at(paths: &[PathBuf]) -> Result<Vec<RuleFolder>, Fault> {
+    let here = [PathBuf::from(".")];
+    let paths = if paths.is_empty() { &here } else { paths };
+    let mut rules: Vec<RuleFolder> = Vec::new();
+    for path in paths {
+        for rule in rules_at_path(path)? {
+            if !rules.iter().any(|known| known.dir == rule.dir) {
+                rules.push(rule);
+            }
+        }
+    }
+    Ok(rules)
+}
+
+/// Reads a file as text, with the next step for one that is not there.
+///
+/// # Errors
+/// [`Fault::BadInput`] when it is missing, unreadable or not UTF-8.
+pub(crate) fn read_text(path: &Path, next_step: &str) -> Result<String, Fault> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error, next_step))
+}
+
+/// Reads a file as bytes, with the next step for one that is not there.
+///
+/// # Errors
+/// [`Fault::BadInput`] when it is missing or unreadable.
+pub(crate) fn read_bytes(path: &Path, next_step: &str) -> Result<Vec<u8>, Fault> {
+    fs::read(path).map_err(|error| unreadable(path, &error, next_step))
+}
+
+fn unreadable(path: &Path, error: &io::Error, next_step: &str) -> Fault {
+    let what = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => format!("it cannot be read ({error})"),
+    };
+    Fault::bad_input(BadInput::FileMissing, format!("`{}`: {what}; {next_step}", path.display()))
+}
+
+fn rules_at_path(path: &Path) -> Result<Vec<RuleFolder>, Fault> {
+    if path.is_file() {
+        return match path.file_name().and_then(|name| name.to_str()) {
+            Some(RULE_FILE) => Ok(vec![RuleFolder::read(path.parent().unwrap_or(Path::new(".")))?]),
+            Some(name) if name.ends_with(".toml") => rules_of_pipeline(path),
+            _ => Err(no_rule_at(path)),
+        };
+    }
+    if path.join(RULE_FILE).is_file() {
+        return Ok(vec![RuleFolder::read(path)?]);
+    }
+    let rules = rules_below(path)?;
+    if rules.is_empty() { Err(no_rule_at(path)) } else { Ok(rules) }
+}
+
+/// The rules in the folders of a folder, by name; no deeper.
+fn rules_below(path: &Path) -> Result<Vec<RuleFolder>, Fault> {
+    let entries = fs::read_dir(path).map_err(|error| unreadable(path, &error, "name a folder that holds rules"))?;
+    let mut folders: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.retain(|folder| folder.join(RULE_FILE).is_file());
+    folders.sort();
+    folders.iter().map(|folder| RuleFolder::read(folder)).collect()
+}
+
+fn no_rule_at(path: &Path) -> Fault {
+    let message = format!(
+        "`{}` holds no rule: name a folder with a {RULE_FILE}, a folder of such folders or a {PIPELINE_FILE}; \
+         `vestibule new NAME` makes a rule",
+        path.display()
+    );
+    Fault::bad_input(BadInput::FileMissing, message)
+}

@@ -1,0 +1,81 @@
+//! Runs other programs: quietly, loudly, or loudly while keeping what they say.
+
+use std::{
+    env,
+    io::{self, BufRead as _, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+};
+
+use anyhow::{Context as _, bail};
+
+/// The folder of this checkout.
+pub(crate) fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own)
+}
+
+/// A cargo command in a folder of this checkout.
+pub(crate) fn cargo(folder: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(folder).stdin(Stdio::null());
+    cargo
+}
+
+/// Builds the `vestibule` command and says where it is: beside this program, which the same profile built.
+pub(crate) fn vestibule() -> anyhow::Result<PathBuf> {
+    loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--package", "vestibule-cli"]))?;
+    let own = env::current_exe().context("cannot find this program")?;
+    Ok(own.with_file_name("vestibule"))
+}
+
+/// Runs a command in view of the person; its failure is an error.
+pub(crate) fn loud(command: &mut Command) -> anyhow::Result<()> {
+    let called = described(command);
+    let status = command.status().with_context(|| format!("cannot start {called}"))?;
+    if !status.success() {
+        bail!("{called} failed ({status})");
+    }
+    Ok(())
+}
+
+/// Runs a command in view of the person and keeps what it says on both streams.
+pub(crate) fn kept(command: &mut Command) -> anyhow::Result<(ExitStatus, String)> {
+    let called = described(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {called}"))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (said, complained) = thread::scope(|scope| {
+        let complaints = scope.spawn(|| stderr.map(|stream| echo(stream, io::stderr())));
+        let said = stdout.map(|stream| echo(stream, io::stdout()));
+        (said, complaints.join().ok().flatten())
+    });
+    let status = child.wait().with_context(|| format!("cannot wait for {called}"))?;
+    Ok((status, [said, complained].into_iter().flatten().collect()))
+}
+
+/// A heading above what the next program says.
+pub(crate) fn heading(title: &str) {
+    println!("\n── {title}");
+}
+
+fn echo(stream: impl Read, mut to: impl Write) -> String {
+    let mut kept = String::new();
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        // A closed terminal is no reason to stop counting.
+        let _ = writeln!(to, "{line}");
+        kept.push_str(&line);
+        kept.push('\n');
+    }
+    kept
+}
+
+fn described(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    format!("`{}`", words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}

@@ -1,0 +1,95 @@
+//! `cargo xtask test`: everything that is tested, in one run, with one count at its end.
+//!
+//! A runner that prints no count did not run its tests, so it counts as a failure.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::Context as _;
+
+use crate::{
+    counts::Counts,
+    shell::{self, cargo, heading, root},
+};
+
+/// Runs everything; the closing line stands alone.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let vestibule = shell::vestibule()?;
+    heading("building the example rules");
+    shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
+
+    let mut tally = Tally::default();
+    tally.add("the workspace", &mut workspace_tests())?;
+    let mut documentation = cargo(root());
+    documentation.args(["test", "--profile", "ci", "--workspace", "--doc", "--no-fail-fast"]);
+    tally.add("the workspace's documentation", &mut documentation)?;
+    tally.add("sdk/rust", cargo(&root().join("sdk/rust")).args(["test", "--workspace"]))?;
+    tally.add("rules-examples, natively", cargo(&root().join("rules-examples")).args(["test", "--workspace"]))?;
+    let npm_sdk = root().join("sdk/assemblyscript");
+    install_npm_packages(&npm_sdk)?;
+    tally.add("sdk/assemblyscript", Command::new("npm").arg("test").current_dir(&npm_sdk).stdin(Stdio::null()))?;
+    let mut cases = Command::new(&vestibule);
+    tally.add("the cases of the example rules", cases.arg("test").arg(root().join("rules-examples")))?;
+    Ok(tally.close())
+}
+
+/// What passed and failed so far, and which runners failed without saying how.
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    broken: Vec<&'static str>,
+}
+
+impl Tally {
+    fn add(&mut self, what: &'static str, runner: &mut Command) -> anyhow::Result<()> {
+        heading(&format!("testing {what}"));
+        let (status, output) = shell::kept(runner)?;
+        let counts = Counts::in_output(&output);
+        self.counts += counts.unwrap_or_default();
+        // A runner may count no failure and fail all the same: it did not compile, or it crashed.
+        if counts.is_none_or(|counts| counts.failed == 0 && !status.success()) {
+            self.counts.failed += 1;
+            self.broken.push(what);
+        }
+        Ok(())
+    }
+
+    fn close(self) -> ExitCode {
+        println!();
+        for what in self.broken {
+            println!("the tests of {what} did not run to their end");
+        }
+        println!("{}", self.counts);
+        if self.counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn workspace_tests() -> Command {
+    let mut tests = cargo(root());
+    if has_nextest() {
+        tests.args(["nextest", "run", "--cargo-profile", "ci", "--workspace", "--no-fail-fast"]);
+    } else {
+        tests.args(["test", "--profile", "ci", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    // Stale snapshots fail here and are never written.
+    tests.env("INSTA_UPDATE", "no");
+    tests
+}
+
+fn has_nextest() -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join("cargo-nextest").is_file())
+}
+
+fn install_npm_packages(project: &Path) -> anyhow::Result<()> {
+    if project.join("node_modules/.package-lock.json").is_file() {
+        return Ok(());
+    }
+    heading(&format!("installing npm packages in {}", project.display()));
+    fs::metadata(project.join("package.json")).context("sdk/assemblyscript has no package.json")?;
+    let mut npm = Command::new("npm");
+    shell::loud(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(project).stdin(Stdio::null()))
+}
