@@ -309,7 +309,8 @@ fn died(said: &Said, wall: Duration, memory_bytes: u64) -> Refusal {
 }
 
 fn timed_out(wall: Duration) -> Refusal {
-    let message = format!("compiling takes longer than {} ms; make the module or its largest function smaller", wall.as_millis());
+    let message =
+        format!("compiling takes longer than {} ms; make the module or its largest function smaller", wall.as_millis());
     Refusal::new(RefusalCode::CompileTimeout, message)
 }
 

@@ -121,8 +121,7 @@ fn validate(wasm: &[u8]) -> Result<(), Refusal> {
 }
 
 fn malformed(error: &BinaryReaderError) -> Refusal {
-    let message =
-        format!("not a valid WebAssembly module: {} (at byte {})", shown(error.message()), error.offset());
+    let message = format!("not a valid WebAssembly module: {} (at byte {})", shown(error.message()), error.offset());
     Refusal::new(RefusalCode::ModuleMalformed, message)
 }
 

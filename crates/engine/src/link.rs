@@ -91,9 +91,8 @@ fn answer(caller: &mut Caller<'_, Guest>, ptr: i32, len: i32) -> Linked {
         let message = format!("the answer has {length} bytes, allowed are {allowed}");
         return Err(Stop::new(FailureCode::OutputTooLarge, message).into());
     }
-    let bytes = range(memory, ptr, len).map_err(|_| {
-        Stop::new(FailureCode::AbiBadPointer, "the answer lies outside the guest's memory")
-    })?;
+    let bytes = range(memory, ptr, len)
+        .map_err(|_| Stop::new(FailureCode::AbiBadPointer, "the answer lies outside the guest's memory"))?;
     guest.answer = Some(bytes.to_vec());
     Ok(())
 }
@@ -215,13 +214,7 @@ fn write(caller: &mut Caller<'_, Guest>, ptr: i32, bytes: &[u8]) -> wasmtime::Re
 }
 
 /// Copies as much of `bytes[offset..]` as fits `len`, and says how much that was.
-fn write_slice(
-    caller: &mut Caller<'_, Guest>,
-    bytes: &[u8],
-    offset: i32,
-    ptr: i32,
-    len: i32,
-) -> wasmtime::Result<i32> {
+fn write_slice(caller: &mut Caller<'_, Guest>, bytes: &[u8], offset: i32, ptr: i32, len: i32) -> wasmtime::Result<i32> {
     let rest = bytes.get(offset as u32 as usize..).unwrap_or_default();
     let wanted = rest.get(..(len as u32 as usize).min(rest.len())).unwrap_or_default();
     write(caller, ptr, wanted)?;

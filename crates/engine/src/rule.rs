@@ -119,7 +119,8 @@ impl Engine {
         }
         // SAFETY: the bytes come from our worker in this process, or from the cache, where their MAC was verified on
         // this very copy in memory. No upload and no file reaches this call.
-        unsafe { Module::deserialize(self.wasmtime(), compiled.code()) }.map_err(|error| not_ours(&format!("{error:#}")))
+        unsafe { Module::deserialize(self.wasmtime(), compiled.code()) }
+            .map_err(|error| not_ours(&format!("{error:#}")))
     }
 }
 
