@@ -10,9 +10,9 @@ use secrecy::SecretString;
 use tokio::runtime::{self, Runtime};
 use vestibule_engine::{
     CompileError, CompiledRule, Compiler, Engine, EngineError, Grants, Profile, Report, SandboxedRule, Settings, drive,
-    http::{Egress, EgressSettings, HttpGrants, Origin, Recording, Source},
+    http::{Egress, EgressSettings, HttpGrants, Recording, Source},
 };
-use vestibule_pipeline::{InvalidEvent, Login, LoginInput, Pipeline};
+use vestibule_pipeline::{InvalidEvent, Login, LoginInput, Pipeline, manifest::Origin};
 
 use crate::{
     exit::{BadInput, Fault},
@@ -202,9 +202,7 @@ fn grants(local: &LocalRule, outside: &Outside) -> Result<Grants, Fault> {
         (Some(_), true) => Some(HttpGrants::of_recording()),
         _ if capabilities.http.is_empty() && capabilities.secrets.is_empty() => None,
         _ => {
-            let origins =
-                capabilities.http.iter().map(|origin| engine_origin(origin.as_str())).collect::<Result<_, _>>()?;
-            let granted = HttpGrants::new(origins, secrets(local, outside)?);
+            let granted = HttpGrants::new(capabilities.http.clone(), secrets(local, outside)?);
             Some(granted.map_err(|error| Fault::bad_input(BadInput::OptionInvalid, error.to_string()))?)
         }
     };
@@ -224,13 +222,9 @@ fn secrets(local: &LocalRule, outside: &Outside) -> Result<BTreeMap<String, (Sec
                     return Err(Fault::bad_input(BadInput::OptionInvalid, message));
                 }
             };
-            Ok((name.clone(), (SecretString::from(value), engine_origin(origin.as_str())?)))
+            Ok((name.clone(), (SecretString::from(value), origin.clone())))
         })
         .collect()
-}
-
-fn engine_origin(text: &str) -> Result<Origin, Fault> {
-    Ok(text.parse::<Origin>().context("the manifest's origin is none for the engine")?)
 }
 
 /// Where HTTP answers come from. The network is set up only for rules that may use it.

@@ -68,7 +68,7 @@ struct Demo {
 impl Demo {
     fn set_up() -> anyhow::Result<Self> {
         println!("{QUIET}building the vestibule command (minutes the first time, then seconds){QUIET:#}");
-        shell::loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--package", "vestibule-cli"]))?;
+        shell::loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--bin", "vestibule"]))?;
         let vestibule = shell::vestibule()?;
         let examples = root().join("rules-examples");
         println!("{QUIET}building the example rules, in Rust and in AssemblyScript{QUIET:#}");
