@@ -1,6 +1,9 @@
 //! HR-128, HR-129: compiled code from the disk is believed only if this installation wrote it for this very module.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use vestibule_abi::limits::Budget;
 use vestibule_engine::{CompiledRule, Compiler, Grants, Profile, http::Source, inspect};
@@ -24,10 +27,16 @@ fn what_was_compiled_is_taken_from_the_cache() {
 #[test]
 fn code_with_a_flipped_byte_is_compiled_again() {
     for place in [0.0, 0.3, 0.7, 1.0] {
-        check(|own, _| change(own, |code| {
-            let at = ((code.len() - 1) as f64 * place) as usize;
-            code[at] ^= 1;
-        }), KEY, false);
+        check(
+            |own, _| {
+                change(own, |code| {
+                    let at = ((code.len() - 1) as f64 * place) as usize;
+                    code[at] ^= 1;
+                })
+            },
+            KEY,
+            false,
+        );
     }
 }
 
@@ -51,10 +60,14 @@ fn code_of_another_rule_under_this_rules_name_is_compiled_again() {
 
 #[test]
 fn code_of_this_rule_under_the_name_of_another_tier_is_compiled_again() {
-    check(|own, _| {
-        let name = own.to_str().expect("UTF-8").replace("optimised", "baseline");
-        fs::rename(own, name).expect("renamed");
-    }, KEY, false);
+    check(
+        |own, _| {
+            let name = own.to_str().expect("UTF-8").replace("optimised", "baseline");
+            fs::rename(own, name).expect("renamed");
+        },
+        KEY,
+        false,
+    );
 }
 
 #[test]
@@ -64,19 +77,27 @@ fn code_of_another_installation_is_compiled_again() {
 
 #[test]
 fn code_that_was_half_written_is_not_looked_at() {
-    check(|own, _| {
-        let whole = fs::read(own).expect("readable");
-        fs::remove_file(own).expect("removed");
-        fs::write(own.with_extension("4711.new"), &whole[..whole.len() / 2]).expect("written");
-    }, KEY, false);
+    check(
+        |own, _| {
+            let whole = fs::read(own).expect("readable");
+            fs::remove_file(own).expect("removed");
+            fs::write(own.with_extension("4711.new"), &whole[..whole.len() / 2]).expect("written");
+        },
+        KEY,
+        false,
+    );
 }
 
 #[test]
 fn a_folder_where_the_code_should_be_is_compiled_around() {
-    check(|own, _| {
-        fs::remove_file(own).expect("removed");
-        fs::create_dir(own).expect("made");
-    }, KEY, false);
+    check(
+        |own, _| {
+            fs::remove_file(own).expect("removed");
+            fs::create_dir(own).expect("made");
+        },
+        KEY,
+        false,
+    );
 }
 
 /// Compiles two rules, lets somebody at the files of both, and compiles the first again under a key.

@@ -59,7 +59,11 @@ fn a_compile_limit_that_is_reached_has_its_own_code() {
     warm_up();
     let short = Duration::from_millis(40);
     let limits = [
-        ("time", CompileLimits { optimised: short, baseline: short, ..CompileLimits::STANDARD }, RefusalCode::CompileTimeout),
+        (
+            "time",
+            CompileLimits { optimised: short, baseline: short, ..CompileLimits::STANDARD },
+            RefusalCode::CompileTimeout,
+        ),
         ("memory", CompileLimits { memory_bytes: 96 << 20, ..CompileLimits::STANDARD }, RefusalCode::CompileMemory),
         ("code", CompileLimits { artifact_bytes: 10_000, ..CompileLimits::STANDARD }, RefusalCode::CompileMemory),
     ];
@@ -86,8 +90,16 @@ fn a_worker_that_goes_wrong_is_a_refusal_and_nothing_more() {
         ("silence", "exit 0".to_owned(), crashed),
         ("garbage", "echo garbage".to_owned(), crashed),
         ("garbage without a line end", "printf garbage".to_owned(), crashed),
-        ("an answer for another module", format!("printf '{{\"digest\":[{others}],\"refused\":null}}\\ncode'"), crashed),
-        ("an answer with more members", format!("printf '{{\"digest\":[{own}],\"refused\":null,\"trust\":true}}\\ncode'"), crashed),
+        (
+            "an answer for another module",
+            format!("printf '{{\"digest\":[{others}],\"refused\":null}}\\ncode'"),
+            crashed,
+        ),
+        (
+            "an answer with more members",
+            format!("printf '{{\"digest\":[{own}],\"refused\":null,\"trust\":true}}\\ncode'"),
+            crashed,
+        ),
         ("a code nobody knows", format!("printf '{{\"digest\":[{own}],\"refused\":[\"fine\",\"\"]}}\\n'"), crashed),
         ("endless output", "exec cat /dev/zero".to_owned(), crashed),
         ("a hang", "exec sleep 60".to_owned(), RefusalCode::CompileTimeout),
@@ -116,7 +128,8 @@ fn a_worker_that_answers_garbage_as_code_is_found_out_before_it_runs() {
     let own = inspected.digest.map(|byte| byte.to_string()).join(",");
     let compiler = shell(&format!("printf '{{\"digest\":[{own}],\"refused\":null}}\\nnot code'"));
     let compiled = runtime().block_on(compiler.compile(engine(Profile::Fast), &inspected)).expect("taken at its word");
-    let Err(CompileError::Refused(refused)) = engine(Profile::Fast).load(&compiled, vestibule_engine::Grants::default())
+    let Err(CompileError::Refused(refused)) =
+        engine(Profile::Fast).load(&compiled, vestibule_engine::Grants::default())
     else {
         panic!("garbage was loaded");
     };

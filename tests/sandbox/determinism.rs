@@ -21,7 +21,8 @@ fn a_thousand_repeats_give_the_same_answer_for_the_same_fuel() {
     for profile in PROFILES {
         let rule = deployed(profile, &wasm, Grants::default());
         for repeat in 0..1_000 {
-            let run = runtime().block_on(rule.run(&event, Budget::STANDARD, Source::Denied)).expect("the engine is sound");
+            let run =
+                runtime().block_on(rule.run(&event, Budget::STANDARD, Source::Denied)).expect("the engine is sound");
             assert!(run.answer.is_ok(), "{:?}", run.answer);
             let Some(first) = &first else {
                 println!("{} for {} fuel", String::from_utf8_lossy(run.answer.as_deref().unwrap()), run.spent.fuel);

@@ -34,7 +34,10 @@ fn an_innocent_rule_finishes_while_twenty_others_spin_on_its_only_thread() {
 enum Racer {
     Innocent,
     /// One that runs into this limit, and the code it ended with.
-    Spinner { limit: FailureCode, code: FailureCode },
+    Spinner {
+        limit: FailureCode,
+        code: FailureCode,
+    },
 }
 
 /// Starts the spinners, then the innocent, and gives the order in which they end.

@@ -75,7 +75,8 @@ pub(super) fn check(cases: Vec<Case>) {
 fn judge(case: &Case, before: &Census) -> Result<(), String> {
     let mut seen = Vec::new();
     for profile in PROFILES {
-        let (ended, shown) = runtime().block_on(observe(profile, case)).map_err(|problem| format!("{profile:?}: {problem}"))?;
+        let (ended, shown) =
+            runtime().block_on(observe(profile, case)).map_err(|problem| format!("{profile:?}: {problem}"))?;
         if !meets(case.expect, &ended) {
             return Err(format!("{profile:?}: must be {:?}, is {ended:?}", case.expect));
         }
@@ -84,7 +85,9 @@ fn judge(case: &Case, before: &Census) -> Result<(), String> {
         seen.push(shown);
     }
     // Which limit a spinning guest hits first is the clock's doing.
-    if !matches!(case.expect, Expect::FailedWithOneOf(_) | Expect::Contained) && seen.windows(2).any(|two| two[0] != two[1]) {
+    if !matches!(case.expect, Expect::FailedWithOneOf(_) | Expect::Contained)
+        && seen.windows(2).any(|two| two[0] != two[1])
+    {
         return Err(format!("the profiles differ: {seen:?}"));
     }
     Ok(())
@@ -116,7 +119,11 @@ async fn observe(profile: Profile, case: &Case) -> Result<(Ended, Value), String
         Ok(rule) => rule,
         Err(Refusal { code, message }) => {
             let shown = message.chars().all(|character| !character.is_control()) && message.len() < 2_000;
-            return if shown { Ok((Ended::Refused(code), Value::Null)) } else { Err(format!("a refusal unfit to show: {message:?}")) };
+            return if shown {
+                Ok((Ended::Refused(code), Value::Null))
+            } else {
+                Err(format!("a refusal unfit to show: {message:?}"))
+            };
         }
     };
     let manifest = case.manifest.map_or_else(|| Manifest::permissive("hostile"), |lines| manifest("hostile", 1, lines));
@@ -145,7 +152,9 @@ pub(super) async fn one_login(
 ) -> Result<Report, String> {
     let mut login = login(pipeline(manifests), event.clone());
     let began = Instant::now();
-    let report = drive(&mut login, rules, |_| Source::Denied).await.map_err(|error| format!("the engine is at fault: {error}"))?;
+    let report = drive(&mut login, rules, |_| Source::Denied)
+        .await
+        .map_err(|error| format!("the engine is at fault: {error}"))?;
     if began.elapsed() > LoginBudget::STANDARD.wall + Duration::from_millis(50) {
         return Err(format!("answered after {:?}", began.elapsed()));
     }

@@ -134,9 +134,29 @@ fn a_request_that_is_not_in_order_ends_the_run() {
 fn a_literal_address_that_is_not_public_is_blocked() {
     let _alone = alone();
     let hosts = [
-        "127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "0.0.0.0", "0", "[::1]", "[::]", "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "10.0.0.1", "172.16.0.1", "192.168.0.1",
-        "100.64.0.1", "169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "224.0.0.1", "255.255.255.255", "198.18.0.1",
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "224.0.0.1",
+        "255.255.255.255",
+        "198.18.0.1",
     ];
     assert_blocked(&hosts.map(|host| format!("http://{host}:9")));
 }
@@ -189,7 +209,9 @@ fn an_origin_that_was_not_granted_is_blocked() {
 #[test]
 fn a_redirect_to_the_inside_is_blocked() {
     let _alone = alone();
-    for target in ["http://127.0.0.1:9/", "http://169.254.169.254/latest/meta-data/", "//evil.example/", "file:///etc/passwd"] {
+    for target in
+        ["http://127.0.0.1:9/", "http://169.254.169.254/latest/meta-data/", "//evil.example/", "file:///etc/passwd"]
+    {
         for run in ask(&format!("/redirect?to={target}"), json!({"redirects": 1})) {
             assert_eq!(failure(&run), FailureCode::HttpBlocked, "{target}");
         }
@@ -289,16 +311,55 @@ fn a_misused_request_ends_the_run() {
     let start = format!("(call $http_start (i32.const 1024) (i32.const {}) (i32.const 0) (i32.const 0))", head.len());
     let cases = [
         ("eleven requests", format!("(loop (drop {start}) (br 0))"), FailureCode::HostcallLimit),
-        ("a wait for nothing", "(drop (call $http_wait (i32.const 0) (i32.const 0)))".to_owned(), FailureCode::HostcallBadArgs),
-        ("a wait for 2^32 - 1 handles", "(drop (call $http_wait (i32.const 0) (i32.const -1)))".to_owned(), FailureCode::HostcallBadArgs),
-        ("a wait for a guessed handle", "(drop (call $http_wait (i32.const 0) (i32.const 1)))".to_owned(), FailureCode::HostcallBadArgs),
-        ("a wait beyond the memory", format!("(drop {start}) (drop (call $http_wait (i32.const 65534) (i32.const 1)))"), FailureCode::HostcallBadArgs),
-        ("the result of a guessed handle", "(drop (call $http_result_len (i32.const 3)))".to_owned(), FailureCode::HostcallBadArgs),
+        (
+            "a wait for nothing",
+            "(drop (call $http_wait (i32.const 0) (i32.const 0)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "a wait for 2^32 - 1 handles",
+            "(drop (call $http_wait (i32.const 0) (i32.const -1)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "a wait for a guessed handle",
+            "(drop (call $http_wait (i32.const 0) (i32.const 1)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "a wait beyond the memory",
+            format!("(drop {start}) (drop (call $http_wait (i32.const 65534) (i32.const 1)))"),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "the result of a guessed handle",
+            "(drop (call $http_result_len (i32.const 3)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
         ("a result before its wait", format!("(drop (call $http_result_len {start}))"), FailureCode::HostcallBadArgs),
-        ("the body of handle -1", "(drop (call $http_body_read (i32.const -1) (i32.const 0) (i32.const 0) (i32.const 1)))".to_owned(), FailureCode::HostcallBadArgs),
-        ("a head beyond the memory", "(drop (call $http_start (i32.const 65000) (i32.const 1000) (i32.const 0) (i32.const 0)))".to_owned(), FailureCode::HostcallBadArgs),
-        ("a head of 2^32 - 1 bytes", "(drop (call $http_start (i32.const 0) (i32.const -1) (i32.const 0) (i32.const 0)))".to_owned(), FailureCode::HostcallBadArgs),
-        ("a body of 2^31 bytes", format!("(drop (call $http_start (i32.const 1024) (i32.const {}) (i32.const 0) (i32.const 0x80000000)))", head.len()), FailureCode::HostcallBadArgs),
+        (
+            "the body of handle -1",
+            "(drop (call $http_body_read (i32.const -1) (i32.const 0) (i32.const 0) (i32.const 1)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "a head beyond the memory",
+            "(drop (call $http_start (i32.const 65000) (i32.const 1000) (i32.const 0) (i32.const 0)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "a head of 2^32 - 1 bytes",
+            "(drop (call $http_start (i32.const 0) (i32.const -1) (i32.const 0) (i32.const 0)))".to_owned(),
+            FailureCode::HostcallBadArgs,
+        ),
+        (
+            "a body of 2^31 bytes",
+            format!(
+                "(drop (call $http_start (i32.const 1024) (i32.const {}) (i32.const 0) (i32.const 0x80000000)))",
+                head.len()
+            ),
+            FailureCode::HostcallBadArgs,
+        ),
     ];
     let before = Census::take();
     for (name, body, code) in cases {
@@ -325,7 +386,9 @@ fn racing(origin: &str) -> Vec<u8> {
         guests::escaped(later.as_bytes()),
         guests::escaped(soon.as_bytes())
     );
-    let start = |at: u32, len: usize| format!("(call $http_start (i32.const {at}) (i32.const {len}) (i32.const 0) (i32.const 0))");
+    let start = |at: u32, len: usize| {
+        format!("(call $http_start (i32.const {at}) (i32.const {len}) (i32.const 0) (i32.const 0))")
+    };
     let run = format!(
         "(local $first i32)
          (i32.store (i32.const 256) {}) (i32.store (i32.const 260) {})

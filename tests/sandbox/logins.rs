@@ -52,7 +52,10 @@ fn assert_failed(report: &Report, code: FailureCode, reached: usize) {
 #[test]
 fn a_time_bomb_harms_only_the_login_it_goes_off_on() {
     let _alone = alone();
-    let bomb = guests::rule("", "(if (i32.gt_u (call $event_len (i32.const 1)) (i32.const 8000)) (then (loop (br 0)))) (call $ok)");
+    let bomb = guests::rule(
+        "",
+        "(if (i32.gt_u (call $event_len (i32.const 1)) (i32.const 8000)) (then (loop (br 0)))) (call $ok)",
+    );
     for profile in PROFILES {
         let rule = deployed(profile, &bomb, Grants::default());
         let quiet = drive(std::slice::from_ref(&rule), permissive(1), &events::event(Size::Small));
@@ -148,7 +151,8 @@ fn a_rule_that_may_be_skipped_fails_without_a_trace() {
     let first = || in_place(0, Manifest::permissive("first"));
     let traps = deployed(Profile::Fast, &guests::rule("", "(call $ok) unreachable"), Grants::default());
     let sets = answering(Profile::Fast, &json!({"continue": {"user_metadata": {"kept": true}}}));
-    let report = drive(&[sets.clone(), traps], vec![first(), manifest("second", 1, lines)], &events::event(Size::Small));
+    let report =
+        drive(&[sets.clone(), traps], vec![first(), manifest("second", 1, lines)], &events::event(Size::Small));
     assert_eq!(ended(&report.outcome), Ended::Outcome("allow"));
     assert_eq!(report.rules[1].outcome, "skipped_after_failure");
     assert_eq!(report.outcome.profile().user_metadata()["kept"], true);
@@ -184,7 +188,11 @@ fn a_log_is_bounded_and_fit_to_print() {
         };
         let lines = logs(&storm);
         assert!(lines.len() <= 101, "{} lines", lines.len());
-        assert!(lines.iter().all(|line| !line.text.chars().any(|c| c.is_control() || c == '\u{202e}')), "{:?}", lines[0]);
+        assert!(
+            lines.iter().all(|line| !line.text.chars().any(|c| c.is_control() || c == '\u{202e}')),
+            "{:?}",
+            lines[0]
+        );
         assert!(lines[0].text.contains("${jndi:ldap://x}"), "text stays text: {}", lines[0].text);
         assert!(lines.last().unwrap().text.starts_with("[truncated: 8"), "{:?}", lines.last());
         let lines = logs(&flood);
@@ -212,7 +220,8 @@ fn a_rule_sees_no_credential_and_the_same_event_on_every_run() {
         let run = || drive(&rules, permissive(2), &events::event(Size::Small));
         let (first, second) = (run(), run());
         assert_eq!(without_times(&first), without_times(&second), "the login runs again");
-        let seen: Vec<Value> = first.rules.iter().map(|rule| serde_json::from_str(&rule.logs[0].text).expect("an event")).collect();
+        let seen: Vec<Value> =
+            first.rules.iter().map(|rule| serde_json::from_str(&rule.logs[0].text).expect("an event")).collect();
         assert_eq!(seen[0]["context"]["now"], seen[1]["context"]["now"]);
         assert_ne!(seen[0]["context"]["seed"], seen[1]["context"]["seed"], "each rule has a seed of its own");
         assert!(seen[0]["context"]["seed"].is_string(), "{}", seen[0]["context"]);

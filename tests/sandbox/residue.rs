@@ -63,7 +63,8 @@ fn alternate(settings: Settings, runs: u32) {
         println!("{:?}: memory compaction cannot be forced here: {COMPACT} is not writable", settings.profile);
     }
     let engine = Engine::new(settings.clone()).expect("an engine");
-    let [answers, traps, spins] = ["(call $ok)", "unreachable", "(loop (br 0))"].map(|end| deployed(&engine, &hoarder(end)));
+    let [answers, traps, spins] =
+        ["(call $ok)", "unreachable", "(loop (br 0))"].map(|end| deployed(&engine, &hoarder(end)));
     let reader = deployed(&engine, &reader());
     for run in 0..runs {
         match run % 25 {
@@ -83,9 +84,12 @@ fn alternate(settings: Settings, runs: u32) {
 /// Fills 16 MiB of memory, eight globals and a whole table, then ends.
 fn hoarder(end: &str) -> Vec<u8> {
     let globals: String = (0..8).map(|number| format!("(global $g{number} (mut i64) (i64.const 0))")).collect();
-    let fill: String = (0..8).map(|number| format!("(global.set $g{number} (i64.const -6510615555426900571))")).collect();
+    let fill: String =
+        (0..8).map(|number| format!("(global.set $g{number} (i64.const -6510615555426900571))")).collect();
     guests::rule(
-        &format!("{globals} (table $t 10000 funcref) (elem declare func $ok) (data $answer \"{{\\22continue\\22:{{}}}}\")"),
+        &format!(
+            "{globals} (table $t 10000 funcref) (elem declare func $ok) (data $answer \"{{\\22continue\\22:{{}}}}\")"
+        ),
         &format!(
             "(drop (memory.grow (i32.const 255))) (memory.fill (i32.const 0) (i32.const 0xa5) (i32.const 16777216))
              (memory.init $answer (i32.const 8) (i32.const 0) (i32.const 15))
@@ -101,7 +105,8 @@ fn reader() -> Vec<u8> {
         .map(|number| format!("(if (i64.ne (global.get $g{number}) (i64.const {number})) (then (call $fail (i32.const 32) (i32.const 6))))"))
         .collect();
     let eight: String =
-        (0..8).map(|word| format!("(i64.load offset={} (local.get $at))", word * 8)).collect::<String>() + &"i64.or ".repeat(7);
+        (0..8).map(|word| format!("(i64.load offset={} (local.get $at))", word * 8)).collect::<String>()
+            + &"i64.or ".repeat(7);
     guests::module(
         &[Capability::Core],
         &format!(

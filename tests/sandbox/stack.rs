@@ -4,11 +4,7 @@
 use std::{fmt::Write as _, thread};
 
 use tokio::runtime::Builder;
-use vestibule_abi::{
-    codes::FailureCode,
-    host::FUNCTIONS,
-    limits::Budget,
-};
+use vestibule_abi::{codes::FailureCode, host::FUNCTIONS, limits::Budget};
 use vestibule_engine::{
     Grants, Profile, Run, SandboxedRule,
     http::{Recording, Source},
@@ -56,7 +52,11 @@ const RECORDING: &str = r#"[
 /// Some 1 400 runs: about 5 s.
 #[test]
 fn a_host_call_from_the_end_of_the_stack_does_not_abort_the_process() {
-    assert_eq!(CALLS.map(|(name, _)| name).as_slice(), FUNCTIONS.iter().map(|f| f.name).collect::<Vec<_>>(), "all functions");
+    assert_eq!(
+        CALLS.map(|(name, _)| name).as_slice(),
+        FUNCTIONS.iter().map(|f| f.name).collect::<Vec<_>>(),
+        "all functions"
+    );
     let _alone = alone();
     warm_up();
     let wasm = diver();
@@ -119,10 +119,8 @@ fn diver() -> Vec<u8> {
 
 fn at(profile: Profile, wasm: &[u8], depth: u32, which: usize) -> SandboxedRule {
     let plan = [depth.to_le_bytes(), u32::try_from(which).expect("small").to_le_bytes()].concat();
-    let grants = Grants {
-        files: Some(files(&[("plan", &plan)])),
-        http: Some(peer::grants(&["https://api.test"], None)),
-    };
+    let grants =
+        Grants { files: Some(files(&[("plan", &plan)])), http: Some(peer::grants(&["https://api.test"], None)) };
     runtime().block_on(workshop().deploy(engine(profile), wasm, grants)).expect("the diver is a rule")
 }
 

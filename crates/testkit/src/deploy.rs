@@ -130,7 +130,6 @@ pub fn pipeline(manifests: Vec<Manifest>) -> Arc<Pipeline> {
 #[must_use]
 pub fn login(pipeline: Arc<Pipeline>, event: Value) -> Login {
     let scopes = ScopePolicy::of_event(&event);
-    let input =
-        LoginInput { event, seed: [9; 32], now_ms: 1_795_163_400_000, scopes, budget: LoginBudget::STANDARD };
+    let input = LoginInput { event, seed: [9; 32], now_ms: 1_795_163_400_000, scopes, budget: LoginBudget::STANDARD };
     Login::begin(pipeline, input).expect("an event")
 }

@@ -40,7 +40,13 @@ impl Census {
     /// Counts.
     #[must_use]
     pub fn take() -> Self {
-        Self { threads: threads(), descriptors: entries("/proc/self/fd"), children: children(), panics: panics(), rss: rss() }
+        Self {
+            threads: threads(),
+            descriptors: entries("/proc/self/fd"),
+            children: children(),
+            panics: panics(),
+            rss: rss(),
+        }
     }
 
     /// What is still there that was not there `before`; waits for what is just ending.

@@ -79,8 +79,7 @@ pub fn egress(allow: Vec<SocketAddr>) -> Arc<Egress> {
 /// Grants of these origins, and of one secret for the first of them.
 #[must_use]
 pub fn grants(origins: &[&str], secret: Option<(&str, &str)>) -> Arc<HttpGrants> {
-    let origins: Vec<Origin> =
-        origins.iter().map(|origin| origin.parse().expect("an origin")).collect();
+    let origins: Vec<Origin> = origins.iter().map(|origin| origin.parse().expect("an origin")).collect();
     let secrets = secret.map(|(name, value)| (name.to_owned(), (SecretString::from(value), origins[0].clone())));
     Arc::new(HttpGrants::new(origins, secrets.into_iter().collect()).expect("grants"))
 }
@@ -88,11 +87,7 @@ pub fn grants(origins: &[&str], secret: Option<(&str, &str)>) -> Arc<HttpGrants>
 struct LoopbackNames;
 
 impl Resolve for LoopbackNames {
-    fn resolve(
-        &self,
-        _: &str,
-        port: u16,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> {
+    fn resolve(&self, _: &str, port: u16) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> {
         Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
     }
 }

@@ -21,10 +21,30 @@ pub fn not_json() -> Vec<Case> {
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let spaces = |len: usize| [br#"{"continue":{}}"#.as_slice(), &vec![b' '; len - 15]].concat();
     let mut cases = vec![
-        answer("HR-67", "invalid UTF-8", b"{\"continue\":{\"shared\":{\"a\":\"\xff\"}}}".to_vec(), Expect::Failed(OutputNotUtf8)),
-        answer("HR-67", "an overlong slash", b"{\"continue\":{\"shared\":{\"a\":\"\xc0\xaf\"}}}".to_vec(), Expect::Failed(OutputNotUtf8)),
-        answer("HR-67", "a surrogate in UTF-8", b"{\"continue\":{\"shared\":{\"a\":\"\xed\xa0\x80\"}}}".to_vec(), Expect::Failed(OutputNotUtf8)),
-        answer("HR-67", "UTF-16 with a mark", [b"\xff\xfe".as_slice(), &utf16(whole)].concat(), Expect::Failed(OutputNotUtf8)),
+        answer(
+            "HR-67",
+            "invalid UTF-8",
+            b"{\"continue\":{\"shared\":{\"a\":\"\xff\"}}}".to_vec(),
+            Expect::Failed(OutputNotUtf8),
+        ),
+        answer(
+            "HR-67",
+            "an overlong slash",
+            b"{\"continue\":{\"shared\":{\"a\":\"\xc0\xaf\"}}}".to_vec(),
+            Expect::Failed(OutputNotUtf8),
+        ),
+        answer(
+            "HR-67",
+            "a surrogate in UTF-8",
+            b"{\"continue\":{\"shared\":{\"a\":\"\xed\xa0\x80\"}}}".to_vec(),
+            Expect::Failed(OutputNotUtf8),
+        ),
+        answer(
+            "HR-67",
+            "UTF-16 with a mark",
+            [b"\xff\xfe".as_slice(), &utf16(whole)].concat(),
+            Expect::Failed(OutputNotUtf8),
+        ),
         answer("HR-67", "UTF-16 without a mark", utf16(whole), BAD),
         answer("HR-67", "a byte order mark", [b"\xef\xbb\xbf".as_slice(), whole.as_bytes()].concat(), BAD),
         answer("HR-68", "trailing garbage", format!("{whole}x"), BAD),
@@ -35,21 +55,42 @@ pub fn not_json() -> Vec<Case> {
         answer("HR-75", "one byte longer than allowed", spaces(ANSWER_BYTES + 1), Expect::Failed(OutputTooLarge)),
         answer("HR-75", "64 KiB of white space", vec![b' '; ANSWER_BYTES], BAD),
     ];
-    cases.extend((0..whole.len()).map(|end| answer("HR-68", format!("cut at byte {end}"), &whole.as_bytes()[..end], BAD)));
+    cases.extend(
+        (0..whole.len()).map(|end| answer("HR-68", format!("cut at byte {end}"), &whole.as_bytes()[..end], BAD)),
+    );
     cases
 }
 
 /// JSON outside the canonical profile: HR-69 … HR-72.
 #[must_use]
 pub fn profile() -> Vec<Case> {
-    let shared = |id, value: &str, expect| answer(id, value.chars().take(60).collect::<String>(), format!(r#"{{"continue":{{"shared":{{"a":{value}}}}}}}"#), expect);
-    let stored = |value: &str, expect| answer("HR-72", format!("stored: {value}"), format!(r#"{{"continue":{{"user_metadata":{{"a":{value}}}}}}}"#), expect);
+    let shared = |id, value: &str, expect| {
+        answer(
+            id,
+            value.chars().take(60).collect::<String>(),
+            format!(r#"{{"continue":{{"shared":{{"a":{value}}}}}}}"#),
+            expect,
+        )
+    };
+    let stored = |value: &str, expect| {
+        answer(
+            "HR-72",
+            format!("stored: {value}"),
+            format!(r#"{{"continue":{{"user_metadata":{{"a":{value}}}}}}}"#),
+            expect,
+        )
+    };
     let arrays = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let objects = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
     vec![
         answer("HR-69", "a key twice at the top", r#"{"continue":{},"continue":{}}"#, BAD),
         answer("HR-69", "a key twice in a bag", r#"{"continue":{"app_metadata":{"plan":"free","plan":"gold"}}}"#, BAD),
-        answer("HR-69", "a key twice, once escaped", r#"{"continue":{"app_metadata":{"plan":"free","pl\u0061n":"gold"}}}"#, BAD),
+        answer(
+            "HR-69",
+            "a key twice, once escaped",
+            r#"{"continue":{"app_metadata":{"plan":"free","pl\u0061n":"gold"}}}"#,
+            BAD,
+        ),
         shared("HR-69", r#"{"x":{"y":1,"y":1}}"#, BAD),
         // The answer, `continue` and `shared` are three levels.
         shared("HR-70", &arrays(29), ALLOW),
@@ -160,7 +201,12 @@ pub fn shapes() -> Vec<Case> {
         schema(r#"{"deny":{"code":"No"}}"#),
         schema(r#"{"deny":{"code":"no","reason":1}}"#),
         schema(r#"{"deny":{"code":"no","status":200}}"#),
-        answer("HR-76", "to refuse and to change", r#"{"deny":{"code":"no"},"continue":{"app_metadata":{"plan":"gold"}}}"#, SCHEMA),
+        answer(
+            "HR-76",
+            "to refuse and to change",
+            r#"{"deny":{"code":"no"},"continue":{"app_metadata":{"plan":"gold"}}}"#,
+            SCHEMA,
+        ),
         denies("HR-77", r#"{"deny":{"code":"no"}}"#),
         denies("HR-77", &json!({"deny": {"code": "no", "reason": "x".repeat(60_000)}}).to_string()),
         denies("HR-77", &json!({"deny": {"code": "no", "reason": "<b>\r\nX: 1\u{1b}[31m\u{202e}"}}).to_string()),
@@ -168,7 +214,17 @@ pub fn shapes() -> Vec<Case> {
         lines("{\"continue\":{\"scope\":[\"openid\\r\\n\"]}}"),
         lines("{\"continue\":{\"scope\":[\"a b\"]}}"),
         lines("{\"continue\":{\"id_token\":{\"https://example.com/a\":\"\\u0000\"}}}"),
-        answer("HR-84", "another user", r#"{"continue":{"context":{"primaryUser":"auth0|somebody-else"}}}"#, Expect::Failed(MutationForbidden)),
-        answer("HR-89", "a second factor that never was", r#"{"continue":{"id_token":{"amr":["mfa"]}}}"#, Expect::Failed(ClaimReserved)),
+        answer(
+            "HR-84",
+            "another user",
+            r#"{"continue":{"context":{"primaryUser":"auth0|somebody-else"}}}"#,
+            Expect::Failed(MutationForbidden),
+        ),
+        answer(
+            "HR-89",
+            "a second factor that never was",
+            r#"{"continue":{"id_token":{"amr":["mfa"]}}}"#,
+            Expect::Failed(ClaimReserved),
+        ),
     ]
 }

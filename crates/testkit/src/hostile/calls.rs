@@ -53,7 +53,8 @@ pub fn answers() -> Vec<Case> {
 pub fn arguments() -> Vec<Case> {
     let bad = |name: &str, run: &str| failed("HR-58", name, guests::rule("", run), HostcallBadArgs);
     let file = |name: &str, run: &str| {
-        let wasm = guests::rule_of(&[Capability::Core, Capability::Files], 1, r#"(data (i32.const 64) "answer\ff")"#, run);
+        let wasm =
+            guests::rule_of(&[Capability::Core, Capability::Files], 1, r#"(data (i32.const 64) "answer\ff")"#, run);
         failed("HR-62", name, wasm, HostcallBadArgs).under(FILES)
     };
     const OPEN: &str = "(drop (call $file_open (i32.const 64) (i32.const 6)))";
@@ -99,7 +100,9 @@ pub fn arguments() -> Vec<Case> {
 /// Storms of host calls: HR-59, HR-62, HR-93.
 #[must_use]
 pub fn storms() -> Vec<Case> {
-    let storm = |name: &str, call: &str| failed("HR-59", name, guests::rule("", &format!("(loop {call} (br 0))")), HostcallLimit);
+    let storm = |name: &str, call: &str| {
+        failed("HR-59", name, guests::rule("", &format!("(loop {call} (br 0))")), HostcallLimit)
+    };
     let counted = |pages, calls: u32, call: &str| {
         let run = format!(
             "(local $n i32) (local.set $n (i32.const {calls})) (loop {call}
@@ -113,11 +116,36 @@ pub fn storms() -> Vec<Case> {
         storm("event_len for ever", "(drop (call $event_len (i32.const 1)))"),
         storm("event_len of the text for ever", "(drop (call $event_len (i32.const 0)))"),
         storm("event_read for ever", "(call $event_read (i32.const 1) (i32.const 64))"),
-        failed("HR-59", "lines of 1 MiB, paid by the byte", counted(16, 100, "(call $log (i32.const 1) (i32.const 0) (i32.const 1048576))"), FuelExhausted),
-        failed("HR-59", "1 000 calls and one more", counted(1, 1_000, "(drop (call $event_len (i32.const 1)))"), HostcallLimit),
-        module("HR-59", "1 000 calls", counted(1, 999, "(drop (call $event_len (i32.const 1)))"), Expect::Outcome("allow")),
-        module("HR-93", "999 lines", counted(1, 999, "(call $log (i32.const 1) (i32.const 8) (i32.const 15))"), Expect::Outcome("allow")),
-        module("HR-93", "one line of 16 MiB", counted(256, 1, "(call $log (i32.const 1) (i32.const 0) (i32.const 16777216))"), Expect::Outcome("allow")),
+        failed(
+            "HR-59",
+            "lines of 1 MiB, paid by the byte",
+            counted(16, 100, "(call $log (i32.const 1) (i32.const 0) (i32.const 1048576))"),
+            FuelExhausted,
+        ),
+        failed(
+            "HR-59",
+            "1 000 calls and one more",
+            counted(1, 1_000, "(drop (call $event_len (i32.const 1)))"),
+            HostcallLimit,
+        ),
+        module(
+            "HR-59",
+            "1 000 calls",
+            counted(1, 999, "(drop (call $event_len (i32.const 1)))"),
+            Expect::Outcome("allow"),
+        ),
+        module(
+            "HR-93",
+            "999 lines",
+            counted(1, 999, "(call $log (i32.const 1) (i32.const 8) (i32.const 15))"),
+            Expect::Outcome("allow"),
+        ),
+        module(
+            "HR-93",
+            "one line of 16 MiB",
+            counted(256, 1, "(call $log (i32.const 1) (i32.const 0) (i32.const 16777216))"),
+            Expect::Outcome("allow"),
+        ),
         failed(
             "HR-62",
             "17 open files",

@@ -12,9 +12,43 @@ const ALLOW: Expect = Expect::Outcome("allow");
 
 /// Every name that a token carries or that the vendor of the rules we replace keeps for itself.
 const RESERVED: &[&str] = &[
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "acr", "amr", "auth_time", "at_hash", "c_hash",
-    "s_hash", "sid", "cnf", "act", "may_act", "scope", "client_id", "typ", "cty", "kid", "jku", "jwk", "org_id",
-    "org_name", "gty", "permissions", "roles", "groups", "entitlements", "events", "txn", "vot", "vtm",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "azp",
+    "nonce",
+    "acr",
+    "amr",
+    "auth_time",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "cnf",
+    "act",
+    "may_act",
+    "scope",
+    "client_id",
+    "typ",
+    "cty",
+    "kid",
+    "jku",
+    "jwk",
+    "org_id",
+    "org_name",
+    "gty",
+    "permissions",
+    "roles",
+    "groups",
+    "entitlements",
+    "events",
+    "txn",
+    "vot",
+    "vtm",
 ];
 
 fn sets(id: &'static str, bag: &str, key: &str, value: Value, expect: Expect) -> Case {
@@ -30,8 +64,18 @@ pub fn claims() -> Vec<Case> {
         .into_iter()
         .flat_map(|token| RESERVED.iter().map(move |claim| sets("HR-79", token, claim, json!("x"), reserved)))
         .collect();
-    let variants =
-        ["Sub", "SUB", "\u{17f}ub", "sub\u{200b}", "\u{feff}sub", " sub", "sub\t", "\u{ff53}\u{ff55}\u{ff42}", "i\u{17f}s", "s\u{ad}ub"];
+    let variants = [
+        "Sub",
+        "SUB",
+        "\u{17f}ub",
+        "sub\u{200b}",
+        "\u{feff}sub",
+        " sub",
+        "sub\t",
+        "\u{ff53}\u{ff55}\u{ff42}",
+        "i\u{17f}s",
+        "s\u{ad}ub",
+    ];
     cases.extend(variants.into_iter().map(|claim| sets("HR-80", "id_token", claim, json!("x"), reserved)));
     cases.extend([
         sets("HR-80", "id_token", "https://example.com/user", json!({"sub": "auth0|1", "iss": "evil"}), ALLOW),
@@ -53,22 +97,54 @@ pub fn claims() -> Vec<Case> {
 pub fn identity() -> Vec<Case> {
     let forbidden = Expect::Failed(MutationForbidden);
     let user = [
-        "user_id", "identities", "blocked", "multifactor", "created_at", "updated_at", "last_login", "last_ip",
-        "last_password_reset", "logins_count", "connection", "password", "user_metadata", "app_metadata",
+        "user_id",
+        "identities",
+        "blocked",
+        "multifactor",
+        "created_at",
+        "updated_at",
+        "last_login",
+        "last_ip",
+        "last_password_reset",
+        "logins_count",
+        "connection",
+        "password",
+        "user_metadata",
+        "app_metadata",
     ];
-    let context = ["authentication", "authorization", "multifactor", "connection", "clientID", "protocol", "now", "seed", "sessionID", "tenant", "request", "idToken", "accessToken", "redirect"];
+    let context = [
+        "authentication",
+        "authorization",
+        "multifactor",
+        "connection",
+        "clientID",
+        "protocol",
+        "now",
+        "seed",
+        "sessionID",
+        "tenant",
+        "request",
+        "idToken",
+        "accessToken",
+        "redirect",
+    ];
     let bag = ["blocked", "email", "email_verified", "user_id", "identities", "clientID", "_id", "metadata"];
     let mut cases: Vec<Case> = user.into_iter().map(|key| sets("HR-83", "user", key, json!("x"), forbidden)).collect();
-    cases.extend(context.into_iter().map(|key| sets("HR-89", "context", key, json!({"methods": [{"name": "mfa"}]}), forbidden)));
+    cases.extend(
+        context.into_iter().map(|key| sets("HR-89", "context", key, json!({"methods": [{"name": "mfa"}]}), forbidden)),
+    );
     cases.extend(bag.into_iter().map(|key| sets("HR-83", "app_metadata", key, json!("x"), forbidden)));
     cases.extend([
         sets("HR-83", "user", "user_id", Value::Null, forbidden),
         sets("HR-84", "user_metadata", "../auth0|2/plan", json!("gold"), Expect::Failed(OutputSchema)),
         sets("HR-84", "user_metadata", "/~1", json!("gold"), ALLOW), // A key like any other.
         sets("HR-84", "user_metadata", "1000000000", json!("gold"), ALLOW),
-        sets("HR-83", "user", "email", json!("boss@example.com"), Expect::Failed(CapabilityDenied)).under("writes = [\"user.*\"]"),
-        sets("HR-83", "id_token", "email_verified", json!(true), Expect::Failed(CapabilityDenied)).under("writes = [\"id_token.*\"]"),
-        sets("HR-83", "id_token", "Email_Verified", json!(true), Expect::Failed(CapabilityDenied)).under("writes = [\"id_token.*\"]"),
+        sets("HR-83", "user", "email", json!("boss@example.com"), Expect::Failed(CapabilityDenied))
+            .under("writes = [\"user.*\"]"),
+        sets("HR-83", "id_token", "email_verified", json!(true), Expect::Failed(CapabilityDenied))
+            .under("writes = [\"id_token.*\"]"),
+        sets("HR-83", "id_token", "Email_Verified", json!(true), Expect::Failed(CapabilityDenied))
+            .under("writes = [\"id_token.*\"]"),
     ]);
     cases
 }
@@ -90,7 +166,13 @@ pub fn undeclared() -> Vec<Case> {
         denied(r#"{"continue":{"second_factor":{}}}"#, APP),
         denied(r#"{"continue":{"redirect":{"url":"https://forms.example.com/"}}}"#, APP),
         denied(r#"{"deny":{"code":"no"}}"#, APP),
-        answer("HR-85", "a refusal without a manifest's leave to do more", r#"{"deny":{"code":"no"}}"#, Expect::Outcome("deny")).under(""),
+        answer(
+            "HR-85",
+            "a refusal without a manifest's leave to do more",
+            r#"{"deny":{"code":"no"}}"#,
+            Expect::Outcome("deny"),
+        )
+        .under(""),
         denied(r#"{"continue":{"shared":{"a":1}}}"#, ""),
         answer("HR-85", "what is declared", r#"{"continue":{"user_metadata":{"plan":"gold"}}}"#, ALLOW).under(USER),
     ]

@@ -28,10 +28,31 @@ pub fn imports() -> Vec<Case> {
         unknown("HR-22", "a Cyrillic look-alike", function("v\u{435}stibule_v1", "answer")),
         unknown("HR-97", "a clock", function("wasi_snapshot_preview1", "clock_time_get")),
         unknown("HR-98", "randomness", function("wasi_snapshot_preview1", "random_get")),
-        refused("HR-23", "i64 instead of i32", importing(r#"(import "vestibule_v1" "answer" (func (param i64 i32)))"#), ImportTypeMismatch),
-        refused("HR-23", "a parameter too few", importing(r#"(import "vestibule_v1" "answer" (func (param i32)))"#), ImportTypeMismatch),
-        refused("HR-23", "a result too many", importing(r#"(import "vestibule_v1" "answer" (func (param i32 i32) (result i32)))"#), ImportTypeMismatch),
-        unknown("HR-24", "a memory", text(r#"(module (import "vestibule_v1" "memory" (memory 1)) (export "memory" (memory 0)) (func (export "run")))"#)),
+        refused(
+            "HR-23",
+            "i64 instead of i32",
+            importing(r#"(import "vestibule_v1" "answer" (func (param i64 i32)))"#),
+            ImportTypeMismatch,
+        ),
+        refused(
+            "HR-23",
+            "a parameter too few",
+            importing(r#"(import "vestibule_v1" "answer" (func (param i32)))"#),
+            ImportTypeMismatch,
+        ),
+        refused(
+            "HR-23",
+            "a result too many",
+            importing(r#"(import "vestibule_v1" "answer" (func (param i32 i32) (result i32)))"#),
+            ImportTypeMismatch,
+        ),
+        unknown(
+            "HR-24",
+            "a memory",
+            text(
+                r#"(module (import "vestibule_v1" "memory" (memory 1)) (export "memory" (memory 0)) (func (export "run")))"#,
+            ),
+        ),
         unknown("HR-24", "a table", importing(r#"(import "vestibule_v1" "answer" (table 1 funcref))"#)),
         unknown("HR-24", "a global", importing(r#"(import "vestibule_v1" "answer" (global i32))"#)),
         unknown("HR-24", "a mutable global", importing(r#"(import "vestibule_v1" "answer" (global (mut i32)))"#)),
@@ -46,7 +67,12 @@ pub fn imports() -> Vec<Case> {
         version("vestibule_v99"),
         version("vestibule_http_v2"),
         version("vestibule_file_v0"),
-        refused("HR-22", "HTTP that is not granted", guests::rule_of(guests::ALL, 1, "", "(call $ok)"), CapabilityDenied),
+        refused(
+            "HR-22",
+            "HTTP that is not granted",
+            guests::rule_of(guests::ALL, 1, "", "(call $ok)"),
+            CapabilityDenied,
+        ),
     ]
 }
 
@@ -66,11 +92,22 @@ pub fn exports() -> Vec<Case> {
         missing("no run", r#"(memory (export "memory") 1)"#),
         missing("nothing at all", ""),
         wrong("a global called run", r#"(memory (export "memory") 1) (global (export "run") i32 (i32.const 0))"#),
-        wrong("a run with a result", r#"(memory (export "memory") 1) (func (export "run") (result f64) (f64.const 0))"#),
+        wrong(
+            "a run with a result",
+            r#"(memory (export "memory") 1) (func (export "run") (result f64) (f64.const 0))"#,
+        ),
         wrong("a run with a parameter", r#"(memory (export "memory") 1) (func (export "run") (param i32))"#),
         wrong("a function called memory", r#"(func (export "memory")) (func (export "run"))"#),
         wrong("an initialiser with a parameter", &format!(r#"{BODY} (func (export "_initialize") (param i32))"#)),
-        module("HR-29", "exports nobody asked for", guests::rule(r#"(func (export "alloc") unreachable) (func (export "r\d1\83n") unreachable) (global (export "__heap_base") i32 (i32.const 1))"#, "(call $ok)"), Expect::Outcome("allow")),
+        module(
+            "HR-29",
+            "exports nobody asked for",
+            guests::rule(
+                r#"(func (export "alloc") unreachable) (func (export "r\d1\83n") unreachable) (global (export "__heap_base") i32 (i32.const 1))"#,
+                "(call $ok)",
+            ),
+            Expect::Outcome("allow"),
+        ),
         refused("HR-29", "20 000 exports", of(&format!("(memory 1) {many}")), StructureLimit),
     ]
 }
@@ -78,19 +115,39 @@ pub fn exports() -> Vec<Case> {
 /// What runs before the first login: HR-30, HR-31, HR-32, HR-57. A start function runs once, at deploy, confined.
 #[must_use]
 pub fn start() -> Vec<Case> {
-    let init = |id, name: &str, fields: &str| refused(id, name, guests::rule(&format!("(start $go) {fields}"), "(call $ok)"), InitFailed);
+    let init = |id, name: &str, fields: &str| {
+        refused(id, name, guests::rule(&format!("(start $go) {fields}"), "(call $ok)"), InitFailed)
+    };
     let smoke = |name: &str, fields: &str| refused("HR-32", name, guests::rule(fields, "(call $ok)"), SmokeFailed);
-    let fine = |id, name: &str, fields: &str| module(id, name, guests::rule(fields, "(call $ok)"), Expect::Outcome("allow"));
+    let fine =
+        |id, name: &str, fields: &str| module(id, name, guests::rule(fields, "(call $ok)"), Expect::Outcome("allow"));
     vec![
         init("HR-30", "a start function that loops", "(func $go (loop (br 0)))"),
         init("HR-31", "a start function that traps", "(func $go unreachable)"),
         init("HR-31", "a start function that recurses", "(func $go (call $go))"),
-        init("HR-31", "a start function that takes all memory", "(func $go (loop (drop (memory.grow (i32.const 16))) (br 0)))"),
+        init(
+            "HR-31",
+            "a start function that takes all memory",
+            "(func $go (loop (drop (memory.grow (i32.const 16))) (br 0)))",
+        ),
         init("HR-57", "a start function that calls the host", "(func $go (call $ok))"),
         init("HR-57", "a start function that asks for the event", "(func $go (drop (call $event_len (i32.const 0))))"),
-        refused("HR-30", "an initialiser that loops", guests::rule(r#"(func (export "_initialize") (loop (br 0)))"#, "(call $ok)"), InitFailed),
-        fine("HR-31", "a start function that behaves", "(start $go) (func $go (i32.store (i32.const 64) (i32.const 7)))"),
-        fine("HR-31", "a start function that fills its memory", "(start $go) (func $go (drop (memory.grow (i32.const 15))) (memory.fill (i32.const 64) (i32.const 1) (i32.const 1000000)))"),
+        refused(
+            "HR-30",
+            "an initialiser that loops",
+            guests::rule(r#"(func (export "_initialize") (loop (br 0)))"#, "(call $ok)"),
+            InitFailed,
+        ),
+        fine(
+            "HR-31",
+            "a start function that behaves",
+            "(start $go) (func $go (i32.store (i32.const 64) (i32.const 7)))",
+        ),
+        fine(
+            "HR-31",
+            "a start function that fills its memory",
+            "(start $go) (func $go (drop (memory.grow (i32.const 15))) (memory.fill (i32.const 64) (i32.const 1) (i32.const 1000000)))",
+        ),
         smoke("a data segment behind the memory", r#"(data (i32.const 65536) "x")"#),
         smoke("a data segment at minus one", r#"(data (i32.const -1) "x")"#),
         smoke("an element segment behind the table", "(table 1 funcref) (elem (i32.const 1) func $ok)"),

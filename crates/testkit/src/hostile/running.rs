@@ -15,7 +15,12 @@ pub fn cpu() -> Vec<Case> {
         module(id, name, guests::rule(fields, run), Expect::FailedWithOneOf(SPENT))
     };
     let whole = |id, name: &str, run: &str| {
-        module(id, name, guests::rule_of(&[vestibule_abi::host::Capability::Core], 256, "", run), Expect::FailedWithOneOf(SPENT))
+        module(
+            id,
+            name,
+            guests::rule_of(&[vestibule_abi::host::Capability::Core], 256, "", run),
+            Expect::FailedWithOneOf(SPENT),
+        )
     };
     vec![
         spends("HR-34", "an empty loop", "", "(loop (br 0))"),
@@ -48,7 +53,8 @@ pub fn cpu() -> Vec<Case> {
 /// Guests that use up their stack: HR-35, HR-36.
 #[must_use]
 pub fn stack() -> Vec<Case> {
-    let overflows = |id, name: &str, fields: &str, run: &str| failed(id, name, guests::rule(fields, run), StackExhausted);
+    let overflows =
+        |id, name: &str, fields: &str, run: &str| failed(id, name, guests::rule(fields, run), StackExhausted);
     let wide = format!(
         "(func $wide (local {}) {} (call $wide) {})",
         "i64 ".repeat(900),
@@ -57,8 +63,18 @@ pub fn stack() -> Vec<Case> {
     );
     vec![
         overflows("HR-35", "self recursion", "(func $down (call $down) (call $down))", "(call $down)"),
-        overflows("HR-35", "mutual recursion", "(func $a (call $b) (call $b)) (func $b (call $a) (call $a))", "(call $a)"),
-        overflows("HR-35", "indirect recursion", "(type $f (func)) (table funcref (elem $a)) (func $a (call_indirect (type $f) (i32.const 0)) (call_indirect (type $f) (i32.const 0)))", "(call $a)"),
+        overflows(
+            "HR-35",
+            "mutual recursion",
+            "(func $a (call $b) (call $b)) (func $b (call $a) (call $a))",
+            "(call $a)",
+        ),
+        overflows(
+            "HR-35",
+            "indirect recursion",
+            "(type $f (func)) (table funcref (elem $a)) (func $a (call_indirect (type $f) (i32.const 0)) (call_indirect (type $f) (i32.const 0)))",
+            "(call $a)",
+        ),
         overflows("HR-36", "frames of 900 locals", &wide, "(call $wide)"),
     ]
 }
@@ -67,7 +83,8 @@ pub fn stack() -> Vec<Case> {
 #[must_use]
 pub fn memory() -> Vec<Case> {
     let body = |memory: &str| text(&format!(r#"(module {memory} (func (export "run")))"#));
-    let table = |tables: &str| text(&format!(r#"(module (memory (export "memory") 1) {tables} (func (export "run")))"#));
+    let table =
+        |tables: &str| text(&format!(r#"(module (memory (export "memory") 1) {tables} (func (export "run")))"#));
     let fine = |id, name: &str, wasm| module(id, name, wasm, Expect::Outcome("allow"));
     let bounded = |maximum: &str, run: &str| {
         guests::module(
@@ -114,15 +131,35 @@ pub fn traps() -> Vec<Case> {
     vec![
         traps("division by zero", "(drop (i32.div_s (i32.const 1) (i32.const 0)))", "integer divide by zero"),
         traps("remainder by zero", "(drop (i64.rem_u (i64.const 1) (i64.const 0)))", "integer divide by zero"),
-        traps("the smallest integer by minus one", "(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))", "integer overflow"),
-        traps("not a number as an integer", "(drop (i32.trunc_f64_s (f64.const nan)))", "invalid conversion to integer"),
+        traps(
+            "the smallest integer by minus one",
+            "(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))",
+            "integer overflow",
+        ),
+        traps(
+            "not a number as an integer",
+            "(drop (i32.trunc_f64_s (f64.const nan)))",
+            "invalid conversion to integer",
+        ),
         traps("unreachable", "unreachable", "unreachable"),
-        traps("an indirect call of another type", "(drop (call_indirect (type $one) (i32.const 0)))", "indirect call type mismatch"),
+        traps(
+            "an indirect call of another type",
+            "(drop (call_indirect (type $one) (i32.const 0)))",
+            "indirect call type mismatch",
+        ),
         traps("an indirect call of a null", "(call_indirect (type $none) (i32.const 1))", "uninitialized element"),
         traps("an indirect call behind the table", "(call_indirect (type $none) (i32.const 4))", "undefined element"),
         traps("a load behind the memory", "(drop (i32.load (i32.const 65533)))", "out of bounds memory access"),
-        traps("a store far behind the memory", "(i64.store offset=4294967295 (i32.const -1) (i64.const 0))", "out of bounds memory access"),
-        traps("memory.copy behind the memory", "(memory.copy (i32.const 65535) (i32.const 0) (i32.const 2))", "out of bounds memory access"),
+        traps(
+            "a store far behind the memory",
+            "(i64.store offset=4294967295 (i32.const -1) (i64.const 0))",
+            "out of bounds memory access",
+        ),
+        traps(
+            "memory.copy behind the memory",
+            "(memory.copy (i32.const 65535) (i32.const 0) (i32.const 2))",
+            "out of bounds memory access",
+        ),
         traps("table.get behind the table", "(drop (table.get 0 (i32.const 4)))", "out of bounds table access"),
     ]
 }

@@ -57,11 +57,20 @@ pub fn proposals() -> Vec<Case> {
         ("GC types", r#"(type (struct)) (memory (export "memory") 1) (func (export "run"))"#),
         ("exceptions", r#"(tag) (memory (export "memory") 1) (func (export "run"))"#),
         ("tail calls", r#"(memory (export "memory") 1) (func $run (export "run") (return_call $run))"#),
-        ("typed references", r#"(type $t (func)) (memory (export "memory") 1) (func (export "run") (param) (call_ref $t (ref.null $t)))"#),
+        (
+            "typed references",
+            r#"(type $t (func)) (memory (export "memory") 1) (func (export "run") (param) (call_ref $t (ref.null $t)))"#,
+        ),
         ("stack switching", r#"(type $f (func)) (type (cont $f)) (memory (export "memory") 1) (func (export "run"))"#),
-        ("relaxed SIMD", r#"(memory (export "memory") 1) (func (export "run") (drop (i32x4.relaxed_trunc_f32x4_s (v128.const i32x4 0 0 0 0))))"#),
+        (
+            "relaxed SIMD",
+            r#"(memory (export "memory") 1) (func (export "run") (drop (i32x4.relaxed_trunc_f32x4_s (v128.const i32x4 0 0 0 0))))"#,
+        ),
         ("custom page sizes", r#"(memory (export "memory") 1 (pagesize 1)) (func (export "run"))"#),
-        ("wide arithmetic", r#"(memory (export "memory") 1) (func (export "run") (i64.add128 (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4)) drop drop)"#),
+        (
+            "wide arithmetic",
+            r#"(memory (export "memory") 1) (func (export "run") (i64.add128 (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4)) drop drop)"#,
+        ),
     ];
     fields
         .iter()
@@ -76,7 +85,12 @@ pub fn binary_forms() -> Vec<Case> {
     let body = guests::empty();
     let with = |tail: &[u8]| [body.as_slice(), tail].concat();
     vec![
-        module("HR-08", "a long but legal LEB128", with(&[0, 0x82, 0x80, 0x80, 0x80, 0x00, 1, b'x']), Expect::Outcome("allow")),
+        module(
+            "HR-08",
+            "a long but legal LEB128",
+            with(&[0, 0x82, 0x80, 0x80, 0x80, 0x00, 1, b'x']),
+            Expect::Outcome("allow"),
+        ),
         malformed("a LEB128 of six bytes", with(&[0, 0x82, 0x80, 0x80, 0x80, 0x80, 0x00, 1, b'x'])),
         malformed("a section out of order", with(&[1, 1, 0])),
         malformed("a section twice", [b"\0asm\x01\0\0\0".as_slice(), &[1, 1, 0, 1, 1, 0], &body[8..]].concat()),
@@ -107,8 +121,18 @@ pub fn structures() -> Vec<Case> {
         refused("HR-13", "a function of 7 654 322 bytes", one_function(&[], &vec![0x01; 7_654_322]), ModuleTooLarge),
         over("HR-13", "50 001 locals", one_function(&[(50_001, wasm_encoder::ValType::I32)], &[])),
         over("HR-13", "1 001 locals", one_function(&[(1_001, wasm_encoder::ValType::I32)], &[])),
-        refused("HR-13", "1 001 parameters", items(&format!("(type (func (param{})))", " i32".repeat(1_001)), 1), ModuleMalformed),
-        refused("HR-13", "1 001 results", items(&format!("(type (func (result{})))", " i32".repeat(1_001)), 1), ModuleMalformed),
+        refused(
+            "HR-13",
+            "1 001 parameters",
+            items(&format!("(type (func (param{})))", " i32".repeat(1_001)), 1),
+            ModuleMalformed,
+        ),
+        refused(
+            "HR-13",
+            "1 001 results",
+            items(&format!("(type (func (result{})))", " i32".repeat(1_001)), 1),
+            ModuleMalformed,
+        ),
         over("HR-14", "5 001 functions", items("(func)", 5_001)),
         over("HR-14", "1 001 types", types(1_001)),
         over("HR-14", "501 globals", items("(global i32 (i32.const 0))", 501)),
@@ -133,15 +157,20 @@ pub fn structures() -> Vec<Case> {
 #[must_use]
 pub fn within_bounds() -> Vec<Case> {
     let fine = |id, name: &str, wasm| module(id, name, wasm, Expect::Outcome("allow"));
-    let arms = format!(
-        "(func (param i32) (block (block (br_table {} 1 (local.get 0)))))",
-        "0 ".repeat(60_000)
-    );
+    let arms = format!("(func (param i32) (block (block (br_table {} 1 (local.get 0)))))", "0 ".repeat(60_000));
     vec![
         fine("HR-15", "4 900 trivial functions", guests::rule(&"(func)".repeat(4_900), "(call $ok)")),
         fine("HR-16", "a table of 60 000 branches", guests::rule(&arms, "(call $ok)")),
-        fine("HR-16", "250 loops in each other", guests::rule(&format!("(func {}{})", "loop ".repeat(250), "end ".repeat(250)), "(call $ok)")),
-        fine("HR-18", "one function of 60 000 loads", guests::rule(&format!("(func {})", "(drop (i32.load (i32.const 8)))".repeat(60_000)), "(call $ok)")),
+        fine(
+            "HR-16",
+            "250 loops in each other",
+            guests::rule(&format!("(func {}{})", "loop ".repeat(250), "end ".repeat(250)), "(call $ok)"),
+        ),
+        fine(
+            "HR-18",
+            "one function of 60 000 loads",
+            guests::rule(&format!("(func {})", "(drop (i32.load (i32.const 8)))".repeat(60_000)), "(call $ok)"),
+        ),
     ]
 }
 
