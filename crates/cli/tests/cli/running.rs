@@ -154,6 +154,7 @@ fn people_see_costs_changes_and_the_outcome() {
     let told = folder.run(&["run", "--rule", "rule.wasm", "--event", "event.json"]).with_code(0).stdout;
     for part in [
         "continued",
+        "median of",
         "64 KiB",
         "µs",
         "user_metadata unchanged",
