@@ -14,7 +14,7 @@ use vestibule_testkit::{
     oracle::alone,
 };
 
-use super::harness::{WORKER, runtime};
+use super::harness::{WORKER, patient, runtime};
 
 /// The key of the installation that wrote the cache.
 const KEY: u8 = 1;
@@ -116,12 +116,12 @@ fn check(meddle: impl Fn(&Path, &Path), key: u8, from_cache: bool) {
     assert_eq!(after.is_from_cache(), from_cache);
     let rule = engine(Profile::Fast).load(&after, Grants::default()).expect("our own code");
     let event = events::document(&events::event(Size::Small));
-    let run = runtime().block_on(rule.run(&event, Budget::STANDARD, Source::Denied)).expect("the engine is sound");
+    let run = runtime().block_on(rule.run(&event, Budget::CEILING, Source::Denied)).expect("the engine is sound");
     assert_eq!(run.answer.expect("the right rule ran"), br#"{"continue":{}}"#);
 }
 
 fn compiled(folder: &Path, key: u8, wasm: &[u8]) -> CompiledRule {
-    let compiler = Compiler::with_worker(WORKER, Some(open_cache(folder, key)));
+    let compiler = Compiler::with_worker(WORKER, Some(open_cache(folder, key))).limits(patient());
     let inspected = inspect(wasm).expect("a rule");
     runtime().block_on(compiler.compile(engine(Profile::Fast), &inspected)).expect("compiled")
 }

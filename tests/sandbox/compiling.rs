@@ -15,7 +15,7 @@ use vestibule_testkit::{
     oracle::{Census, alone, growth_while},
 };
 
-use super::harness::{WORKER, benign_login, runtime, warm_up, workshop};
+use super::harness::{WORKER, benign_login, patient, runtime, warm_up, workshop};
 
 /// The parent may grow by this much while an upload is compiled, in bytes.
 const PARENT_BYTES: u64 = 32 * 1024 * 1024;
@@ -64,8 +64,8 @@ fn a_compile_limit_that_is_reached_has_its_own_code() {
             CompileLimits { optimised: short, baseline: short, ..CompileLimits::STANDARD },
             RefusalCode::CompileTimeout,
         ),
-        ("memory", CompileLimits { memory_bytes: 96 << 20, ..CompileLimits::STANDARD }, RefusalCode::CompileMemory),
-        ("code", CompileLimits { artifact_bytes: 10_000, ..CompileLimits::STANDARD }, RefusalCode::CompileMemory),
+        ("memory", CompileLimits { memory_bytes: 96 << 20, ..patient() }, RefusalCode::CompileMemory),
+        ("code", CompileLimits { artifact_bytes: 10_000, ..patient() }, RefusalCode::CompileMemory),
     ];
     let inspected = inspect(&structure::loads(80_000)).expect("a bomb looks harmless");
     for (what, limits, code) in limits {
@@ -83,6 +83,8 @@ fn a_worker_that_goes_wrong_is_a_refusal_and_nothing_more() {
     let others = [7_u8; 32].map(|byte| byte.to_string()).join(",");
     let own = inspected.digest.map(|byte| byte.to_string()).join(",");
     let crashed = RefusalCode::CompileCrashed;
+    let limit = Duration::from_millis(500);
+    let impatient = CompileLimits { optimised: limit, baseline: limit, ..CompileLimits::STANDARD };
     let workers = [
         ("killed", "kill -9 $$".to_owned(), crashed),
         ("aborted", "kill -6 $$".to_owned(), crashed),
@@ -109,7 +111,10 @@ fn a_worker_that_goes_wrong_is_a_refusal_and_nothing_more() {
     let before = Census::take();
     for (what, script, code) in workers {
         let began = Instant::now();
-        let compiler = shell(&script);
+        let compiler = match code {
+            RefusalCode::CompileTimeout => shell(&script).limits(impatient),
+            _ => shell(&script),
+        };
         let (refused, grown) = growth_while(|| refusal(&compiler, &inspected));
         assert_eq!(refused, code, "a worker with {what}");
         assert!(began.elapsed() < Duration::from_secs(12), "a worker with {what}: {:?}", began.elapsed());
@@ -196,11 +201,9 @@ fn compiled_code_cannot_be_uploaded() {
     assert_eq!(inspect(&code).expect_err("code is no module").code, RefusalCode::ModuleMalformed);
 }
 
-/// A worker that is a shell script, with little patience for it.
+/// A worker that is a shell script.
 fn shell(script: &str) -> Compiler {
-    let limit = Duration::from_millis(700);
-    let limits = CompileLimits { optimised: limit, baseline: limit, ..CompileLimits::STANDARD };
-    Compiler::with_worker("/bin/sh", None).worker_args(["-c", script]).limits(limits)
+    Compiler::with_worker("/bin/sh", None).worker_args(["-c", script]).limits(patient())
 }
 
 fn refusal(compiler: &Compiler, inspected: &vestibule_engine::Inspected) -> RefusalCode {

@@ -1,5 +1,7 @@
 //! The same module on the same event gives the same bytes for the same fuel, every time, under every profile (I7).
 
+use std::time::Duration;
+
 use vestibule_abi::limits::Budget;
 use vestibule_engine::{Grants, Run, http::Source};
 use vestibule_testkit::{
@@ -11,6 +13,9 @@ use vestibule_testkit::{
 
 use super::harness::{deployed, runtime};
 
+/// Time enough on a busy machine: none of this is about time.
+const BUDGET: Budget = Budget { wall: Duration::from_secs(5), ..Budget::STANDARD };
+
 /// 1 000 runs under each profile: about a second.
 #[test]
 fn a_thousand_repeats_give_the_same_answer_for_the_same_fuel() {
@@ -21,8 +26,7 @@ fn a_thousand_repeats_give_the_same_answer_for_the_same_fuel() {
     for profile in PROFILES {
         let rule = deployed(profile, &wasm, Grants::default());
         for repeat in 0..1_000 {
-            let run =
-                runtime().block_on(rule.run(&event, Budget::STANDARD, Source::Denied)).expect("the engine is sound");
+            let run = runtime().block_on(rule.run(&event, BUDGET, Source::Denied)).expect("the engine is sound");
             assert!(run.answer.is_ok(), "{:?}", run.answer);
             let Some(first) = &first else {
                 println!("{} for {} fuel", String::from_utf8_lossy(run.answer.as_deref().unwrap()), run.spent.fuel);
@@ -62,7 +66,7 @@ fn every_nan_that_is_computed_is_the_canonical_one() {
     for profile in PROFILES {
         let rule = deployed(profile, &guests::rule("", &run), Grants::default());
         let event = events::document(&events::event(Size::Small));
-        let run = runtime().block_on(rule.run(&event, Budget::STANDARD, Source::Denied)).expect("the engine is sound");
+        let run = runtime().block_on(rule.run(&event, BUDGET, Source::Denied)).expect("the engine is sound");
         assert!(run.answer.is_ok(), "{profile:?}: {:?}", run.answer);
     }
 }

@@ -12,7 +12,7 @@ use vestibule_abi::{
     codes::{FailureCode, RefusalCode},
     limits::LoginBudget,
 };
-use vestibule_engine::{Grants, Profile, Refusal, Report, SandboxedRule, drive, http::Source};
+use vestibule_engine::{CompileLimits, Grants, Profile, Refusal, Report, SandboxedRule, drive, http::Source};
 use vestibule_pipeline::{Manifest, Outcome};
 use vestibule_testkit::{
     deploy::{self, PROFILES, Workshop, engine, login, manifest, pipeline},
@@ -35,6 +35,12 @@ pub(super) fn runtime() -> &'static Runtime {
 pub(super) fn workshop() -> &'static Workshop {
     static WORKSHOP: OnceLock<Workshop> = OnceLock::new();
     WORKSHOP.get_or_init(|| Workshop::new(Path::new(WORKER)))
+}
+
+/// Compile limits for tests that are not about time.
+pub(super) fn patient() -> CompileLimits {
+    let patience = Duration::from_secs(60);
+    CompileLimits { optimised: patience, baseline: patience, ..CompileLimits::STANDARD }
 }
 
 /// Deploys a module that must be acceptable.

@@ -222,7 +222,11 @@ impl Compiler {
         // The worker watches its own clock; the parent's is for one that does not.
         let grace = wall + Duration::from_millis(250);
         let talk = timeout(grace, talk(&mut child, job, inspected, self.limits.artifact_bytes)).await;
-        let Ok(talked) = talk else { return Err(timed_out(wall).into()) };
+        let Ok(talked) = talk else {
+            // Dead and gone before the next takes its turn: two workers at a time are two, with memory for two.
+            let _already_dead = child.kill().await;
+            return Err(timed_out(wall).into());
+        };
         let said = talked.map_err(|error| crashed(&format!("its pipes failed: {error}")))?;
         if !said.status.success() {
             return Err(died(&said, wall, self.limits.memory_bytes).into());

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use cap_std::{ambient_authority, fs::Dir};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vestibule_abi::limits::{Budget, LoginBudget};
 use vestibule_engine::{
-    CompileError, Compiler, DataFiles, Engine, Grants, Profile, Refusal, SandboxedRule, Settings,
+    CompileError, CompileLimits, Compiler, DataFiles, Engine, Grants, Profile, Refusal, SandboxedRule, Settings,
     cache::{Cache, InstallationKey},
     inspect,
 };
@@ -40,12 +41,15 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// A workshop whose compile worker is this program.
+    /// A workshop whose compile worker is this program. It is patient: what a test shows must not depend on how busy
+    /// the machine is; the limits of production have tests of their own.
     #[must_use]
     pub fn new(worker: impl AsRef<Path>) -> Self {
         let cache = TempDir::new().expect("a temporary folder");
         let opened = open_cache(cache.path(), 7);
-        Self { compiler: Compiler::with_worker(worker.as_ref(), Some(opened)), cache }
+        let patience = Duration::from_secs(60);
+        let limits = CompileLimits { optimised: patience, baseline: patience, ..CompileLimits::STANDARD };
+        Self { compiler: Compiler::with_worker(worker.as_ref(), Some(opened)).limits(limits), cache }
     }
 
     /// Its compiler.
@@ -116,12 +120,15 @@ pub fn manifest(name: &str, order: i64, lines: &str) -> Manifest {
     Manifest::parse(&text).unwrap_or_else(|error| panic!("the fixture is no manifest: {error}\n{text}"))
 }
 
-/// A pipeline of these manifests.
+/// A pipeline of these manifests. Its rules have a second each, because a busy machine takes time from them that they
+/// did not have; those that spin run out of fuel before.
 #[must_use]
 pub fn pipeline(manifests: Vec<Manifest>) -> Arc<Pipeline> {
     let rule = |manifest: Manifest| {
         let digest = Digest::of(manifest.name.as_str().as_bytes());
-        Rule::new(manifest, digest, &Budget::CEILING).expect("limits below the ceiling")
+        let mut rule = Rule::new(manifest, digest, &Budget::CEILING).expect("limits below the ceiling");
+        rule.budget.wall = Budget::CEILING.wall;
+        rule
     };
     Arc::new(Pipeline::new(manifests.into_iter().map(rule).collect()).expect("a pipeline"))
 }

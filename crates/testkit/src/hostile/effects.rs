@@ -139,7 +139,7 @@ pub fn identity() -> Vec<Case> {
         sets("HR-84", "user_metadata", "../auth0|2/plan", json!("gold"), Expect::Failed(OutputSchema)),
         sets("HR-84", "user_metadata", "/~1", json!("gold"), ALLOW), // A key like any other.
         sets("HR-84", "user_metadata", "1000000000", json!("gold"), ALLOW),
-        sets("HR-83", "user", "email", json!("boss@example.com"), Expect::Failed(CapabilityDenied))
+        sets("HR-83", "user", "email", json!("boss@example.com"), Expect::Failed(MutationForbidden))
             .under("writes = [\"user.*\"]"),
         sets("HR-83", "id_token", "email_verified", json!(true), Expect::Failed(CapabilityDenied))
             .under("writes = [\"id_token.*\"]"),
@@ -189,7 +189,7 @@ pub fn amounts() -> Vec<Case> {
     vec![
         sets("HR-86", "user_metadata", "bulk", json!("x".repeat(33_000)), failed(MetadataTooLarge)),
         sets("HR-86", "app_metadata", "bulk", json!("x".repeat(33_000)), failed(MetadataTooLarge)),
-        sets("HR-86", "user_metadata", "bulk", json!("x".repeat(30_000)), ALLOW),
+        sets("HR-86", "app_metadata", "bulk", json!("x".repeat(30_000)), ALLOW),
         sets("HR-86", "shared", "bulk", json!("x".repeat(60_000)), ALLOW),
         answer("HR-87", "64 changes", keys("shared", 64, json!(1)), ALLOW),
         answer("HR-87", "65 changes", keys("shared", 65, json!(1)), failed(MutationLimit)),
