@@ -127,11 +127,9 @@ impl Workbench {
             ProfileName::Fast => Profile::Fast,
             ProfileName::Hardened => Profile::Hardened,
         };
-        // One command runs few rules at a time; a small pool starts faster.
-        let settings = Settings { concurrent_runs: 4, ..Settings::new(profile) };
         Ok(Self {
             runtime: runtime.context("cannot start the runtime")?,
-            engine: Engine::new(settings).map_err(host)?,
+            engine: Engine::new(Settings::new(profile)).map_err(host)?,
             compiler: Compiler::new(installation::cache()?).map_err(host)?,
         })
     }

@@ -17,7 +17,7 @@ fn check(folder: &Folder, arguments: &[&str], exit: i32, code: &str, says: &[&st
     }
 }
 
-fn run<'a>(rule: &'a str) -> [&'a str; 5] {
+fn run(rule: &str) -> [&str; 5] {
     ["run", "--rule", rule, "--event", "event.json"]
 }
 
