@@ -228,7 +228,7 @@ impl Compiler {
             return Err(timed_out(wall).into());
         };
         let said = talked.map_err(|error| crashed(&format!("its pipes failed: {error}")))?;
-        if !said.status.success() {
+        if !said.status.success() && !said.is_cut {
             return Err(died(&said, wall, self.limits.memory_bytes).into());
         }
         verdict(said.output, inspected, self.limits.artifact_bytes).map_err(CompileError::Refused)
@@ -247,6 +247,8 @@ fn worth_another_try(code: RefusalCode) -> bool {
 struct Said {
     status: ExitStatus,
     output: Vec<u8>,
+    /// Whether it was killed because it said more than it may.
+    is_cut: bool,
     errors: Vec<u8>,
 }
 
@@ -268,11 +270,16 @@ async fn talk(child: &mut Child, job: &Job, inspected: &Inspected, artifact_byte
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let mut stdout = stdout.take(artifact_bytes + LINE_BYTES + 1);
     let mut stderr = stderr.take(LINE_BYTES);
-    tokio::try_join!(write, stdout.read_to_end(&mut output), stderr.read_to_end(&mut errors))?;
-    if stdout.limit() == 0 {
-        child.start_kill()?; // It would wait for ever to write the rest.
-    }
-    Ok(Said { status: child.wait().await?, output, errors })
+    let read = async {
+        stdout.read_to_end(&mut output).await?;
+        let is_cut = stdout.limit() == 0;
+        if is_cut {
+            child.start_kill()?; // It would wait for ever to write the rest, and we for its last error.
+        }
+        Ok(is_cut)
+    };
+    let ((), is_cut, _) = tokio::try_join!(write, read, stderr.read_to_end(&mut errors))?;
+    Ok(Said { status: child.wait().await?, output, is_cut, errors })
 }
 
 /// Reads the verdict line and returns the code behind it.
