@@ -174,7 +174,7 @@ impl Rig {
     pub fn run(&self, rule: &SandboxedRule, event: &[u8]) -> Result<Tried, Broken> {
         let ran = self.runtime.block_on(async {
             match rule.prepare(self.budget).await {
-                Ok(Ok(prepared)) => Ok(Ok(prepared.run(event, self.requests()).await)),
+                Ok(Ok(prepared)) => Ok(Ok(prepared.run(Arc::new(event.to_vec()), self.requests()).await)),
                 Ok(Err(failure)) => Ok(Err(failure)),
                 Err(error) => Err(Broken(format!("a fault of the engine: {error}"))),
             }

@@ -11,11 +11,12 @@ use std::{
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use vestibule_pipeline::manifest::Language;
 
 use crate::{
     exit::{BadInput, Done, Exit, Fault},
     progress::Progress,
-    project::{self, Language, RuleFolder},
+    project::{self, RuleFolder},
     toolchain::{Node, RustGuests},
 };
 
@@ -32,9 +33,9 @@ pub(crate) fn run(args: &Args) -> Done {
     let rules = project::rules_at(&args.paths)?;
     build(&rules)?;
     for rule in &rules {
-        let module = rule.module();
+        let module = rule.module()?;
         let size = fs::metadata(&module).map_or(0, |metadata| metadata.len());
-        println!("built {} ({} KiB) → {}", rule.manifest.name, size.div_ceil(1024), module.display());
+        println!("built {} ({} KiB) → {}", rule.name(), size.div_ceil(1024), module.display());
     }
     Ok(Exit::Reached)
 }
@@ -44,6 +45,9 @@ pub(crate) fn run(args: &Args) -> Done {
 /// # Errors
 /// [`Fault::Toolchain`] when a language has no compiler here, [`Fault::BadInput`] when a source does not compile.
 pub(crate) fn build(rules: &[RuleFolder]) -> Result<(), Fault> {
+    for rule in rules {
+        rule.module()?; // A rule that has none is told before anything is compiled.
+    }
     build_rust(&of_language(rules, Language::Rust))?;
     build_assemblyscript(&of_language(rules, Language::AssemblyScript))
 }
@@ -82,13 +86,11 @@ fn build_rust_workspace(guests: &RustGuests, workspace: &Path, rules: &[&RuleFol
     rules.iter().try_for_each(|rule| {
         let manifest = absolute(&rule.dir.join("Cargo.toml"))?;
         let built = artifacts.get(&manifest).ok_or_else(|| {
-            let message = format!(
-                "`{}` built no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]",
-                rule.manifest.name
-            );
+            let message =
+                format!("`{}` built no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]", rule.name());
             Fault::bad_input(BadInput::BuildFailed, message)
         })?;
-        put_in_place(built, &rule.module())
+        put_in_place(built, &rule.module()?)
     })
 }
 
@@ -99,17 +101,17 @@ fn build_assemblyscript(rules: &[&RuleFolder]) -> Result<(), Fault> {
     let node = Node::find()?;
     for rule in rules {
         install_packages(&node, rule)?;
-        let progress = Progress::start(format!("compiling {} for WebAssembly", rule.manifest.name));
+        let progress = Progress::start(format!("compiling {} for WebAssembly", rule.name()));
         let output = output_of(node.npm(&rule.dir).args(["run", "--silent", "build"]))?;
         drop(progress);
         if !output.status.success() {
-            return Err(build_failed(&rule.manifest.name, &output));
+            return Err(build_failed(rule.name(), &output));
         }
-        if !rule.module().is_file() {
+        if !rule.module()?.is_file() {
             let message = format!(
                 "`npm run build` of `{}` did not write `{}`: let `outFile` in asconfig.json name the module of rule.toml",
-                rule.manifest.name,
-                rule.module().display()
+                rule.name(),
+                rule.module()?.display()
             );
             return Err(Fault::bad_input(BadInput::BuildFailed, message));
         }
@@ -219,7 +221,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Fault> {
 
 fn names(rules: &[&RuleFolder]) -> String {
     match rules {
-        [rule] => rule.manifest.name.clone(),
+        [rule] => rule.name().to_owned(),
         rules => format!("{} rules", rules.len()),
     }
 }

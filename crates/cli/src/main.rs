@@ -3,14 +3,26 @@
 //! One file a verb. Rules run through the same engine, meter and pipeline as in a server; nothing here decides what a
 //! rule may do. Exit codes are in [`exit`].
 
+mod bench;
 mod build;
+mod check;
 mod completions;
 mod doctor;
-mod exit;
 mod new;
+mod run;
+mod schema;
+mod test;
+
+mod case;
+mod event;
+mod exit;
+mod installation;
+mod local;
 mod progress;
 mod project;
+mod story;
 mod toolchain;
+mod workbench;
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -35,13 +47,24 @@ enum Verb {
     New(new::Args),
     /// Build rules from source
     Build(build::Args),
+    /// Examine rules as a deploy would: imports, grants, writes, conflicts
+    Check(check::Args),
+    /// Run one login through a rule or a pipeline
+    Run(Box<run::Args>),
+    /// Run the cases of rules
+    Test(test::Args),
+    /// Measure what rules cost
+    Bench(bench::Args),
     /// Show which toolchains are here, which are missing and how to get them
     Doctor,
+    /// Print the JSON schema of a file people write
+    Schema(schema::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
+    vestibule_engine::worker::serve_if_asked();
     let cli = Cli::parse();
     match cli.verb.run(cli.json) {
         Ok(exit) => exit.into(),
@@ -57,7 +80,12 @@ impl Verb {
         match self {
             Self::New(args) => new::run(args),
             Self::Build(args) => build::run(args),
+            Self::Check(args) => check::run(args, json),
+            Self::Run(args) => run::run(args, json),
+            Self::Test(args) => test::run(args, json),
+            Self::Bench(args) => bench::run(args, json),
             Self::Doctor => doctor::run(json),
+            Self::Schema(args) => schema::run(args),
             Self::Completions(args) => completions::run(args),
         }
     }

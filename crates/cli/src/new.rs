@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     dir: PathBuf,
     /// The language to write it in
-    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    #[arg(long, visible_alias = "language", value_enum, default_value_t = Language::Rust)]
     lang: Language,
     /// The folder of the language's SDK; without it that of the checkout `vestibule` was built from, or the published one
     #[arg(long, value_name = "PATH")]

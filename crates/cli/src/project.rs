@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use vestibule_pipeline::{
+    Manifest, ManifestError, PipelineFile,
+    manifest::{Code, Language},
+};
 
 use crate::exit::{BadInput, Fault};
 
@@ -15,22 +18,6 @@ use crate::exit::{BadInput, Fault};
 pub(crate) const RULE_FILE: &str = "rule.toml";
 /// The name of a pipeline's manifest.
 pub(crate) const PIPELINE_FILE: &str = "pipeline.toml";
-
-/// What a rule is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Language {
-    Rust,
-    AssemblyScript,
-}
-
-/// The part of a manifest that building needs.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Manifest {
-    pub(crate) name: String,
-    pub(crate) language: Language,
-    pub(crate) module: PathBuf,
-}
 
 /// A rule as it lies on disk.
 #[derive(Debug, Clone)]
@@ -49,22 +36,31 @@ impl RuleFolder {
     pub(crate) fn read(dir: &Path) -> Result<Self, Fault> {
         let path = dir.join(RULE_FILE);
         let text = read_text(&path, "`vestibule new NAME` writes one")?;
-        let manifest = toml::from_str(&text)
-            .map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, format!("{}: {error}", path.display())))?;
+        let manifest = Manifest::parse(&text).map_err(|error| malformed(&path, &error))?;
         Ok(Self { dir: dir.to_owned(), manifest })
     }
 
-    /// Where the built module lies.
-    pub(crate) fn module(&self) -> PathBuf {
-        self.dir.join(&self.manifest.module)
+    /// The rule's name.
+    pub(crate) fn name(&self) -> &str {
+        self.manifest.name.as_str()
     }
-}
 
-/// `pipeline.toml`: the folders of its rules.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PipelineFile {
-    rules: Vec<PathBuf>,
+    /// Where the built module lies.
+    ///
+    /// # Errors
+    /// [`Fault::BadInput`] for a JavaScript rule, which has none.
+    pub(crate) fn module(&self) -> Result<PathBuf, Fault> {
+        match (&self.manifest.code, self.manifest.language) {
+            (Code::Module(path), Language::Rust | Language::AssemblyScript) => Ok(self.dir.join(path)),
+            (Code::Module(_) | Code::Source(_), _) => {
+                let message = format!(
+                    "`{}` is a JavaScript rule, which this version cannot run; write it in Rust or AssemblyScript",
+                    self.name()
+                );
+                Err(Fault::bad_input(BadInput::ManifestInvalid, message))
+            }
+        }
+    }
 }
 
 /// The rules of a `pipeline.toml`, in the order it names them.
@@ -73,8 +69,7 @@ struct PipelineFile {
 /// [`Fault::BadInput`] when the file or one of its rules is missing or not acceptable.
 pub(crate) fn rules_of_pipeline(file: &Path) -> Result<Vec<RuleFolder>, Fault> {
     let text = read_text(file, "it lists the folders of the rules: rules = [\"dir\", …]")?;
-    let pipeline: PipelineFile = toml::from_str(&text)
-        .map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, format!("{}: {error}", file.display())))?;
+    let pipeline = PipelineFile::parse(&text).map_err(|error| malformed(file, &error))?;
     let base = file.parent().unwrap_or(Path::new("."));
     pipeline.rules.iter().map(|dir| RuleFolder::read(&base.join(dir))).collect()
 }
@@ -144,6 +139,10 @@ fn rules_below(path: &Path) -> Result<Vec<RuleFolder>, Fault> {
     folders.retain(|folder| folder.join(RULE_FILE).is_file());
     folders.sort();
     folders.iter().map(|folder| RuleFolder::read(folder)).collect()
+}
+
+fn malformed(path: &Path, error: &ManifestError) -> Fault {
+    Fault::bad_input(BadInput::ManifestInvalid, format!("{}: {}", path.display(), error.to_string().trim_end()))
 }
 
 fn no_rule_at(path: &Path) -> Fault {

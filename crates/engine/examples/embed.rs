@@ -1,6 +1,6 @@
 //! A login service of your own: one rule from its WebAssembly to the outcome of a login.
 //!
-//! `cargo run --profile ci -p vestibule-engine --example embed`
+//! `cargo run --profile ci --example embed`
 
 use std::{error::Error, sync::Arc};
 
@@ -14,7 +14,7 @@ const RULE: &str = r#"(module
     (import "vestibule_v1" "answer" (func $answer (param i32 i32)))
     (memory (export "memory") 1)
     (data (i32.const 0) "{\"deny\":{\"code\":\"closed\",\"reason\":\"Come back on Monday.\"}}")
-    (func (export "run") (call $answer (i32.const 0) (i32.const 59))))"#;
+    (func (export "run") (call $answer (i32.const 0) (i32.const 58))))"#;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

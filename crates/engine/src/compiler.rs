@@ -230,9 +230,13 @@ impl Compiler {
         // The worker watches its own clock; the parent's is for one that does not.
         let grace = wall + Duration::from_millis(250);
         let talk = timeout(grace, talk(&mut child, job, inspected, self.limits.artifact_bytes)).await;
-        let Ok(talked) = talk else { return Err(timed_out(wall).into()) };
+        let Ok(talked) = talk else {
+            // Dead and gone before the next takes its turn: two workers at a time are two, with memory for two.
+            let _already_dead = child.kill().await;
+            return Err(timed_out(wall).into());
+        };
         let said = talked.map_err(|error| crashed(&format!("its pipes failed: {error}")))?;
-        if !said.status.success() {
+        if !said.status.success() && !said.is_cut {
             return Err(died(&said, wall, self.limits.memory_bytes).into());
         }
         verdict(said.output, inspected, self.limits.artifact_bytes).map_err(CompileError::Refused)
@@ -251,6 +255,8 @@ fn worth_another_try(code: RefusalCode) -> bool {
 struct Said {
     status: ExitStatus,
     output: Vec<u8>,
+    /// Whether it was killed because it said more than it may.
+    is_cut: bool,
     errors: Vec<u8>,
 }
 
@@ -272,18 +278,24 @@ async fn talk(child: &mut Child, job: &Job, inspected: &Inspected, artifact_byte
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let mut stdout = stdout.take(artifact_bytes + LINE_BYTES + 1);
     let mut stderr = stderr.take(LINE_BYTES);
-    tokio::try_join!(write, stdout.read_to_end(&mut output), stderr.read_to_end(&mut errors))?;
-    if stdout.limit() == 0 {
-        child.start_kill()?; // It would wait for ever to write the rest.
-    }
-    Ok(Said { status: child.wait().await?, output, errors })
+    let read = async {
+        stdout.read_to_end(&mut output).await?;
+        let is_cut = stdout.limit() == 0;
+        if is_cut {
+            child.start_kill()?; // It would wait for ever to write the rest, and we for its last error.
+        }
+        Ok(is_cut)
+    };
+    let ((), is_cut, _) = tokio::try_join!(write, read, stderr.read_to_end(&mut errors))?;
+    Ok(Said { status: child.wait().await?, output, is_cut, errors })
 }
 
 /// Reads the verdict line and returns the code behind it.
 fn verdict(mut output: Vec<u8>, inspected: &Inspected, artifact_bytes: u64) -> Result<Vec<u8>, Refusal> {
     let end = output.iter().position(|byte| *byte == b'\n').ok_or_else(|| crashed("it answered nothing"))?;
-    let code = output.split_off(end + 1);
-    let verdict: Verdict = serde_json::from_slice(&output).map_err(|_| crashed("it answered nonsense"))?;
+    let line: Vec<u8> = output.drain(..=end).collect();
+    let code = output; // What is left, without another copy of up to 24 MiB.
+    let verdict: Verdict = serde_json::from_slice(&line).map_err(|_| crashed("it answered nonsense"))?;
     if verdict.digest != inspected.digest {
         return Err(crashed("it answered for another module"));
     }
@@ -317,7 +329,8 @@ fn died(said: &Said, wall: Duration, memory_bytes: u64) -> Refusal {
 }
 
 fn timed_out(wall: Duration) -> Refusal {
-    let message = format!("compiling takes longer than {} ms; make the module or its largest function smaller", wall.as_millis());
+    let message =
+        format!("compiling takes longer than {} ms; make the module or its largest function smaller", wall.as_millis());
     Refusal::new(RefusalCode::CompileTimeout, message)
 }
 

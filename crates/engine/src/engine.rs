@@ -118,8 +118,7 @@ impl Engine {
 
     /// Waits for a slot to run in.
     pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, EngineError> {
-        let slot =
-            Arc::clone(&self.shared.slots).acquire_owned().await.map_err(|_| EngineError::ShuttingDown)?;
+        let slot = Arc::clone(&self.shared.slots).acquire_owned().await.map_err(|_| EngineError::ShuttingDown)?;
         self.shared.ticker.wake();
         Ok(slot)
     }

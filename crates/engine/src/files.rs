@@ -105,3 +105,60 @@ impl DataFiles {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use cap_std::ambient_authority;
+
+    use super::*;
+
+    fn read(make: impl FnOnce(&std::path::Path)) -> Result<DataFiles, DataFilesError> {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path());
+        DataFiles::read(&Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap())
+    }
+
+    #[test]
+    fn files_are_found_by_their_path_and_nothing_else_is() {
+        let files = read(|folder| {
+            fs::create_dir_all(folder.join("ip/v4")).unwrap();
+            fs::write(folder.join("ip/v4/ranges.bin"), [1, 2, 3]).unwrap();
+        })
+        .unwrap();
+        assert_eq!(files.get("ip/v4/ranges.bin").map(|bytes| bytes.to_vec()), Some(vec![1, 2, 3]));
+        for path in
+            ["", ".", "/", "ip", "ip/v4", "./ip/v4/ranges.bin", "ip//v4/ranges.bin", "../../etc/passwd", "/etc/passwd"]
+        {
+            assert!(files.get(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_refused_even_if_it_stays_inside() {
+        for target in ["/etc/passwd", "inside.txt"] {
+            let refused = read(|folder| {
+                fs::write(folder.join("inside.txt"), "text").unwrap();
+                symlink(target, folder.join("link")).unwrap();
+            });
+            assert!(matches!(refused, Err(DataFilesError::NotAFile(path)) if path == "link"), "{target}");
+        }
+    }
+
+    #[test]
+    fn folders_too_deep_are_refused() {
+        let refused = read(|folder| fs::create_dir_all(folder.join("a/b/c/d/e/f/g/h/i")).unwrap());
+        assert!(matches!(refused, Err(DataFilesError::TooMuch)));
+    }
+
+    #[test]
+    fn the_digest_tells_every_difference() {
+        let digest =
+            |name: &str, bytes: &str| read(|folder| fs::write(folder.join(name), bytes).unwrap()).unwrap().digest();
+        assert_eq!(digest("a", "bc"), digest("a", "bc"));
+        for (name, bytes) in [("a", "bd"), ("ab", "c"), ("b", "bc")] {
+            assert_ne!(digest("a", "bc"), digest(name, bytes), "{name} {bytes}");
+        }
+    }
+}

@@ -17,7 +17,6 @@ mod egress;
 mod exchange;
 mod fetch;
 mod grants;
-mod origin;
 mod outgoing;
 mod recording;
 mod requests;
@@ -28,7 +27,6 @@ pub use self::{
     egress::{Egress, EgressError, EgressSettings},
     exchange::{Asked, Exchange, Received, Record, Response},
     grants::{HttpGrants, InvalidSecret},
-    origin::{InvalidOrigin, Origin},
     outgoing::HOP_HEADER,
     recording::{Playback, Recording, RecordingError},
     requests::{Requests, Source, Unrecorded},

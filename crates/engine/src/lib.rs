@@ -8,25 +8,25 @@
 //! What must never happen here: a guest's bytes parsed on the guest's stack, a run without a budget, an artifact loaded
 //! that this installation did not write, a store used twice.
 
-mod refusal;
-mod inspect;
-mod settings;
 pub mod cache;
 mod compiler;
-#[cfg(feature = "in-process-compile")]
-mod in_process;
-mod preinit;
-pub mod worker;
-mod engine;
-mod link;
 mod desk;
-mod meter;
+mod drive;
+mod engine;
 mod failure;
-mod logs;
 mod files;
 pub mod http;
+#[cfg(feature = "in-process-compile")]
+mod in_process;
+mod inspect;
+mod link;
+mod logs;
+mod meter;
+mod preinit;
+mod refusal;
 mod rule;
-mod drive;
+mod settings;
+pub mod worker;
 
 pub use compiler::{CompileError, CompiledRule, Compiler, Tier};
 pub use drive::{HttpReport, LoadedPipeline, Report, RuleReport, drive};

@@ -68,7 +68,7 @@ fn link_core(linker: &mut Linker<Guest>) -> Linked {
     })?;
     linker.func_wrap(CORE, "log", |mut caller: Caller<'_, Guest>, level: i32, ptr: i32, len: i32| -> Linked {
         let level = Level::from_wire(level).ok_or_else(|| bad_args("log: the level is not 0, 1, 2 or 3"))?;
-        charge(&mut caller, len as u32)?;
+        charge_range(&mut caller, ptr, len)?;
         let (memory, guest) = parts(&mut caller)?;
         let text = range(memory, ptr, len)?;
         let budget = guest.meter.budget;
@@ -81,19 +81,19 @@ fn link_core(linker: &mut Linker<Guest>) -> Linked {
 /// Takes the one answer of a run.
 fn answer(caller: &mut Caller<'_, Guest>, ptr: i32, len: i32) -> Linked {
     let length = len as u32;
+    let allowed = caller.data().meter.budget.answer_bytes;
+    // Before the price is asked: what can never be an answer is said to be too large, not too expensive (HR-52).
+    if length > allowed {
+        let message = format!("the answer has {length} bytes, allowed are {allowed}");
+        return Err(Stop::new(FailureCode::OutputTooLarge, message).into());
+    }
     charge(caller, length)?;
     let (memory, guest) = parts(caller)?;
     if guest.answer.is_some() {
         return Err(Stop::new(FailureCode::AbiProtocol, "the rule answered twice").into());
     }
-    if length > guest.meter.budget.answer_bytes {
-        let allowed = guest.meter.budget.answer_bytes;
-        let message = format!("the answer has {length} bytes, allowed are {allowed}");
-        return Err(Stop::new(FailureCode::OutputTooLarge, message).into());
-    }
-    let bytes = range(memory, ptr, len).map_err(|_| {
-        Stop::new(FailureCode::AbiBadPointer, "the answer lies outside the guest's memory")
-    })?;
+    let bytes = range(memory, ptr, len)
+        .map_err(|_| Stop::new(FailureCode::AbiBadPointer, "the answer lies outside the guest's memory"))?;
     guest.answer = Some(bytes.to_vec());
     Ok(())
 }
@@ -199,9 +199,19 @@ fn charge(caller: &mut Caller<'_, Guest>, bytes: u32) -> wasmtime::Result<()> {
     caller.set_fuel(left)
 }
 
+/// As [`charge`], for a range of the guest's memory: one that lies outside is a bad argument, whatever it would have
+/// cost (HR-58). Only a guest that cannot pay is asked, so that the others do not wait for the answer.
+fn charge_range(caller: &mut Caller<'_, Guest>, ptr: i32, len: i32) -> wasmtime::Result<()> {
+    let charged = charge(caller, len as u32);
+    if charged.is_err() {
+        range(parts(caller)?.0, ptr, len)?;
+    }
+    charged
+}
+
 /// Charges for and reads a range of the guest's memory.
 fn read<'c>(caller: &'c mut Caller<'_, Guest>, ptr: i32, len: i32) -> wasmtime::Result<&'c [u8]> {
-    charge(caller, len as u32)?;
+    charge_range(caller, ptr, len)?;
     let (memory, _) = parts(caller)?;
     Ok(range(memory, ptr, len)?)
 }
@@ -215,13 +225,7 @@ fn write(caller: &mut Caller<'_, Guest>, ptr: i32, bytes: &[u8]) -> wasmtime::Re
 }
 
 /// Copies as much of `bytes[offset..]` as fits `len`, and says how much that was.
-fn write_slice(
-    caller: &mut Caller<'_, Guest>,
-    bytes: &[u8],
-    offset: i32,
-    ptr: i32,
-    len: i32,
-) -> wasmtime::Result<i32> {
+fn write_slice(caller: &mut Caller<'_, Guest>, bytes: &[u8], offset: i32, ptr: i32, len: i32) -> wasmtime::Result<i32> {
     let rest = bytes.get(offset as u32 as usize..).unwrap_or_default();
     let wanted = rest.get(..(len as u32 as usize).min(rest.len())).unwrap_or_default();
     write(caller, ptr, wanted)?;

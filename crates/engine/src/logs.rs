@@ -62,3 +62,36 @@ pub(crate) fn printable(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(lines: &[&[u8]], lines_left: u32, bytes_left: u32) -> (Vec<String>, Spent) {
+        let (mut log, mut spent) = (RawLog::default(), Spent::default());
+        for line in lines {
+            log.push(Level::Info, line, lines_left, bytes_left, &mut spent);
+        }
+        (log.into_lines().into_iter().map(|line| line.text).collect(), spent)
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_counted() {
+        let (lines, spent) = logged(&[b"first", b"second", b"third"], 2, 8);
+        assert_eq!(lines, ["first", "sec", "[truncated: 2 lines over the limit]"]);
+        assert_eq!((spent.log_lines, spent.log_bytes), (2, 8));
+    }
+
+    #[test]
+    fn empty_lines_count_as_lines() {
+        let (lines, spent) = logged(&[b"", b"", b""], 2, 8);
+        assert_eq!(lines, ["", "", "[truncated: 1 lines over the limit]"]);
+        assert_eq!(spent.log_lines, 2);
+    }
+
+    #[test]
+    fn nothing_a_terminal_would_act_on_is_left() {
+        let (lines, _) = logged(&[b"a\x1b[31mred\x07\r\n\xff\xc2\x9b\tb", "\u{202e}gpj.exe".as_bytes()], 9, 99);
+        assert_eq!(lines, ["a\u{fffd}[31mred\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd} b", "\u{fffd}gpj.exe"]);
+    }
+}

@@ -31,10 +31,8 @@ fn initialised(wasm: &[u8], fuel: u64) -> wasmtime::Result<Vec<u8>> {
     let (context, instrumented) = wizer.instrument(wasm)?;
     let engine = preinit_engine().map_err(|error| wasmtime::Error::msg(error.to_string()))?;
     let module = Module::from_binary(&engine, &instrumented)?;
-    let limits = StoreLimitsBuilder::new()
-        .memory_size(Budget::CEILING.memory_bytes as usize)
-        .trap_on_grow_failure(true)
-        .build();
+    let limits =
+        StoreLimitsBuilder::new().memory_size(Budget::CEILING.memory_bytes as usize).trap_on_grow_failure(true).build();
     let mut store = Store::new(&engine, limits);
     store.limiter(|limits| limits);
     store.set_fuel(fuel)?;
@@ -58,8 +56,11 @@ struct Heap {
 }
 
 impl InstanceState for Heap {
-    #[expect(clippy::panic, reason = "the trait asks for it, and the instrumented module exports what it asks about; \
-                                      in the worker a panic is a refusal")]
+    #[expect(
+        clippy::panic,
+        reason = "the trait asks for it, and the instrumented module exports what it asks about; \
+                                      in the worker a panic is a refusal"
+    )]
     async fn global_get(&mut self, name: &str, _: ValType) -> SnapshotVal {
         match self.instance.get_global(&mut self.store, name).map(|global| global.get(&mut self.store)) {
             Some(Val::I32(value)) => SnapshotVal::I32(value),

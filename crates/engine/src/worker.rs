@@ -80,7 +80,7 @@ fn confine(job: &Job) -> io::Result<()> {
     setrlimit(Resource::As, most(job.memory_bytes))?;
     setrlimit(Resource::Core, most(0))?;
     setrlimit(Resource::Fsize, most(0))?;
-    rustix::process::nice(10)?; // Logins come first.
+    rustix::process::nice(3)?; // Logins come first, but an upload still gets its turn: its time is limited by the wall.
     thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         thread::sleep(wall);
         std::process::exit(EXIT_TIMED_OUT);

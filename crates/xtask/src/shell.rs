@@ -23,9 +23,8 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     cargo
 }
 
-/// Builds the `vestibule` command and says where it is: beside this program, which the same profile built.
+/// Where the `vestibule` command is once it is built: beside this program, which the same profile built.
 pub(crate) fn vestibule() -> anyhow::Result<PathBuf> {
-    loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--package", "vestibule-cli"]))?;
     let own = env::current_exe().context("cannot find this program")?;
     Ok(own.with_file_name("vestibule"))
 }

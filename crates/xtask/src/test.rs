@@ -17,6 +17,9 @@ use crate::{
 
 /// Runs everything; the closing line stands alone.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    heading("building the workspace");
+    // All of it at once, as the tests need it: a smaller selection has other features, and would be built again.
+    shell::loud(workspace_tests().arg("--no-run"))?;
     let vestibule = shell::vestibule()?;
     heading("building the example rules");
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;

@@ -7,7 +7,7 @@
 import { fail } from "./abort";
 import { missingNode, pathOf } from "./path";
 import { symbolOf, symbolText } from "./symbols";
-import { asciiToString, sameText } from "./text";
+import { asciiToString, sameAscii, sameText } from "./text";
 
 /** The tags of nodes. */
 export namespace Tag {
@@ -53,7 +53,9 @@ export class Node {
       while (at < end) {
         const name = changetype<Node>(at);
         const value = changetype<Node>(name.next);
-        if ((load<u32>(at) & 0xffff00ff) == wanted || name.equals(key)) return value;
+        const head = load<u32>(at);
+        if ((head & 0xffff00ff) == wanted) return value;
+        if (<u8>head == Tag.STRING && name.equals(key)) return value;
         at = value.next;
       }
     }
@@ -149,7 +151,9 @@ export class Node {
 
   /** Whether it is the string `text`; decodes nothing, so prefer it to `asString() == …`. */
   equals(text: string): bool {
-    return this.tag == Tag.STRING && sameText(this.payload, this.len, text);
+    if (this.tag != Tag.STRING) return false;
+    if ((this.flags & FLAG_ASCII) == 0) return sameText(this.payload, this.len, text);
+    return this.len == <u32>text.length && sameAscii(this.payload, text);
   }
 
   /** The string, or the fallback. */

@@ -12,6 +12,20 @@ export function asciiToString(ptr: usize, len: i32): string {
   return text;
 }
 
+/** Whether the bytes from `ptr` on, as many as `text` has units and all of them ASCII, spell `text`. */
+export function sameAscii(ptr: usize, text: string): bool {
+  const units = <usize>text.length;
+  const from = changetype<usize>(text);
+  let at: usize = 0;
+  for (; at + 4 <= units; at += 4) {
+    if (load<u64>(from + (at << 1)) != widen(load<u32>(ptr + at))) return false;
+  }
+  for (; at < units; at++) {
+    if (load<u16>(from + (at << 1)) != load<u8>(ptr + at)) return false;
+  }
+  return true;
+}
+
 /** Four ASCII bytes as four units. */
 // @ts-ignore: decorator
 @inline

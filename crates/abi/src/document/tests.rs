@@ -81,6 +81,18 @@ fn a_struct_borrows_the_fields_it_names() {
 }
 
 #[test]
+fn a_key_is_found_by_its_text_and_by_its_id() {
+    let bytes = encode(&json!({"other": 0, "email": 1, "e": 2, "emailx": 3})).unwrap();
+    let root = Document::parse(&bytes).unwrap().root();
+    for (name, value) in [("other", 0), ("email", 1), ("e", 2), ("emailx", 3)] {
+        assert_eq!(root.get(name).and_then(|node| node.as_i64()), Some(value), "{name}");
+        assert_eq!(root.get(Key::of(name)).and_then(|node| node.as_i64()), Some(value), "{name}");
+    }
+    assert_eq!(root.get("mail"), None);
+    assert_eq!(root.get(Key::of("name")), None);
+}
+
+#[test]
 fn an_error_names_the_field() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only its error is looked at")]

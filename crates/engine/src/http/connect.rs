@@ -16,7 +16,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
-use url::Host;
+use url::{Host, Url};
 use vestibule_abi::{codes::FailureCode, limits};
 
 use super::address::why_not_public;
@@ -98,9 +98,11 @@ impl Guard {
         self.allow.iter().any(opened) || why_not_public(address.ip()).is_none()
     }
 
-    /// Whether this host is a literal address that may not be reached on this port.
-    pub(super) fn refuses(&self, host: &Host, port: u16) -> bool {
-        literal(host).is_some_and(|address| !self.permits(SocketAddr::new(address, port)))
+    /// Whether this URL leads to a literal address that may not be reached.
+    pub(super) fn refuses(&self, url: &Url) -> bool {
+        let (host, port) = (url.host(), url.port_or_known_default());
+        let address = host.as_ref().and_then(literal).zip(port);
+        address.is_some_and(|(address, port)| !self.permits(SocketAddr::new(address, port)))
     }
 }
 
@@ -162,7 +164,7 @@ impl Connector {
     }
 }
 
-const fn literal(host: &Host) -> Option<IpAddr> {
+const fn literal<T>(host: &Host<T>) -> Option<IpAddr> {
     match host {
         Host::Domain(_) => None,
         Host::Ipv4(address) => Some(IpAddr::V4(*address)),

@@ -15,12 +15,10 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use tower_http::decompression::{Decompression, DecompressionBody};
 use tower_service::Service;
+use url::Url;
 use vestibule_abi::limits;
 
-use super::{
-    connect::{Connector, Dial, Guard, Resolve, SystemDial, SystemResolver, Within},
-    origin::Origin,
-};
+use super::connect::{Connector, Dial, Guard, Resolve, SystemDial, SystemResolver, Within};
 
 /// Header lines of a response, at most (HR-107).
 const RESPONSE_HEADERS: usize = 100;
@@ -122,9 +120,9 @@ impl Egress {
         Ok(Self { guard, client: Decompression::new(client) })
     }
 
-    /// Whether this origin is a literal address that may not be reached. Names are decided where they are resolved.
-    pub(super) fn refuses(&self, origin: &Origin) -> bool {
-        self.guard.refuses(origin.host(), origin.port())
+    /// Whether this URL leads to a literal address that may not be reached. Names are decided where they are resolved.
+    pub(super) fn refuses(&self, url: &Url) -> bool {
+        self.guard.refuses(url)
     }
 
     /// Sends one request. The body of the response is decoded as it is read, without a bound of its own.

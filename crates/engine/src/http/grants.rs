@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
+use vestibule_pipeline::manifest::Origin;
 
-use super::{origin::Origin, outgoing::header_value, secret::Blank};
+use super::{outgoing::header_value, secret::Blank};
 
 /// The HTTP grants of one rule. Never shared between rules.
 #[derive(Debug)]

@@ -13,12 +13,11 @@ use vestibule_abi::{
     codes::FailureCode::{self, HostcallBadArgs, HostcallLimit, HttpBlocked},
     limits,
 };
-use vestibule_pipeline::RuleFailure;
+use vestibule_pipeline::{RuleFailure, manifest::Origin};
 
 use super::{
     exchange::Asked,
     grants::HttpGrants,
-    origin::Origin,
     secret::{names_secret, put_in},
 };
 

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 use vestibule_abi::codes::FailureCode;
+use vestibule_pipeline::manifest::Origin;
 
 use super::{
     exchange::{Received, Response},
-    origin::Origin,
     outgoing::{METHODS, Outgoing},
 };
 

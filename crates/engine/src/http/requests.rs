@@ -223,7 +223,7 @@ impl Requests {
                 }
             }
         };
-        if egress.refuses(&outgoing.origin) {
+        if egress.refuses(&outgoing.url) {
             return Err(blocked(&outgoing.asked.url));
         }
         let runtime = Handle::try_current()

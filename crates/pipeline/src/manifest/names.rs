@@ -59,6 +59,12 @@ impl Serialize for RuleName {
 pub struct Origin(String); // INVARIANT: the ASCII serialisation, without the scheme's own port.
 
 impl Origin {
+    /// The origin a URL leads to, or `None` if its scheme is neither `https` nor `http`.
+    #[must_use]
+    pub fn of(url: &Url) -> Option<Self> {
+        matches!(url.scheme(), "https" | "http").then(|| Self(url.origin().ascii_serialization()))
+    }
+
     /// The canonical text, without a final slash and without the scheme's own port.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -77,13 +83,11 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = parse_plain(text)?;
-        if !matches!(url.scheme(), "https" | "http") {
-            return Err("not an `https` or `http` origin");
-        }
+        let origin = Self::of(&url).ok_or("not an `https` or `http` origin")?;
         if url.path() != "/" || url.query().is_some() {
             return Err("more than a scheme, a host and a port");
         }
-        Ok(Self(url.origin().ascii_serialization()))
+        Ok(origin)
     }
 }
 

@@ -25,7 +25,7 @@ function answer(event: Event, ask: string): Json {
     const name = user.get("name");
     said.add(name.equals("Ünï😀")).add(name.equals("Ünï")).add(name.equals("Ünï😀!")).add(name.equals(""));
     said.add(user.get("email").equals("ada@example.com")).add(user.get("groups").includes("b")).add(user.get("groups").includes("c"));
-    said.add(user.get("logins_count").equals("3"));
+    said.add(user.get("logins_count").equals("3")).add(user.get("bytes").equals("\u00c3\u00a9")).add(user.get("bytes").equals("\u00e9"));
   } else if (ask == "walk") {
     const members = user.get("app_metadata").items();
     while (members.next()) said.add(members.key).add(members.value);

@@ -11,5 +11,5 @@ function rule(event: Event): Answer {
     return Answer.deny("email_not_verified", "Please verify your e-mail address first.");
   }
   const plan = event.user.get("app_metadata").get("plan");
-  return Answer.allow().setIdTokenClaim("https://example.com/plan", plan.isMissing ? "free" : plan.requireString());
+  return Answer.allow().setIdTokenClaim("https://example.com/plan", plan.asString("free"));
 }

@@ -1,0 +1,273 @@
+//! `vestibule check`: what a deploy would say about rules, before anybody deploys them.
+//!
+//! It inspects, compiles and links as a deploy does, and runs nothing but the start-up that a deploy runs.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use vestibule_abi::{codes::RefusalCode, host::Capability};
+use vestibule_pipeline::{
+    Manifest, Pipeline,
+    claim::is_namespaced,
+    manifest::{KeyPattern, WriteGrant},
+};
+
+use crate::{
+    exit::{Done, Exit, Fault},
+    local::LocalRule,
+    project,
+    workbench::{Compiled, Outside, ProfileName, Workbench},
+};
+
+/// Examines rules as a deploy would.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Rule folders, folders of rules, a pipeline.toml or a module; the current folder when none is named
+    #[arg(value_name = "DIR|FILE.wasm")]
+    paths: Vec<PathBuf>,
+}
+
+/// What there is to say about a rule.
+#[derive(Debug, Serialize)]
+struct Findings {
+    rule: String,
+    module_bytes: usize,
+    /// The host functions it imports.
+    imports: Vec<String>,
+    /// The namespaces it imports from: what it asks for.
+    asks_for: Vec<&'static str>,
+    /// The lines to add to `rule.toml` before it can be deployed.
+    missing: Vec<Missing>,
+    /// What it may change or ask for.
+    writes: Vec<String>,
+    advice: Vec<String>,
+    /// What compiling cost; absent when it cannot be linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compiled: Option<Cost>,
+}
+
+#[derive(Debug, Serialize)]
+struct Missing {
+    namespace: &'static str,
+    table: &'static str,
+    line: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Cost {
+    tier: &'static str,
+    code_bytes: usize,
+    ms: u128,
+    from_cache: bool,
+}
+
+/// Runs the verb. Exits with [`Exit::Refused`] when a deploy would refuse a rule.
+pub(crate) fn run(args: &Args, json: bool) -> Done {
+    let locals = locals(&args.paths)?;
+    let workbench = Workbench::new(ProfileName::Fast)?;
+    let outside = Outside::sealed(None)?;
+    let mut all = Vec::new();
+    for local in &locals {
+        let mut findings = Findings::of(local);
+        if findings.missing.is_empty() {
+            let loaded = workbench.load(vec![local.clone()], &outside)?;
+            findings.compiled = loaded.compiled.first().copied().map(Cost::of);
+        }
+        all.push(findings);
+    }
+    let conflicts = if are_a_pipeline(&args.paths) { conflicts(&locals)? } else { Vec::new() };
+    if json {
+        println!("{}", serde_json::json!({ "rules": all, "conflicts": conflicts }));
+    } else {
+        all.iter().for_each(Findings::print);
+        conflicts.iter().for_each(|conflict| println!("order matters: {conflict}"));
+    }
+    let is_deployable = all.iter().all(|findings| findings.missing.is_empty());
+    Ok(if is_deployable { Exit::Reached } else { Exit::Refused })
+}
+
+fn locals(paths: &[PathBuf]) -> Result<Vec<LocalRule>, Fault> {
+    if let [module] = paths
+        && is_module(module)
+    {
+        return Ok(vec![LocalRule::bare(module, std::iter::empty())?]);
+    }
+    project::rules_at(paths)?.iter().map(LocalRule::read).collect()
+}
+
+fn is_module(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm") || (path.is_file() && path.extension().is_none())
+}
+
+/// Rules named by a pipeline file run one after the other; rules that merely lie in one folder need not.
+fn are_a_pipeline(paths: &[PathBuf]) -> bool {
+    matches!(paths, [file] if file.is_file() && !is_module(file))
+}
+
+impl Findings {
+    fn of(local: &LocalRule) -> Self {
+        let manifest = &local.rule.manifest;
+        let asked = &local.inspected.capabilities;
+        // A module by itself has no manifest that could grant anything; what it asks for is only shown.
+        let granted = if local.is_bare { asked.clone() } else { granted(manifest) };
+        let missing = asked.difference(&granted).map(|capability| Missing {
+            namespace: capability.namespace(),
+            table: "capabilities",
+            line: capability.grant_line(),
+        });
+        Self {
+            rule: local.name().to_owned(),
+            module_bytes: local.inspected.wasm.len(),
+            imports: local.inspected.imports.iter().map(ToString::to_string).collect(),
+            asks_for: asked.iter().map(|capability| capability.namespace()).collect(),
+            missing: missing.collect(),
+            writes: if local.is_bare { Vec::new() } else { manifest.writes.grants().iter().map(written).collect() },
+            advice: if local.is_bare { Vec::new() } else { advice(manifest, asked) },
+            compiled: None,
+        }
+    }
+
+    fn print(&self) {
+        println!("{} ({} KiB)", self.rule, self.module_bytes.div_ceil(1024));
+        for import in &self.imports {
+            println!("  imports  {import}");
+        }
+        for Missing { namespace, table, line } in &self.missing {
+            println!("  missing  {namespace} is not granted: add `{line}` to [{table}] of rule.toml");
+        }
+        if !self.writes.is_empty() {
+            println!("  writes   {}", self.writes.join(", "));
+        }
+        for advice in &self.advice {
+            println!("  advice   {advice}");
+        }
+        if let Some(Cost { tier, code_bytes, ms, from_cache }) = &self.compiled {
+            let how = if *from_cache { "from the cache" } else { "compiled" };
+            println!("  {how} in {ms} ms, {tier}, {} KiB of machine code", code_bytes.div_ceil(1024));
+        }
+    }
+}
+
+impl Cost {
+    fn of(compiled: Compiled) -> Self {
+        let Compiled { tier, code_bytes, ms, is_from_cache } = compiled;
+        Self { tier, code_bytes, ms, from_cache: is_from_cache }
+    }
+}
+
+fn granted(manifest: &Manifest) -> BTreeSet<Capability> {
+    let capabilities = &manifest.capabilities;
+    let http = (!capabilities.http.is_empty() || !capabilities.secrets.is_empty()).then_some(Capability::Http);
+    let files = capabilities.files.then_some(Capability::Files);
+    [Some(Capability::Core), http, files].into_iter().flatten().collect()
+}
+
+fn advice(manifest: &Manifest, asked: &BTreeSet<Capability>) -> Vec<String> {
+    let unused =
+        granted(manifest).into_iter().filter(|granted| *granted != Capability::Core && !asked.contains(granted));
+    let unused = unused.map(|capability| {
+        format!("{} is granted but never imported: take it out of [capabilities]", capability.namespace())
+    });
+    let claims = manifest.writes.grants().iter().filter_map(|grant| match grant {
+        WriteGrant::Keys(bag, KeyPattern::Exact(claim)) if bag.is_token() && !is_namespaced(claim) => {
+            Some(format!("claim `{claim}` has no namespace: a URL such as https://example.com/{claim} cannot collide"))
+        }
+        _ => None,
+    });
+    unused.chain(claims).collect()
+}
+
+/// A grant as `rule.toml` writes it.
+fn written(grant: &WriteGrant) -> String {
+    match grant {
+        WriteGrant::Keys(bag, KeyPattern::Exact(key)) => format!("{bag}.{key}"),
+        WriteGrant::Keys(bag, KeyPattern::Prefix(prefix)) => format!("{bag}.{prefix}*"),
+        WriteGrant::Scope => "scope".into(),
+        WriteGrant::Redirect => "redirect".into(),
+        WriteGrant::SecondFactor => "second_factor".into(),
+        WriteGrant::Deny => "deny".into(),
+    }
+}
+
+/// What two rules may both write: the later one wins.
+fn conflicts(locals: &[LocalRule]) -> Result<Vec<String>, Fault> {
+    let rules = locals.iter().map(|local| local.rule.clone()).collect();
+    let pipeline = Pipeline::new(rules)
+        .map_err(|error| Fault::Refused { code: RefusalCode::ManifestInvalid, message: error.to_string() })?;
+    let mut conflicts = Vec::new();
+    for (position, first) in pipeline.rules().iter().enumerate() {
+        for second in pipeline.rules().iter().skip(position + 1) {
+            for grant in first.manifest.writes.grants() {
+                if let Some(other) = second.manifest.writes.grants().iter().find(|other| overlap(grant, other)) {
+                    conflicts.push(format!(
+                        "`{}` of {} and `{}` of {}, which runs later and wins",
+                        written(grant),
+                        first.name(),
+                        written(other),
+                        second.name()
+                    ));
+                }
+            }
+        }
+    }
+    Ok(conflicts)
+}
+
+fn overlap(one: &WriteGrant, other: &WriteGrant) -> bool {
+    let (WriteGrant::Keys(bag, one), WriteGrant::Keys(same, other)) = (one, other) else {
+        // Any rule may refuse or raise the factor; scope and redirect are replaced by the later one.
+        return one == other && matches!(one, WriteGrant::Scope | WriteGrant::Redirect);
+    };
+    bag == same
+        && match (one, other) {
+            (KeyPattern::Exact(one), KeyPattern::Exact(other)) => one == other,
+            (KeyPattern::Exact(key), KeyPattern::Prefix(prefix))
+            | (KeyPattern::Prefix(prefix), KeyPattern::Exact(key)) => key.starts_with(prefix.as_str()),
+            (KeyPattern::Prefix(one), KeyPattern::Prefix(other)) => {
+                one.starts_with(other.as_str()) || other.starts_with(one.as_str())
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(one: &str, other: &str, overlaps: bool) {
+        let parse = |text: &str| text.parse::<WriteGrant>().unwrap();
+        assert_eq!(overlap(&parse(one), &parse(other)), overlaps, "{one} and {other}");
+        assert_eq!(overlap(&parse(other), &parse(one)), overlaps, "{other} and {one}");
+    }
+
+    #[test]
+    fn two_rules_conflict_where_they_may_write_the_same() {
+        check("app_metadata.plan", "app_metadata.plan", true);
+        check("app_metadata.plan", "app_metadata.*", true);
+        check("app_metadata.pl*", "app_metadata.plan*", true);
+        check("scope", "scope", true);
+        check("redirect", "redirect", true);
+    }
+
+    #[test]
+    fn rules_that_write_elsewhere_do_not() {
+        check("app_metadata.plan", "user_metadata.plan", false);
+        check("app_metadata.plan", "app_metadata.role", false);
+        check("app_metadata.a*", "app_metadata.b*", false);
+        check("deny", "deny", false);
+        check("second_factor", "second_factor", false);
+        check("scope", "app_metadata.scope", false);
+    }
+
+    #[test]
+    fn a_grant_is_shown_as_it_is_written() {
+        for text in
+            ["app_metadata.plan", "id_token.https://example.com/*", "scope", "redirect", "second_factor", "deny"]
+        {
+            assert_eq!(written(&text.parse().unwrap()), text);
+        }
+    }
+}

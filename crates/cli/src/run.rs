@@ -1,0 +1,99 @@
+//! `vestibule run`: one login through a rule or a pipeline, with what each rule did and what it cost.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use crate::{
+    event::{EventArgs, key_value},
+    exit::{Done, Exit, Fault},
+    local::LocalRule,
+    project::{self, RULE_FILE, RuleFolder},
+    story,
+    workbench::{Outside, ProfileName, Workbench},
+};
+
+/// Runs one login.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    rules: Rules,
+    #[command(flatten)]
+    event: EventArgs,
+    /// HTTP answers: [{"request": {"method", "url"}, "response": {"status", "body"}}]; nothing is sent
+    #[arg(long, value_name = "FILE")]
+    http_recording: Option<PathBuf>,
+    /// The value of a secret that a rule is granted
+    #[arg(long = "secret", value_name = "NAME=VALUE", value_parser = key_value)]
+    secrets: Vec<(String, String)>,
+    /// How instances get their memory; the answers are the same
+    #[arg(long, value_enum, default_value_t)]
+    profile: ProfileName,
+    /// A private address that granted requests may reach, such as a service on this machine
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    allow_net: Vec<SocketAddr>,
+}
+
+/// What runs: a pipeline or one rule.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Rules {
+    /// The rules of a pipeline.toml
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// A rule's folder, or a module without a manifest: every write allowed, no capabilities
+    #[arg(long, value_name = "DIR|FILE.wasm")]
+    rule: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args, json: bool) -> Done {
+    let input = args.event.read()?;
+    let locals = args.locals()?;
+    let recording = args.http_recording.as_deref().map(Outside::recording).transpose()?;
+    let secrets = args.secrets.iter().cloned().collect();
+    let outside = Outside { recording, secrets, allow_net: args.allow_net.clone() };
+    let workbench = Workbench::new(args.profile)?;
+    let loaded = workbench.load(locals, &outside)?;
+    let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| about(args.event.file(), fault))?;
+    if json {
+        println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
+    } else {
+        let typical = workbench.typical(&loaded, &input, &outside)?;
+        story::tell(&input.event, &report, &typical, &loaded.pipeline);
+    }
+    Ok(Exit::Reached)
+}
+
+impl Args {
+    fn locals(&self) -> Result<Vec<LocalRule>, Fault> {
+        match (&self.rules.pipeline, &self.rules.rule) {
+            (Some(pipeline), _) => project::rules_of_pipeline(pipeline)?.iter().map(LocalRule::read).collect(),
+            (None, Some(rule)) => Ok(vec![self.local(rule)?]),
+            (None, None) => Err(Fault::Usage("name --pipeline FILE or --rule DIR|FILE.wasm".into())),
+        }
+    }
+
+    fn local(&self, path: &Path) -> Result<LocalRule, Fault> {
+        if path.is_dir() {
+            return LocalRule::read(&RuleFolder::read(path)?);
+        }
+        if path.file_name().is_some_and(|name| name == RULE_FILE) {
+            return LocalRule::read(&RuleFolder::read(path.parent().unwrap_or(Path::new(".")))?);
+        }
+        LocalRule::bare(path, self.event.configuration_keys())
+    }
+}
+
+/// Names the event file in a complaint about the event.
+fn about(file: &Path, fault: Fault) -> Fault {
+    match fault {
+        Fault::BadInput { code, message } => {
+            Fault::BadInput { code, message: format!("{}: {message}", file.display()) }
+        }
+        other => other,
+    }
+}

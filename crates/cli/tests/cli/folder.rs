@@ -1,0 +1,108 @@
+//! A folder of a test's own, and the command run in it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// An event that every rule accepts.
+pub(crate) const EVENT: &str = r#"{
+  "user": { "user_id": "auth0|ada", "email": "ada@example.com", "user_metadata": { "language": "en" } },
+  "context": { "clientID": "shop", "now": 1767225600000 }
+}"#;
+
+/// A manifest whose rule may write `app_metadata.seen`, and `extra` lines after it.
+pub(crate) fn manifest(name: &str, order: i64, extra: &str) -> String {
+    format!(
+        "name = \"{name}\"\nlanguage = \"rust\"\nmodule = \"rule.wasm\"\norder = {order}\n\
+         writes = [\"app_metadata.seen\", \"id_token.https://example.com/plan\", \"deny\"]\n{extra}"
+    )
+}
+
+/// A module that answers always the same.
+pub(crate) fn answering(answer: &str) -> Vec<u8> {
+    wat::parse_str(format!(
+        r#"(module
+          (import "vestibule_v1" "answer" (func $answer (param i32 i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 16) "{}")
+          (func (export "run") (call $answer (i32.const 16) (i32.const {}))))"#,
+        answer.replace('"', "\\\""),
+        answer.len()
+    ))
+    .unwrap()
+}
+
+/// A folder that is gone when the test is over.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write("event.json", EVENT);
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, contents).unwrap();
+        path
+    }
+
+    /// A rule's folder with a manifest and a module.
+    pub(crate) fn rule(&self, name: &str, order: i64, extra: &str, module: &[u8]) {
+        self.write(&format!("{name}/rule.toml"), manifest(name, order, extra));
+        self.write(&format!("{name}/rule.wasm"), module);
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let output = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args(arguments)
+            .current_dir(self.path())
+            // Compiled rules are shared between tests, and never with the person who runs them.
+            .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
+            .env("XDG_STATE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Ended::of(output)
+    }
+}
+
+/// How the command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+}
