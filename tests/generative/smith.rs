@@ -78,7 +78,7 @@ fn acceptable(random: &mut Random) -> Config {
         exports: Some(exports(random)),
         allow_start_export: random.one_in(24),
         max_imports: 20,
-        max_funcs: 8,
+        max_funcs: 5,
         max_instructions: 100,
         max_memories: 0, // The exported one is the only one.
         max_table_elements: if random.one_in(16) { 20_000 } else { 1_000 },
