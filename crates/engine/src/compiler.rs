@@ -1,7 +1,8 @@
 //! From an inspected upload to machine code: the parent's side of the compile worker.
 //!
 //! INVARIANT: a [`CompiledRule`] is made here and nowhere else, from a worker this process started or from the cache
-//! after its MAC was verified; `Engine::load` trusts it for that reason.
+//! after its MAC was verified; `Engine::load` trusts it for that reason. (Tests have a door of their own behind the
+//! feature `in-process-compile`, which no shipped binary switches on.)
 
 use std::{
     collections::BTreeSet,
@@ -80,6 +81,13 @@ impl CompiledRule {
     #[must_use]
     pub fn is_from_cache(&self) -> bool {
         self.from_cache
+    }
+
+    /// Code that was compiled in this process.
+    #[cfg(feature = "in-process-compile")]
+    pub(crate) fn compiled_here(engine: &Engine, inspected: &Inspected, tier: Tier, code: Vec<u8>) -> Self {
+        let id = artifact_id(engine, inspected, tier);
+        Self { id, code, capabilities: inspected.capabilities.clone(), from_cache: false }
     }
 
     pub(crate) fn code(&self) -> &[u8] {

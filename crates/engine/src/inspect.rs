@@ -132,8 +132,8 @@ fn malformed(error: &BinaryReaderError) -> Refusal {
 
 fn feature_not_allowed(error: &BinaryReaderError) -> Refusal {
     let message = format!(
-        "{} (at byte {}); rules may use WebAssembly 1.0 with bulk memory, reference types, sign extension, saturating \
-         float-to-int, multi-value, extended const and simd",
+        "{} (at byte {}); rules may use WebAssembly 1.0 with bulk memory, reference types without externref, sign \
+         extension, saturating float-to-int, multi-value, extended const and simd",
         shown(error.message()),
         error.offset()
     );

@@ -89,7 +89,8 @@ pub(crate) const ALLOWED_FEATURES: WasmFeatures = WasmFeatures::WASM1
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::SIMD);
+    .union(WasmFeatures::SIMD)
+    .difference(WasmFeatures::GC_TYPES); // `externref`: nothing of ours gives one, and no collector is compiled in.
 
 /// The part of the configuration that decides what code is compiled: the same in the worker and where it is loaded.
 pub(crate) fn compile_config(tier: Tier) -> wasmtime::Config {

@@ -89,8 +89,13 @@ fn confine(job: &Job) -> io::Result<()> {
 }
 
 fn compile(wasm: &[u8], job: &Job) -> Result<Vec<u8>, Refusal> {
-    let initialised = if job.needs_init { Some(preinitialise(wasm, job.init_fuel)?) } else { None };
     let engine = wasmtime::Engine::new(&compile_config(job.tier)).map_err(|error| crashed(&error))?;
+    compile_with(&engine, wasm, job.needs_init.then_some(job.init_fuel))
+}
+
+/// Pre-initialises a module, where it has to be, and compiles it.
+pub(crate) fn compile_with(engine: &wasmtime::Engine, wasm: &[u8], init_fuel: Option<u64>) -> Result<Vec<u8>, Refusal> {
+    let initialised = init_fuel.map(|fuel| preinitialise(wasm, fuel)).transpose()?;
     engine.precompile_module(initialised.as_deref().unwrap_or(wasm)).map_err(|error| {
         let message = format!("the compiler does not accept the module: {error:#}");
         Refusal::new(RefusalCode::ModuleMalformed, message)

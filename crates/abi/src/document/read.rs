@@ -9,7 +9,10 @@ use serde::{
 };
 
 use super::{HEAD_BYTES, HEADER_BYTES, MAGIC, padded, tag};
-use crate::symbols;
+use crate::{limits, symbols};
+
+/// Levels below the root: no document of ours has more, and whoever recurses over one needs no bound of its own.
+const LEVELS: u8 = limits::JSON_DEPTH as u8;
 
 /// The bytes are not a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl<'a> Document<'a> {
         if header.get(..4) != Some(&MAGIC) || total != bytes.len() {
             return Err(Malformed);
         }
-        let (root, _) = Node::split(bytes.get(root..).ok_or(Malformed)?).ok_or(Malformed)?;
+        let (root, _) = Node::split(bytes.get(root..).ok_or(Malformed)?, LEVELS).ok_or(Malformed)?;
         Ok(Self { root })
     }
 
@@ -139,22 +142,25 @@ impl Head {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Node<'a> {
     tag: u8,
+    /// Levels that may still open below.
+    levels: u8,
     aux: u16,
     payload: &'a [u8],
 }
 
 impl<'a> Node<'a> {
     /// Takes the node at the start of `bytes`, and what follows it.
-    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    fn split(bytes: &'a [u8], levels: u8) -> Option<(Self, &'a [u8])> {
         let Head { tag, aux, len } = Head::read(bytes)?;
         let rest = bytes.get(HEAD_BYTES..)?;
         let payload = rest.get(..len)?;
         // The last node of a document that was cut short still reads, if its payload is whole.
         let rest = rest.get(padded(len)..).unwrap_or_default();
-        Some((Self { tag, aux, payload }, rest))
+        Some((Self { tag, levels, aux, payload }, rest))
     }
 
-    /// What this node is; `None` for a tag or payload this reader does not know.
+    /// What this node is; `None` for a tag or payload this reader does not know, and for an array or object that is
+    /// nested deeper than [`limits::JSON_DEPTH`].
     #[must_use]
     pub fn kind(&self) -> Option<Kind<'a>> {
         Some(match self.tag {
@@ -164,8 +170,12 @@ impl<'a> Node<'a> {
             tag::INTEGER => Kind::Integer(i64::from_le_bytes(self.payload.try_into().ok()?)),
             tag::FLOAT => Kind::Float(f64::from_le_bytes(self.payload.try_into().ok()?)),
             tag::STRING => Kind::String(core::str::from_utf8(self.payload).ok()?),
-            tag::ARRAY => Kind::Array(Array { size: self.aux, rest: self.payload }),
-            tag::OBJECT => Kind::Object(Object { size: self.aux, rest: self.payload }),
+            tag::ARRAY => {
+                Kind::Array(Array { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
+            }
+            tag::OBJECT => {
+                Kind::Object(Object { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
+            }
             _ => return None,
         })
     }
@@ -255,6 +265,7 @@ impl<'a> Node<'a> {
 /// The elements of an array, in order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Array<'a> {
+    levels: u8,
     size: u16,
     rest: &'a [u8],
 }
@@ -271,7 +282,7 @@ impl<'a> Iterator for Array<'a> {
     type Item = Node<'a>;
 
     fn next(&mut self) -> Option<Node<'a>> {
-        let (node, rest) = Node::split(self.rest)?;
+        let (node, rest) = Node::split(self.rest, self.levels)?;
         self.rest = rest;
         Some(node)
     }
@@ -280,6 +291,7 @@ impl<'a> Iterator for Array<'a> {
 /// The members of an object, in insertion order; those with a key this reader does not know are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Object<'a> {
+    levels: u8,
     size: u16,
     rest: &'a [u8],
 }
@@ -301,7 +313,7 @@ impl<'a> Object<'a> {
             let name_and_value = rest.get(HEAD_BYTES..)?;
             let value = name_and_value.get(padded(name.len)..)?;
             if name.is_key(name_and_value, key) {
-                return Node::split(value).map(|(node, _)| node);
+                return Node::split(value, self.levels).map(|(node, _)| node);
             }
             let after_head = value.get(HEAD_BYTES..)?;
             rest = after_head.get(padded(Head::read(value)?.len)..)?;
@@ -309,8 +321,8 @@ impl<'a> Object<'a> {
     }
 
     fn split_member(&mut self) -> Option<(Node<'a>, Node<'a>)> {
-        let (name, rest) = Node::split(self.rest)?;
-        let (value, rest) = Node::split(rest)?;
+        let (name, rest) = Node::split(self.rest, self.levels)?;
+        let (value, rest) = Node::split(rest, self.levels)?;
         self.rest = rest;
         Some((name, value))
     }

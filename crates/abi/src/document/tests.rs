@@ -39,6 +39,24 @@ fn depth_is_bounded() {
     assert_eq!(encode(&nested(limits::JSON_DEPTH + 1)), Err(EncodeError::Depth));
 }
 
+/// A document of arrays within arrays, as only a forger writes it.
+fn forged(levels: u32) -> Vec<u8> {
+    let mut bytes = [&MAGIC[..], &[0; 4], &(16 + 8 * levels).to_le_bytes(), &16_u32.to_le_bytes()].concat();
+    for level in (0..levels).rev() {
+        bytes.extend([tag::ARRAY, 0, 1, 0]);
+        bytes.extend((8 * level).to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_forged_document_cannot_exhaust_the_readers_stack() {
+    let read = |levels| Value::deserialize(Document::parse(&forged(levels)).unwrap().root());
+    assert!(read(limits::JSON_DEPTH as u32).is_ok());
+    assert!(read(limits::JSON_DEPTH as u32 + 1).is_err());
+    assert!(read(1_000_000).is_err());
+}
+
 #[test]
 fn a_struct_borrows_the_fields_it_names() {
     #[derive(Debug, PartialEq, Deserialize)]
