@@ -7,4 +7,10 @@
     reason = "test code: a panic is a failed test"
 )]
 
+mod abi_programs;
+mod findings;
+mod fuzz_bodies;
+mod mutated_modules;
+mod random_modules;
 mod sandbox;
+mod second_engine;

@@ -21,14 +21,14 @@ const COMPACT: &str = "/proc/sys/vm/compact_memory";
 #[test]
 fn nothing_of_a_run_can_be_read_by_the_next_tenant_in_its_slot() {
     let _alone = alone();
-    alternate(Settings { concurrent_runs: 1, ..Settings::new(Profile::Fast) }, runs());
+    alternate(Settings { concurrent_runs: 1, warm_memories: 1, ..Settings::new(Profile::Fast) }, runs());
 }
 
 /// As above: about 20 s.
 #[test]
 fn nothing_of_a_run_can_be_read_by_the_next_tenant_in_fresh_mappings() {
     let _alone = alone();
-    alternate(Settings { concurrent_runs: 1, ..Settings::new(Profile::Hardened) }, runs());
+    alternate(Settings { concurrent_runs: 1, warm_memories: 1, ..Settings::new(Profile::Hardened) }, runs());
 }
 
 fn runs() -> u32 {
@@ -39,7 +39,10 @@ fn runs() -> u32 {
 #[test]
 fn nothing_is_left_in_a_slot_that_stays_resident() {
     let _alone = alone();
-    alternate(Settings { concurrent_runs: 1, resident_bytes: 16 << 20, ..Settings::new(Profile::Fast) }, 50);
+    alternate(
+        Settings { concurrent_runs: 1, warm_memories: 1, resident_bytes: 16 << 20, ..Settings::new(Profile::Fast) },
+        50,
+    );
 }
 
 /// HR-64: exported globals, tables and memory are new on every login.
@@ -56,7 +59,8 @@ fn a_rule_finds_its_own_state_as_it_was_compiled_on_every_login() {
          (call $ok)",
     );
     for profile in PROFILES {
-        let engine = Engine::new(Settings { concurrent_runs: 1, ..Settings::new(profile) }).expect("an engine");
+        let engine = Engine::new(Settings { concurrent_runs: 1, warm_memories: 1, ..Settings::new(profile) })
+            .expect("an engine");
         let rule = deployed(&engine, &counter);
         for run in 0..200 {
             assert!(finished(&rule), "{profile:?}: run {run} met an earlier one");

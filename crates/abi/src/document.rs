@@ -69,5 +69,5 @@ pub mod tag {
 
 /// A payload's length with its padding.
 const fn padded(len: usize) -> usize {
-    len.next_multiple_of(8)
+    len.saturating_add(7) & !7
 }

@@ -105,7 +105,7 @@ fn build_assemblyscript(rules: &[&RuleFolder]) -> Result<(), Fault> {
         let output = output_of(node.npm(&rule.dir).args(["run", "--silent", "build"]))?;
         drop(progress);
         if !output.status.success() {
-            return Err(build_failed(&rule.name(), &output));
+            return Err(build_failed(rule.name(), &output));
         }
         if !rule.module()?.is_file() {
             let message = format!(

@@ -58,12 +58,12 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let outside = Outside { recording, secrets, allow_net: args.allow_net.clone() };
     let workbench = Workbench::new(args.profile)?;
     let loaded = workbench.load(locals, &outside)?;
-    let before = input.event.clone();
-    let report = workbench.run(&loaded, input, &outside).map_err(|fault| about(args.event.file(), fault))?;
+    let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| about(args.event.file(), fault))?;
     if json {
         println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
     } else {
-        story::tell(&before, &report, &loaded.pipeline);
+        let typical = workbench.typical(&loaded, &input, &outside)?;
+        story::tell(&input.event, &report, &typical, &loaded.pipeline);
     }
     Ok(Exit::Reached)
 }

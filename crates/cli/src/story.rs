@@ -9,6 +9,8 @@ use similar::{ChangeTag, TextDiff};
 use vestibule_engine::{Report, RuleReport};
 use vestibule_pipeline::{Outcome, Pipeline, Rule};
 
+use crate::workbench::Typical;
+
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const ODD: Style = AnsiColor::Yellow.on_default();
@@ -16,8 +18,8 @@ const QUIET: Style = Style::new().dimmed();
 const TITLE: Style = Style::new().bold();
 
 /// Tells a login.
-pub(crate) fn tell(event: &Value, report: &Report, pipeline: &Pipeline) {
-    tell_rules(report, pipeline);
+pub(crate) fn tell(event: &Value, report: &Report, typical: &Typical, pipeline: &Pipeline) {
+    tell_rules(report, typical, pipeline);
     for bag in ["user_metadata", "app_metadata"] {
         let before = event.pointer(&format!("/user/{bag}")).and_then(Value::as_object).cloned().unwrap_or_default();
         let profile = report.outcome.profile();
@@ -31,7 +33,9 @@ pub(crate) fn tell(event: &Value, report: &Report, pipeline: &Pipeline) {
                 print!("{}", indented(&pretty(claims)));
             }
         }
-        println!("{TITLE}scope{TITLE:#} {}", allow.scope.join(" "));
+        if !allow.scope.is_empty() {
+            println!("{TITLE}scope{TITLE:#} {}", allow.scope.join(" "));
+        }
     }
     tell_outcome(&report.outcome);
 }
@@ -41,7 +45,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             grouped.push(' ');
         }
         grouped.push(digit);
@@ -54,17 +58,24 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     format!("{:.1} %", part as f64 * 100.0 / (whole.max(1)) as f64)
 }
 
-fn tell_rules(report: &Report, pipeline: &Pipeline) {
+fn tell_rules(report: &Report, typical: &Typical, pipeline: &Pipeline) {
     let width = report.rules.iter().map(|rule| rule.name.chars().count()).max().unwrap_or(0).max("rule".len());
     println!("{TITLE}{:width$}  {:<9} {:>22} {:>9} {:>11}{TITLE:#}", "rule", "outcome", "fuel", "memory", "time");
-    for told in &report.rules {
+    for (position, told) in report.rules.iter().enumerate() {
         let rule = pipeline.rules().iter().find(|rule| rule.name() == told.name);
-        tell_rule(told, rule, width);
+        let time = typical.wall_us.get(position).copied().unwrap_or(told.wall_us);
+        tell_rule(told, rule, time, width);
+    }
+    if typical.logins > 0 {
+        println!(
+            "{QUIET}time: the median of {} logins, a fresh instance for each rule of each{QUIET:#}",
+            typical.logins
+        );
     }
     println!();
 }
 
-fn tell_rule(told: &RuleReport, rule: Option<&Rule>, width: usize) {
+fn tell_rule(told: &RuleReport, rule: Option<&Rule>, wall_us: f64, width: usize) {
     let style = match told.outcome {
         "continued" => GOOD,
         "denied" | "failed" => BAD,
@@ -73,7 +84,7 @@ fn tell_rule(told: &RuleReport, rule: Option<&Rule>, width: usize) {
     let share = rule.map(|rule| percent(told.fuel, rule.budget.fuel)).unwrap_or_default();
     let fuel = format!("{} ({share})", grouped(told.fuel));
     let memory = format!("{} KiB", told.peak_memory.div_ceil(1024));
-    let time = format!("{:.1} µs", told.wall_us);
+    let time = format!("{wall_us:.1} µs");
     let (name, outcome) = (&told.name, told.outcome);
     println!("{name:width$}  {style}{outcome:<9}{style:#} {fuel:>22} {memory:>9} {time:>11}");
     if let Some(why) = &told.skipped {
@@ -91,21 +102,28 @@ fn tell_rule(told: &RuleReport, rule: Option<&Rule>, width: usize) {
     }
 }
 
-/// The whole bag with what was taken away and put in: before and after in one picture.
+/// What was taken away from a bag and put into it, with what stands around.
 fn tell_change(bag: &str, before: &Map<String, Value>, after: &Map<String, Value>) {
     if before == after {
         println!("{TITLE}{bag}{TITLE:#} {QUIET}unchanged{QUIET:#}");
         return;
     }
     println!("{TITLE}{bag}{TITLE:#}");
-    let (before, after) = (pretty(before), pretty(after));
-    for change in TextDiff::from_lines(&before, &after).iter_all_changes() {
-        let (sign, style) = match change.tag() {
-            ChangeTag::Delete => ('-', BAD),
-            ChangeTag::Insert => ('+', GOOD),
-            ChangeTag::Equal => (' ', QUIET),
-        };
-        println!("  {style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
+    // Without commas at the ends of lines: that a value is no longer the last one is no change.
+    let [before, after] = [before, after].map(|bag| pretty(bag).replace(",\n", "\n"));
+    let diff = TextDiff::from_lines(&before, &after);
+    for (position, group) in diff.grouped_ops(2).iter().enumerate() {
+        if position > 0 {
+            println!("  {QUIET}…{QUIET:#}");
+        }
+        for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
+            let (sign, style) = match change.tag() {
+                ChangeTag::Delete => ('-', BAD),
+                ChangeTag::Insert => ('+', GOOD),
+                ChangeTag::Equal => (' ', QUIET),
+            };
+            println!("  {style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
+        }
     }
 }
 

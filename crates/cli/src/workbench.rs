@@ -2,7 +2,13 @@
 //!
 //! What differs is only where the outside comes from: HTTP answers from a recording, secrets from the command line.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -21,6 +27,10 @@ use crate::{
     progress::Progress,
     project,
 };
+
+/// Logins from which a typical time is taken, if they all fit into [`TYPICAL_PATIENCE`].
+const TYPICAL_LOGINS: u32 = 200;
+const TYPICAL_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The profiles of the sandbox by their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -84,6 +94,15 @@ pub(crate) struct Loaded {
     needs_http: bool,
 }
 
+/// What the rules of a login typically take.
+#[derive(Debug, Default)]
+pub(crate) struct Typical {
+    /// The logins it was taken from; none when the login cannot be repeated.
+    pub(crate) logins: u32,
+    /// The median time of each rule, in microseconds, in order.
+    pub(crate) wall_us: Vec<f64>,
+}
+
 /// What compiling a rule cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compiled {
@@ -108,11 +127,9 @@ impl Workbench {
             ProfileName::Fast => Profile::Fast,
             ProfileName::Hardened => Profile::Hardened,
         };
-        // One command runs few rules at a time; a small pool starts faster.
-        let settings = Settings { concurrent_runs: 4, ..Settings::new(profile) };
         Ok(Self {
             runtime: runtime.context("cannot start the runtime")?,
-            engine: Engine::new(settings).map_err(host)?,
+            engine: Engine::new(Settings::new(profile)).map_err(host)?,
             compiler: Compiler::new(installation::cache()?).map_err(host)?,
         })
     }
@@ -157,6 +174,27 @@ impl Workbench {
         rules.iter_mut().for_each(|rule| rule.budget.fuel = 1);
         let starved = Pipeline::new(rules).context("a pipeline is no pipeline without fuel")?;
         self.run_pipeline(&Arc::new(starved), loaded, input, outside)
+    }
+
+    /// What the rules of a login typically take: the first run of a process is all page faults. A login that would
+    /// send requests is not repeated.
+    ///
+    /// # Errors
+    /// As [`Workbench::run`].
+    pub(crate) fn typical(&self, loaded: &Loaded, input: &LoginInput, outside: &Outside) -> Result<Typical, Fault> {
+        if loaded.needs_http && outside.recording.is_none() {
+            return Ok(Typical::default());
+        }
+        let began = Instant::now();
+        let mut times: Vec<Vec<f64>> = Vec::new();
+        let mut logins = 0;
+        while logins < TYPICAL_LOGINS && began.elapsed() < TYPICAL_PATIENCE {
+            let report = self.run(loaded, input.clone(), outside)?;
+            times.resize(report.rules.len(), Vec::new());
+            times.iter_mut().zip(&report.rules).for_each(|(times, rule)| times.push(rule.wall_us));
+            logins += 1;
+        }
+        Ok(Typical { logins, wall_us: times.into_iter().map(median).collect() })
     }
 
     fn run_pipeline(
@@ -237,6 +275,11 @@ fn source(loaded: &Loaded, outside: &Outside) -> Result<Source, Fault> {
     }
     let settings = EgressSettings { allow: outside.allow_net.clone(), ..EgressSettings::default() };
     Ok(Source::Live(Arc::new(Egress::new(settings).context("cannot set up outbound HTTP")?)))
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn classified(rule: &str, error: CompileError) -> Fault {

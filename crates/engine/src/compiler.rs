@@ -1,7 +1,8 @@
 //! From an inspected upload to machine code: the parent's side of the compile worker.
 //!
 //! INVARIANT: a [`CompiledRule`] is made here and nowhere else, from a worker this process started or from the cache
-//! after its MAC was verified; `Engine::load` trusts it for that reason.
+//! after its MAC was verified; `Engine::load` trusts it for that reason. (Tests have a door of their own behind the
+//! feature `in-process-compile`, which no shipped binary switches on.)
 
 use std::{
     collections::BTreeSet,
@@ -80,6 +81,13 @@ impl CompiledRule {
     #[must_use]
     pub fn is_from_cache(&self) -> bool {
         self.from_cache
+    }
+
+    /// Code that was compiled in this process.
+    #[cfg(feature = "in-process-compile")]
+    pub(crate) fn compiled_here(engine: &Engine, inspected: &Inspected, tier: Tier, code: Vec<u8>) -> Self {
+        let id = artifact_id(engine, inspected, tier);
+        Self { id, code, capabilities: inspected.capabilities.clone(), from_cache: false }
     }
 
     pub(crate) fn code(&self) -> &[u8] {
@@ -285,8 +293,9 @@ async fn talk(child: &mut Child, job: &Job, inspected: &Inspected, artifact_byte
 /// Reads the verdict line and returns the code behind it.
 fn verdict(mut output: Vec<u8>, inspected: &Inspected, artifact_bytes: u64) -> Result<Vec<u8>, Refusal> {
     let end = output.iter().position(|byte| *byte == b'\n').ok_or_else(|| crashed("it answered nothing"))?;
-    let code = output.split_off(end + 1);
-    let verdict: Verdict = serde_json::from_slice(&output).map_err(|_| crashed("it answered nonsense"))?;
+    let line: Vec<u8> = output.drain(..=end).collect();
+    let code = output; // What is left, without another copy of up to 24 MiB.
+    let verdict: Verdict = serde_json::from_slice(&line).map_err(|_| crashed("it answered nonsense"))?;
     if verdict.digest != inspected.digest {
         return Err(crashed("it answered for another module"));
     }

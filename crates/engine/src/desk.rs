@@ -27,13 +27,13 @@ pub(crate) enum Ask {
     HttpWait { handles: Vec<u32> },
 }
 
-/// One run's desk.
-#[derive(Debug)]
+/// One run's desk: empty until the run begins.
+#[derive(Debug, Default)]
 pub(crate) struct Desk(Mutex<Papers>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Papers {
-    event: Arc<[u8]>,
+    event: Arc<Vec<u8>>,
     event_text: Option<Arc<[u8]>>,
     requests: Option<Requests>,
     asked: Option<Ask>,
@@ -41,10 +41,6 @@ pub(crate) struct Papers {
 }
 
 impl Desk {
-    pub(crate) fn new(event: Arc<[u8]>, requests: Option<Requests>) -> Self {
-        Self(Mutex::new(Papers { event, event_text: None, requests, asked: None, reply: None }))
-    }
-
     /// The guest's side: leaves an ask and waits for its reply.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<i32, Stop> {
         let mut ask = Some(ask);
@@ -91,14 +87,20 @@ impl Desk {
 }
 
 impl Papers {
+    /// Puts what a run works on onto the desk.
+    pub(crate) fn lay_out(&mut self, event: Arc<Vec<u8>>, requests: Option<Requests>) {
+        self.event = event;
+        self.requests = requests;
+    }
+
     /// The event as a document: form 1.
-    pub(crate) fn event(&self) -> &Arc<[u8]> {
+    pub(crate) fn event(&self) -> &[u8] {
         &self.event
     }
 
     /// The event as text, once it was asked for.
-    pub(crate) fn prepared_text(&self) -> Option<&Arc<[u8]>> {
-        self.event_text.as_ref()
+    pub(crate) fn prepared_text(&self) -> Option<&[u8]> {
+        self.event_text.as_deref()
     }
 
     /// The requests of this run; only rules with the HTTP capability link functions that come here.

@@ -88,7 +88,7 @@ pub async fn drive(
             }
             Step::Run { position, rule, event, budget } => {
                 let sandboxed = rules.get(position).ok_or(EngineError::PipelineMismatch)?;
-                (rule.name().to_owned(), sandboxed.run(event, budget, http(position)).await?)
+                (rule.name().to_owned(), sandboxed.run_shared(Arc::clone(event), budget, http(position)).await?)
             }
         };
         let outcome = login.take(run.answer.as_deref().map_err(Clone::clone), &run.spent);

@@ -16,6 +16,8 @@ mod engine;
 mod failure;
 mod files;
 pub mod http;
+#[cfg(feature = "in-process-compile")]
+mod in_process;
 mod inspect;
 mod link;
 mod logs;
@@ -30,6 +32,8 @@ pub use compiler::{CompileError, CompiledRule, Compiler, Tier};
 pub use drive::{HttpReport, LoadedPipeline, Report, RuleReport, drive};
 pub use engine::{Engine, EngineError};
 pub use files::{DataFiles, DataFilesError};
+#[cfg(feature = "in-process-compile")]
+pub use in_process::InProcessCompiler;
 pub use inspect::{Inspected, StructureLimits, inspect, inspect_within};
 pub use logs::LogLine;
 pub use refusal::Refusal;

@@ -154,6 +154,14 @@ impl SandboxedRule {
     /// # Errors
     /// [`EngineError`] for a fault of ours; the rule's own faults are in [`Run::answer`].
     pub async fn run(&self, event: &[u8], budget: Budget, http: Source) -> Result<Run, EngineError> {
+        self.run_shared(Arc::new(event.to_vec()), budget, http).await
+    }
+
+    /// As [`SandboxedRule::run`], on an event that the run shares instead of copying; it lets go of it when it ends.
+    ///
+    /// # Errors
+    /// [`EngineError`] for a fault of ours; the rule's own faults are in [`Run::answer`].
+    pub async fn run_shared(&self, event: Arc<Vec<u8>>, budget: Budget, http: Source) -> Result<Run, EngineError> {
         if event.len() > limits::EVENT_BYTES {
             let message = format!("the event has {} bytes, allowed are {}", event.len(), limits::EVENT_BYTES);
             return Ok(Run::failed(RuleFailure::new(FailureCode::EventTooLarge, message)));
@@ -176,7 +184,7 @@ impl SandboxedRule {
         let slot = self.engine.slot().await?;
         let began = Instant::now();
         let guest = Guest {
-            desk: Arc::new(Desk::new(Arc::default(), None)),
+            desk: Arc::default(),
             memory: self.memory,
             meter: Meter::new(budget),
             log: RawLog::default(),
@@ -216,10 +224,10 @@ pub struct PreparedRun {
 
 impl PreparedRun {
     /// Runs the instance on an event in document form, and throws it away.
-    pub async fn run(mut self, event: &[u8], requests: Option<Requests>) -> Run {
+    pub async fn run(mut self, event: Arc<Vec<u8>>, requests: Option<Requests>) -> Run {
         let began = Instant::now();
-        let desk = Arc::new(Desk::new(event.into(), requests));
-        self.store.data_mut().desk = Arc::clone(&desk);
+        let desk = Arc::clone(&self.store.data().desk);
+        desk.papers().lay_out(event, requests);
         let budget = self.store.data().meter.budget;
         let ended = {
             let call = pin!(self.run.call_async(&mut self.store, ()));

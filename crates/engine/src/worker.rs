@@ -72,7 +72,8 @@ fn serve(input: &mut impl io::BufRead, output: &mut impl io::Write) -> io::Resul
     output.flush()
 }
 
-/// The worker limits itself: CPU, address space, time, and nothing to write to.
+/// The worker limits itself: CPU, address space, time, and nothing to write to. It keeps its priority, because its time
+/// is limited by the wall: a nice one would be starved on a busy machine, and a good module refused.
 fn confine(job: &Job) -> io::Result<()> {
     let wall = Duration::from_millis(job.wall_ms);
     let most = |value| Rlimit { current: Some(value), maximum: Some(value) };
@@ -80,7 +81,6 @@ fn confine(job: &Job) -> io::Result<()> {
     setrlimit(Resource::As, most(job.memory_bytes))?;
     setrlimit(Resource::Core, most(0))?;
     setrlimit(Resource::Fsize, most(0))?;
-    rustix::process::nice(3)?; // Logins come first, but an upload still gets its turn: its time is limited by the wall.
     thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         thread::sleep(wall);
         std::process::exit(EXIT_TIMED_OUT);
@@ -89,8 +89,13 @@ fn confine(job: &Job) -> io::Result<()> {
 }
 
 fn compile(wasm: &[u8], job: &Job) -> Result<Vec<u8>, Refusal> {
-    let initialised = if job.needs_init { Some(preinitialise(wasm, job.init_fuel)?) } else { None };
     let engine = wasmtime::Engine::new(&compile_config(job.tier)).map_err(|error| crashed(&error))?;
+    compile_with(&engine, wasm, job.needs_init.then_some(job.init_fuel))
+}
+
+/// Pre-initialises a module, where it has to be, and compiles it.
+pub(crate) fn compile_with(engine: &wasmtime::Engine, wasm: &[u8], init_fuel: Option<u64>) -> Result<Vec<u8>, Refusal> {
+    let initialised = init_fuel.map(|fuel| preinitialise(wasm, fuel)).transpose()?;
     engine.precompile_module(initialised.as_deref().unwrap_or(wasm)).map_err(|error| {
         let message = format!("the compiler does not accept the module: {error:#}");
         Refusal::new(RefusalCode::ModuleMalformed, message)

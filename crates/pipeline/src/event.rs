@@ -11,6 +11,8 @@ mod members;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
@@ -47,7 +49,8 @@ pub(crate) struct Event {
     identities_in_full: Option<Value>,
     seed: Hmac<Sha256>,
     now_ms: i64,
-    document: Vec<u8>,
+    /// Shared with the run that reads it; used again once that run is over.
+    document: Arc<Vec<u8>>,
     encoded_bytes: u64,
 }
 
@@ -81,7 +84,7 @@ impl Event {
     }
 
     /// The document that [`Event::assemble`] made.
-    pub(crate) fn document(&self) -> &[u8] {
+    pub(crate) fn document(&self) -> &Arc<Vec<u8>> {
         &self.document
     }
 
@@ -103,7 +106,11 @@ impl Event {
         self.encode_changes()?;
         let reads = rule.read_tree.as_ref().unwrap_or(&EVERYTHING);
         let mut encoded = 0;
-        let mut writer = Writer::document_into(std::mem::take(&mut self.document));
+        // A run that is over has let go of it; one that is not keeps what it reads.
+        let mut buffer = Arc::get_mut(&mut self.document).map(std::mem::take).unwrap_or_default();
+        buffer.clear();
+        buffer.reserve(self.likely_bytes());
+        let mut writer = Writer::document_into(buffer);
         let mut document = writer.open_object()?;
         for root in ["user", "context", "configuration", "shared"] {
             Writer::count(&mut document);
@@ -119,7 +126,7 @@ impl Event {
             writer.close(part)?;
         }
         writer.close(document)?;
-        self.document = writer.finish()?;
+        self.document = Arc::new(writer.finish()?);
         self.encoded_bytes += encoded as u64;
         Ok(())
     }
@@ -137,6 +144,14 @@ impl Event {
             self.encoded_bytes += members.encode()? as u64;
         }
         Ok(())
+    }
+
+    /// About how long a document of everything is, so that its buffer is not moved while it grows.
+    fn likely_bytes(&self) -> usize {
+        const REST: usize = 1024; // Heads, the seed, the time.
+        let Self { user, user_metadata, app_metadata, context, shared, configuration, .. } = self;
+        let parts = [user, user_metadata, app_metadata, context, shared, configuration];
+        REST + parts.map(Members::encoded_bytes).iter().sum::<usize>()
     }
 
     fn write_user(&self, writer: &mut Writer, user: &mut Open, reads: &ReadTree) -> Result<usize, EncodeError> {

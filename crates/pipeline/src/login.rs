@@ -80,8 +80,8 @@ pub enum Step<'a> {
         position: usize,
         /// The rule.
         rule: &'a Rule,
-        /// The event as a document (form 1).
-        event: &'a [u8],
+        /// The event as a document (form 1); a run may share it instead of copying.
+        event: &'a Arc<Vec<u8>>,
         /// What the run may spend.
         budget: Budget,
     },

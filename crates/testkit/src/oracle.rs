@@ -15,7 +15,6 @@ pub const RSS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Makes this test the only one that measures: what a process holds cannot be told apart by test. Hold it for the
 /// whole test.
-#[must_use]
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,24 +1,24 @@
-//! `cargo xtask bench`: the benchmarks, optimised as a release is.
+//! `cargo xtask bench`: every bar the benchmarks measure, with its figure; `benches/README.md` keeps the table.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::shell::{self, cargo, root};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only benchmarks whose name holds this; `--save-baseline` and the like of criterion follow
+    /// `--quick` for a look, `--strict` to fail on a missed bar, `--only GROUP` for one group
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    criterion: Vec<String>,
+    bars: Vec<String>,
 }
 
-/// Runs the benchmarks; they print their table, which `benches/README.md` keeps.
+/// Builds the measured rules, then measures.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let guests = root().join("benches/guests");
+    shell::loud(Command::new(shell::vestibule()?).arg("build").arg(guests).stdin(Stdio::null()))?;
     let mut bench = cargo(root());
-    bench.args(["bench", "--package", "vestibule-benches"]);
-    if !args.criterion.is_empty() {
-        bench.arg("--").args(&args.criterion);
-    }
+    // The whole workspace, so that features are unified, and Cranelift built, as for the tests.
+    bench.args(["bench", "--profile", "ci", "--workspace", "--bench", "bars", "--"]).args(&args.bars);
     shell::loud(&mut bench)?;
     Ok(ExitCode::SUCCESS)
 }

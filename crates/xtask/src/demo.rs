@@ -72,7 +72,8 @@ impl Demo {
         let vestibule = shell::vestibule()?;
         let examples = root().join("rules-examples");
         println!("{QUIET}building the example rules, in Rust and in AssemblyScript{QUIET:#}");
-        shell::loud(Command::new(&vestibule).arg("build").arg(&examples).stdin(Stdio::null()))?;
+        let mut build = Command::new(&vestibule);
+        shell::loud(build.arg("build").arg(&examples).stdin(Stdio::null()).stdout(Stdio::null()))?;
         let pipeline = examples.join("pipeline.toml");
         let scratch = tempfile::tempdir().context("cannot create a folder for the demo")?;
         Ok(Self { vestibule, examples, pipeline, scratch })
@@ -139,8 +140,12 @@ fn before_and_after(event: &Value, report: &Value) {
     println!();
     for bag in ["user_metadata", "app_metadata"] {
         let (before, after) = (event.pointer(&format!("/user/{bag}")), report.get(bag));
-        println!("{TITLE}{bag} before{TITLE:#} {}", shown(before));
-        println!("{TITLE}{bag} after{TITLE:#}  {}", shown(after));
+        if before == after {
+            println!("{TITLE}{bag} before and after{TITLE:#} {}", shown(before));
+        } else {
+            println!("{TITLE}{bag} before{TITLE:#} {}", shown(before));
+            println!("{TITLE}{bag} after{TITLE:#}  {}", shown(after));
+        }
     }
     for token in ["id_token", "access_token"] {
         println!("{TITLE}{token} claims{TITLE:#} {}", shown(report.get(token)));

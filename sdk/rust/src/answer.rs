@@ -1,7 +1,6 @@
 //! The answer of a rule: allow with changes, or deny. That both cannot be said is a matter of types.
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
-use core::ops::Range;
 
 use serde::Serialize;
 use vestibule_abi::{answer, limits};
@@ -124,78 +123,128 @@ pub struct Allow {
 }
 
 /// One change: which member of the answer it belongs to, and where its text is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Change {
-    member: &'static str,
-    name: Range<usize>,
-    /// `"name":value`, or only the value for a member that is no object of names.
-    text: Range<usize>,
+    member: Member,
+    start: usize,
+    /// Where the name ends; `start` for a member that is no object of names.
+    name_end: usize,
+    end: usize,
+}
+
+/// A member of the answer, in the order they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    UserMetadata,
+    AppMetadata,
+    User,
+    Context,
+    Shared,
+    IdToken,
+    AccessToken,
+    Scope,
+    SecondFactor,
+    Redirect,
+}
+
+impl Member {
+    const ALL: [Self; 10] = [
+        Self::UserMetadata,
+        Self::AppMetadata,
+        Self::User,
+        Self::Context,
+        Self::Shared,
+        Self::IdToken,
+        Self::AccessToken,
+        Self::Scope,
+        Self::SecondFactor,
+        Self::Redirect,
+    ];
+
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::UserMetadata => answer::USER_METADATA,
+            Self::AppMetadata => answer::APP_METADATA,
+            Self::User => answer::USER,
+            Self::Context => answer::CONTEXT,
+            Self::Shared => answer::SHARED,
+            Self::IdToken => answer::ID_TOKEN,
+            Self::AccessToken => answer::ACCESS_TOKEN,
+            Self::Scope => answer::SCOPE,
+            Self::SecondFactor => answer::SECOND_FACTOR,
+            Self::Redirect => answer::REDIRECT,
+        }
+    }
 }
 
 impl Allow {
     /// Stores a value in the part of the profile that people may edit themselves.
     pub fn set_user_metadata(self, key: &str, value: impl Serialize) -> Self {
-        self.set(answer::USER_METADATA, key, &value)
+        self.set(Member::UserMetadata, key, &value)
     }
 
     /// Deletes a value from `user_metadata`.
     pub fn delete_user_metadata(self, key: &str) -> Self {
-        self.set(answer::USER_METADATA, key, &())
+        self.set(Member::UserMetadata, key, &())
     }
 
     /// Stores a value in the part of the profile that belongs to the application.
     pub fn set_app_metadata(self, key: &str, value: impl Serialize) -> Self {
-        self.set(answer::APP_METADATA, key, &value)
+        self.set(Member::AppMetadata, key, &value)
     }
 
     /// Deletes a value from `app_metadata`.
     pub fn delete_app_metadata(self, key: &str) -> Self {
-        self.set(answer::APP_METADATA, key, &())
+        self.set(Member::AppMetadata, key, &())
     }
 
     /// Sets a root property of `user` for later rules and for the profile claims; never stored.
     pub fn set_user(self, key: &str, value: impl Serialize) -> Self {
-        self.set(answer::USER, key, &value)
+        self.set(Member::User, key, &value)
     }
 
     /// Removes a root property of `user` for later rules; never stored.
     pub fn delete_user(self, key: &str) -> Self {
-        self.set(answer::USER, key, &())
+        self.set(Member::User, key, &())
     }
 
     /// Sets a property of `context` for later rules.
     pub fn set_context(self, key: &str, value: impl Serialize) -> Self {
-        self.set(answer::CONTEXT, key, &value)
+        self.set(Member::Context, key, &value)
     }
 
     /// Leaves a value for later rules of this login.
     pub fn set_shared(self, key: &str, value: impl Serialize) -> Self {
-        self.set(answer::SHARED, key, &value)
+        self.set(Member::Shared, key, &value)
     }
 
     /// Sets a claim of the ID token. A name of your own namespace, such as `https://example.com/plan`, cannot clash.
     pub fn id_token(self, claim: &str, value: impl Serialize) -> Self {
-        self.set(answer::ID_TOKEN, claim, &value)
+        self.set(Member::IdToken, claim, &value)
     }
 
     /// Removes a claim that an earlier rule set in the ID token.
     pub fn delete_id_token(self, claim: &str) -> Self {
-        self.set(answer::ID_TOKEN, claim, &())
+        self.set(Member::IdToken, claim, &())
     }
 
     /// Sets a claim of the access token.
     pub fn access_token(self, claim: &str, value: impl Serialize) -> Self {
-        self.set(answer::ACCESS_TOKEN, claim, &value)
+        self.set(Member::AccessToken, claim, &value)
     }
 
     /// Removes a claim that an earlier rule set in the access token.
     pub fn delete_access_token(self, claim: &str) -> Self {
-        self.set(answer::ACCESS_TOKEN, claim, &())
+        self.set(Member::AccessToken, claim, &())
     }
 
     /// Replaces the scope that was granted.
     pub fn scope<S: AsRef<str>>(self, scope: impl IntoIterator<Item = S>) -> Self {
-        self.put(answer::SCOPE, |text| {
+        self.put(Member::Scope, |text| {
             text.push(b'[');
             for (position, each) in scope.into_iter().enumerate() {
                 if position > 0 {
@@ -221,7 +270,7 @@ impl Allow {
     /// Sends the browser to a page of yours first. The login goes on, from the first rule, when it comes back to
     /// `/continue`. The page's origin has to be granted in `rule.toml`.
     pub fn redirect(self, url: &str) -> Self {
-        self.put(answer::REDIRECT, |text| {
+        self.put(Member::Redirect, |text| {
             open(text, answer::REDIRECT_URL);
             text.pop();
             json::write(url, text)?;
@@ -231,7 +280,7 @@ impl Allow {
     }
 
     fn demand_second_factor(self, allow_remember_browser: bool) -> Self {
-        self.put(answer::SECOND_FACTOR, |text| {
+        self.put(Member::SecondFactor, |text| {
             open(text, answer::ALLOW_REMEMBER_BROWSER);
             text.pop();
             json::write(&allow_remember_browser, text)?;
@@ -241,66 +290,76 @@ impl Allow {
     }
 
     /// Sets one name of a member that is an object.
-    fn set<T: Serialize + ?Sized>(mut self, member: &'static str, key: &str, value: &T) -> Self {
-        let start = self.text.len();
-        let written = json::write(key, &mut self.text);
-        let name = start..self.text.len();
+    fn set<T: Serialize + ?Sized>(mut self, member: Member, key: &str, value: &T) -> Self {
+        let start = self.begin();
+        json::string(key, &mut self.text);
+        let name_end = self.text.len();
         self.text.push(b':');
-        let written = written.and_then(|()| json::write(value, &mut self.text));
-        self.record(member, name, start, written, key);
+        let written = json::write(value, &mut self.text);
+        self.record(member, start, name_end, written);
         self
     }
 
     /// Sets a member that is no object of names.
-    fn put(mut self, member: &'static str, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) -> Self {
-        let start = self.text.len();
+    fn put(mut self, member: Member, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) -> Self {
+        let start = self.begin();
         let written = write(&mut self.text);
-        self.record(member, start..start, start, written, "");
+        self.record(member, start, start, written);
         self
     }
 
-    fn record(
-        &mut self,
-        member: &'static str,
-        name: Range<usize>,
-        start: usize,
-        written: Result<(), Unwritable>,
-        key: &str,
-    ) {
-        if let Err(error) = written {
-            self.problem.get_or_insert_with(|| format!("answer: {member}.{key}: {error}"));
+    /// Where the next change starts. Most rules make a few small ones: they fit into what the first one reserves.
+    fn begin(&mut self) -> usize {
+        if self.changes.capacity() == 0 {
+            self.changes.reserve(8);
+            self.text.reserve(256);
         }
-        let text = &self.text;
-        self.changes
-            .retain(|change| change.member != member || text.get(change.name.clone()) != text.get(name.clone()));
-        self.changes.push(Change { member, name, text: start..self.text.len() });
+        self.text.len()
+    }
+
+    fn record(&mut self, member: Member, start: usize, name_end: usize, written: Result<(), Unwritable>) {
+        let change = Change { member, start, name_end, end: self.text.len() };
+        if let Err(error) = written {
+            let name = String::from_utf8_lossy(self.name_of(&change));
+            self.problem = Some(format!("answer: {}.{}: {error}", member.name(), name.trim_matches('"')));
+        }
+        let again = |earlier: &Change| earlier.member == member && self.name_of(earlier) == self.name_of(&change);
+        if let Some(earlier) = self.changes.iter().position(again) {
+            self.changes.remove(earlier);
+        }
+        self.changes.push(change);
+    }
+
+    fn name_of(&self, change: &Change) -> &[u8] {
+        self.text.get(change.start..change.name_end).unwrap_or_default()
     }
 
     fn into_json(self) -> Result<Vec<u8>> {
         if let Some(problem) = self.problem {
             return Err(Error::new(problem));
         }
-        let mut json = Vec::with_capacity(self.text.len() + 128);
+        let mut json = Vec::with_capacity(self.text.len() + 256);
         open(&mut json, answer::CONTINUE);
-        for member in answer::CONTINUE_MEMBERS {
-            self.write_member(member, &mut json);
+        let changed = self.changes.iter().fold(0_u32, |set, change| set | change.member.bit());
+        for &member in &Member::ALL {
+            if changed & member.bit() != 0 {
+                self.write_member(member, &mut json);
+            }
         }
         close(&mut json);
         json.push(b'}');
         Ok(json)
     }
 
-    /// Writes `"member":{…},`, or nothing if there is no such change.
-    fn write_member(&self, member: &str, json: &mut Vec<u8>) {
-        let mut changes = self.changes.iter().filter(|change| change.member == member).peekable();
-        let Some(first) = changes.peek() else { return };
-        name(json, member);
-        let is_object = !first.name.is_empty();
+    /// Writes `"member":{…},`.
+    fn write_member(&self, member: Member, json: &mut Vec<u8>) {
+        name(json, member.name());
+        let is_object = !matches!(member, Member::Scope | Member::SecondFactor | Member::Redirect);
         if is_object {
             json.push(b'{');
         }
-        for change in changes {
-            json.extend_from_slice(self.text.get(change.text.clone()).unwrap_or_default());
+        for change in self.changes.iter().filter(|change| change.member == member) {
+            json.extend_from_slice(self.text.get(change.start..change.end).unwrap_or_default());
             json.push(b',');
         }
         if is_object {

@@ -168,7 +168,7 @@ impl<'a> Field<'a> {
     #[inline]
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Self> {
-        let found = path.split('.').try_fold(*self, |field, key| field.member(Key::of(key)))?;
+        let found = path.split('.').try_fold(*self, |field, key| field.member(Key::Text(key)))?;
         (!found.is_null()).then_some(found)
     }
 

@@ -38,19 +38,36 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Res
 }
 
 /// Writes a string with its quotes. Stretches without an escape are copied as they are.
-fn string(text: &str, into: &mut Vec<u8>) {
+pub(crate) fn string(text: &str, into: &mut Vec<u8>) {
     into.reserve(text.len() + 2);
     into.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        let (plain, special) = rest.split_at(at);
+    loop {
+        let (plain, special) = rest.split_at(plain_bytes(rest));
         into.extend_from_slice(plain);
         let Some((&byte, after)) = special.split_first() else { break };
         escape(byte, into);
         rest = after;
     }
-    into.extend_from_slice(rest);
     into.push(b'"');
+}
+
+/// How many bytes at the start need no escape; eight are looked at together.
+fn plain_bytes(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let has_special = |chunk: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*chunk);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        below(word, 0x20) | below(quote, 1) | below(backslash, 1) != 0
+    };
+    let (chunks, _) = text.as_chunks::<8>();
+    let skipped = 8 * chunks.iter().take_while(|chunk| !has_special(chunk)).count();
+    let is_special = |&byte: &u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    let rest = text.get(skipped..).unwrap_or_default();
+    skipped + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 #[cold]
@@ -373,6 +390,15 @@ mod tests {
         check((Shape::Unit, Shape::Newtype(1), Shape::Tuple(1, 2), Shape::Struct { a: 1 }));
         check((Vec::<u8>::new(), BTreeMap::<&str, u8>::new(), BTreeMap::from([("a", 1), ("b", 2)])));
         check(serde_json::json!({"a": [1, {"b": null}], "c": {}}));
+    }
+
+    #[test]
+    fn an_escape_is_found_wherever_it_stands() {
+        for special in ["\"", "\\", "\n", "\u{0}", "\u{1f}", " ", "!", "#", "[", "]", "\u{7f}", "ü", "\u{20ac}"] {
+            for at in 0..20 {
+                check(format!("{}{special}{}", "x".repeat(at), "y".repeat(19 - at)));
+            }
+        }
     }
 
     #[test]

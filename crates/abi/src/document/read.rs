@@ -9,7 +9,10 @@ use serde::{
 };
 
 use super::{HEAD_BYTES, HEADER_BYTES, MAGIC, padded, tag};
-use crate::symbols;
+use crate::{limits, symbols};
+
+/// Levels below the root: no document of ours has more, and whoever recurses over one needs no bound of its own.
+const LEVELS: u8 = limits::JSON_DEPTH as u8;
 
 /// The bytes are not a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl<'a> Document<'a> {
         if header.get(..4) != Some(&MAGIC) || total != bytes.len() {
             return Err(Malformed);
         }
-        let (root, _) = Node::split(bytes.get(root..).ok_or(Malformed)?).ok_or(Malformed)?;
+        let (root, _) = Node::split(bytes.get(root..).ok_or(Malformed)?, LEVELS).ok_or(Malformed)?;
         Ok(Self { root })
     }
 
@@ -52,12 +55,12 @@ impl<'a> Document<'a> {
     }
 }
 
-/// A key to look up: well-known ones compare as integers.
+/// A key to look up. By its text any key is found; by its id, a well-known one with the fewest instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'k> {
     /// A well-known key, by its id.
     Symbol(u16),
-    /// Any other key, by its text.
+    /// Any key, by its text.
     Text(&'k str),
 }
 
@@ -81,9 +84,10 @@ impl<'k> Key<'k> {
     }
 }
 
+/// A text that is only known when it runs is compared with each key: to hash it first would cost more.
 impl<'k> From<&'k str> for Key<'k> {
     fn from(text: &'k str) -> Self {
-        Self::of(text)
+        Self::Text(text)
     }
 }
 
@@ -106,27 +110,57 @@ pub enum Kind<'a> {
     Object(Object<'a>),
 }
 
+/// What stands before the payload of a node.
+#[derive(Clone, Copy)]
+struct Head {
+    tag: u8,
+    aux: u16,
+    len: usize,
+}
+
+impl Head {
+    #[inline]
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (head, _) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        let head = u64::from_le_bytes(*head);
+        Some(Self { tag: head as u8, aux: (head >> 16) as u16, len: (head >> 32) as usize })
+    }
+
+    /// Whether this is the head of that key, whose payload `bytes` begin with. Its UTF-8 is not checked.
+    #[inline]
+    fn is_key(self, bytes: &[u8], key: Key<'_>) -> bool {
+        match (key, self.tag) {
+            (Key::Symbol(id), tag::SYMBOL) => self.aux == id,
+            (Key::Text(text), tag::STRING) => self.len == text.len() && bytes.starts_with(text.as_bytes()),
+            (Key::Text(text), tag::SYMBOL) => symbols::name_of(self.aux) == Some(text),
+            _ => false,
+        }
+    }
+}
+
 /// One value in a document.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Node<'a> {
     tag: u8,
+    /// Levels that may still open below.
+    levels: u8,
     aux: u16,
     payload: &'a [u8],
 }
 
 impl<'a> Node<'a> {
     /// Takes the node at the start of `bytes`, and what follows it.
-    fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
-        let [tag, _flags, aux_low, aux_high, a, b, c, d] = *head;
-        let len = u32::from_le_bytes([a, b, c, d]) as usize;
+    fn split(bytes: &'a [u8], levels: u8) -> Option<(Self, &'a [u8])> {
+        let Head { tag, aux, len } = Head::read(bytes)?;
+        let rest = bytes.get(HEAD_BYTES..)?;
         let payload = rest.get(..len)?;
         // The last node of a document that was cut short still reads, if its payload is whole.
         let rest = rest.get(padded(len)..).unwrap_or_default();
-        Some((Self { tag, aux: u16::from_le_bytes([aux_low, aux_high]), payload }, rest))
+        Some((Self { tag, levels, aux, payload }, rest))
     }
 
-    /// What this node is; `None` for a tag or payload this reader does not know.
+    /// What this node is; `None` for a tag or payload this reader does not know, and for an array or object that is
+    /// nested deeper than [`limits::JSON_DEPTH`].
     #[must_use]
     pub fn kind(&self) -> Option<Kind<'a>> {
         Some(match self.tag {
@@ -136,8 +170,12 @@ impl<'a> Node<'a> {
             tag::INTEGER => Kind::Integer(i64::from_le_bytes(self.payload.try_into().ok()?)),
             tag::FLOAT => Kind::Float(f64::from_le_bytes(self.payload.try_into().ok()?)),
             tag::STRING => Kind::String(core::str::from_utf8(self.payload).ok()?),
-            tag::ARRAY => Kind::Array(Array { size: self.aux, rest: self.payload }),
-            tag::OBJECT => Kind::Object(Object { size: self.aux, rest: self.payload }),
+            tag::ARRAY => {
+                Kind::Array(Array { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
+            }
+            tag::OBJECT => {
+                Kind::Object(Object { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
+            }
             _ => return None,
         })
     }
@@ -222,19 +260,12 @@ impl<'a> Node<'a> {
             _ => None,
         }
     }
-
-    /// Whether this key node is `key`, without checking its UTF-8.
-    fn is_key(&self, key: Key<'_>) -> bool {
-        match key {
-            Key::Symbol(id) => self.tag == tag::SYMBOL && self.aux == id,
-            Key::Text(text) => self.tag == tag::STRING && self.payload == text.as_bytes(),
-        }
-    }
 }
 
 /// The elements of an array, in order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Array<'a> {
+    levels: u8,
     size: u16,
     rest: &'a [u8],
 }
@@ -251,7 +282,7 @@ impl<'a> Iterator for Array<'a> {
     type Item = Node<'a>;
 
     fn next(&mut self) -> Option<Node<'a>> {
-        let (node, rest) = Node::split(self.rest)?;
+        let (node, rest) = Node::split(self.rest, self.levels)?;
         self.rest = rest;
         Some(node)
     }
@@ -260,6 +291,7 @@ impl<'a> Iterator for Array<'a> {
 /// The members of an object, in insertion order; those with a key this reader does not know are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Object<'a> {
+    levels: u8,
     size: u16,
     rest: &'a [u8],
 }
@@ -274,18 +306,23 @@ impl<'a> Object<'a> {
     /// The member of that name.
     #[must_use]
     pub fn get(&self, key: Key<'_>) -> Option<Node<'a>> {
-        let mut members = *self;
+        let mut rest = self.rest;
         loop {
-            let (name, value) = members.split_member()?;
-            if name.is_key(key) {
-                return Some(value);
+            // This loop is most of what reading costs, so it looks at nothing but tags, ids and lengths.
+            let name = Head::read(rest)?;
+            let name_and_value = rest.get(HEAD_BYTES..)?;
+            let value = name_and_value.get(padded(name.len)..)?;
+            if name.is_key(name_and_value, key) {
+                return Node::split(value, self.levels).map(|(node, _)| node);
             }
+            let after_head = value.get(HEAD_BYTES..)?;
+            rest = after_head.get(padded(Head::read(value)?.len)..)?;
         }
     }
 
     fn split_member(&mut self) -> Option<(Node<'a>, Node<'a>)> {
-        let (name, rest) = Node::split(self.rest)?;
-        let (value, rest) = Node::split(rest)?;
+        let (name, rest) = Node::split(self.rest, self.levels)?;
+        let (value, rest) = Node::split(rest, self.levels)?;
         self.rest = rest;
         Some((name, value))
     }

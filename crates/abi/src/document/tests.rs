@@ -39,6 +39,24 @@ fn depth_is_bounded() {
     assert_eq!(encode(&nested(limits::JSON_DEPTH + 1)), Err(EncodeError::Depth));
 }
 
+/// A document of arrays within arrays, as only a forger writes it.
+fn forged(levels: u32) -> Vec<u8> {
+    let mut bytes = [&MAGIC[..], &[0; 4], &(16 + 8 * levels).to_le_bytes(), &16_u32.to_le_bytes()].concat();
+    for level in (0..levels).rev() {
+        bytes.extend([tag::ARRAY, 0, 1, 0]);
+        bytes.extend((8 * level).to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_forged_document_cannot_exhaust_the_readers_stack() {
+    let read = |levels| Value::deserialize(Document::parse(&forged(levels)).unwrap().root());
+    assert!(read(limits::JSON_DEPTH as u32).is_ok());
+    assert!(read(limits::JSON_DEPTH as u32 + 1).is_err());
+    assert!(read(1_000_000).is_err());
+}
+
 #[test]
 fn a_struct_borrows_the_fields_it_names() {
     #[derive(Debug, PartialEq, Deserialize)]
@@ -60,6 +78,18 @@ fn a_struct_borrows_the_fields_it_names() {
     .unwrap();
     let event = Event::deserialize(Document::parse(&bytes).unwrap().root()).unwrap();
     assert_eq!(event, Event { user: User { email: "ada@example.com", email_verified: false, nickname: None } });
+}
+
+#[test]
+fn a_key_is_found_by_its_text_and_by_its_id() {
+    let bytes = encode(&json!({"other": 0, "email": 1, "e": 2, "emailx": 3})).unwrap();
+    let root = Document::parse(&bytes).unwrap().root();
+    for (name, value) in [("other", 0), ("email", 1), ("e", 2), ("emailx", 3)] {
+        assert_eq!(root.get(name).and_then(|node| node.as_i64()), Some(value), "{name}");
+        assert_eq!(root.get(Key::of(name)).and_then(|node| node.as_i64()), Some(value), "{name}");
+    }
+    assert_eq!(root.get("mail"), None);
+    assert_eq!(root.get(Key::of("name")), None);
 }
 
 #[test]

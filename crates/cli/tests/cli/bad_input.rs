@@ -17,7 +17,7 @@ fn check(folder: &Folder, arguments: &[&str], exit: i32, code: &str, says: &[&st
     }
 }
 
-fn run<'a>(rule: &'a str) -> [&'a str; 5] {
+fn run(rule: &str) -> [&str; 5] {
     ["run", "--rule", rule, "--event", "event.json"]
 }
 
@@ -95,7 +95,7 @@ fn an_ungranted_import_names_the_line_to_add() {
 fn a_malformed_event_is_told_with_its_place() {
     let folder = Folder::new();
     folder.write("rule.wasm", answering("{}"));
-    let mut event = |text: &str, says: &[&str]| {
+    let event = |text: &str, says: &[&str]| {
         folder.write("event.json", text);
         check(&folder, &run("rule.wasm"), 3, "event_invalid", &[&["event.json"], says].concat());
     };
@@ -148,7 +148,7 @@ fn a_recording_of_another_shape_is_explained() {
 fn a_case_of_another_shape_is_named_with_its_key() {
     let folder = Folder::new();
     folder.rule("cased", 1, "", &answering(r#"{"continue":{}}"#));
-    let mut case = |text: &str, says: &[&str]| {
+    let case = |text: &str, says: &[&str]| {
         folder.write("cased/cases/one.json", text);
         check(&folder, &["test", "cased"], 3, "case_invalid", &[&["cases/one.json"], says].concat());
     };

@@ -1,5 +1,12 @@
 //! The real command, called as people and scripts call it: what it prints, and with which code it ends.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where its expectation does, helpers included"
+)]
+
 mod bad_input;
 mod cases;
 mod folder;

@@ -73,7 +73,7 @@ fn a_login_is_one_json_object_with_every_member() {
 #[test]
 fn every_outcome_of_the_rules_exits_with_0() {
     let folder = Folder::new();
-    let mut outcome = |answer: &str, outcome: &str, member: &str| {
+    let outcome = |answer: &str, outcome: &str, member: &str| {
         folder.write("rule.wasm", answering(answer));
         let report = run(&folder, &["--rule", "rule.wasm"]);
         assert_eq!(report["outcome"], outcome, "{report}");
@@ -154,6 +154,7 @@ fn people_see_costs_changes_and_the_outcome() {
     let told = folder.run(&["run", "--rule", "rule.wasm", "--event", "event.json"]).with_code(0).stdout;
     for part in [
         "continued",
+        "median of",
         "64 KiB",
         "µs",
         "user_metadata unchanged",

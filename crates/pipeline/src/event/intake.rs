@@ -1,6 +1,6 @@
 //! Taking an event in: what it has to be, and what never reaches a rule.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hmac::{Hmac, Mac};
 use serde_json::{Map, Value};
@@ -56,7 +56,7 @@ impl Event {
             identities_in_full,
             seed: Hmac::new_from_slice(seed).map_err(|error| InvalidEvent::NotCanonical(error.to_string()))?,
             now_ms,
-            document: Vec::new(),
+            document: Arc::default(),
             encoded_bytes: 0,
         };
         login.encode_changes().map_err(|error| InvalidEvent::NotCanonical(error.to_string()))?;

@@ -173,6 +173,11 @@ impl Members {
         Ok(self.encoded.len() - before)
     }
 
+    /// Bytes of all encodings, those that were replaced included.
+    pub(crate) fn encoded_bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
     /// Writes what is read into an open object, and tells how many bytes had to be encoded for it.
     pub(crate) fn write(&self, writer: &mut Writer, open: &mut Open, reads: &ReadTree) -> Result<usize, EncodeError> {
         self.write_except(None, writer, open, reads)

@@ -1,0 +1,179 @@
+//! The engine that things are measured on, set up as an embedder would.
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use vestibule_abi::{
+    document,
+    limits::{Budget, LoginBudget},
+};
+use vestibule_engine::{
+    CompiledRule, Compiler, Engine, Grants, LoadedPipeline, Profile, Run, SandboxedRule, Settings,
+    cache::{Cache, InstallationKey},
+    drive,
+    http::Source,
+    inspect,
+};
+use vestibule_pipeline::{Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, pipeline::Digest};
+
+use crate::rounds::Samples;
+
+/// An engine, the compiler for it, and the runtime that its rules run on.
+pub struct Bench {
+    /// The runtime of the measuring thread.
+    pub runtime: Runtime,
+    /// The engine.
+    pub engine: Engine,
+    compiler: Compiler,
+    _cache: TempDir,
+}
+
+impl Bench {
+    /// Sets up an engine of a profile, with an empty cache.
+    ///
+    /// # Errors
+    /// When the machine cannot give what it asks for.
+    pub fn new(profile: Profile) -> anyhow::Result<Self> {
+        Self::with(Settings::new(profile))
+    }
+
+    /// Sets up an engine with these settings, with an empty cache.
+    ///
+    /// # Errors
+    /// When the machine cannot give what they ask for.
+    pub fn with(settings: Settings) -> anyhow::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let folder = tempfile::tempdir()?;
+        let cache = Cache::open(folder.path(), InstallationKey::new([7; 32]))?;
+        let compiler = Compiler::new(Some(cache))?;
+        Ok(Self { runtime, engine: Engine::new(settings)?, compiler, _cache: folder })
+    }
+
+    /// Inspects and compiles a module, or takes it from the cache.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn compile(&self, wasm: &[u8]) -> anyhow::Result<CompiledRule> {
+        Ok(self.runtime.block_on(self.compiler.compile(&self.engine, &inspect(wasm)?))?)
+    }
+
+    /// Compiles and loads a module without capabilities.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn load(&self, wasm: &[u8]) -> anyhow::Result<SandboxedRule> {
+        Ok(self.engine.load(&self.compile(wasm)?, Grants::default())?)
+    }
+
+    /// Makes a pipeline of rules; every write is allowed to them.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn pipeline(&self, rules: Vec<SandboxedRule>) -> anyhow::Result<LoadedPipeline> {
+        let manifest = |position: usize| -> anyhow::Result<Rule> {
+            let mut manifest = Manifest::permissive(&format!("rule-{position:03}"));
+            manifest.order = i64::try_from(position)?;
+            Ok(Rule::new(manifest, Digest::of(&position.to_le_bytes()), &Budget::CEILING)?)
+        };
+        let pipeline = Pipeline::new((0..rules.len()).map(manifest).collect::<Result<_, _>>()?)?;
+        Ok(LoadedPipeline { pipeline: Arc::new(pipeline), rules })
+    }
+}
+
+/// What the host brings to a login.
+#[must_use]
+pub fn input(event: &Value) -> LoginInput {
+    LoginInput {
+        scopes: ScopePolicy::of_event(event),
+        event: event.clone(),
+        seed: [9; 32],
+        now_ms: 1_795_500_000_000,
+        budget: LoginBudget::STANDARD,
+    }
+}
+
+/// The document a rule gets for an event.
+///
+/// # Errors
+/// When the event is none.
+pub fn document_of(event: &Value) -> anyhow::Result<Arc<Vec<u8>>> {
+    Ok(Arc::new(document::encode(event)?))
+}
+
+/// Runs a rule once, fresh sandbox and reset included.
+///
+/// # Errors
+/// When the engine fails; what the rule did is in the result.
+pub async fn run(rule: &SandboxedRule, document: &Arc<Vec<u8>>) -> anyhow::Result<Run> {
+    Ok(rule.run_shared(Arc::clone(document), Budget::STANDARD, Source::Denied).await?)
+}
+
+/// Runs a whole login: the event is encoded, the rules run, their answers are merged.
+///
+/// # Errors
+/// When the engine fails; how the login ended is in the result.
+pub async fn login(loaded: &LoadedPipeline, input: LoginInput) -> anyhow::Result<(Login, Outcome)> {
+    let mut login = Login::begin(Arc::clone(&loaded.pipeline), input)?;
+    let report = drive(&mut login, &loaded.rules, |_| Source::Denied).await?;
+    Ok((login, report.outcome))
+}
+
+/// Makes so many runs of one rule, and adds what each took.
+///
+/// # Errors
+/// When the engine fails.
+pub fn sample_runs(
+    bench: &Bench,
+    rule: &SandboxedRule,
+    document: &Arc<Vec<u8>>,
+    runs: usize,
+    samples: &mut Samples,
+) -> anyhow::Result<()> {
+    bench.runtime.block_on(async {
+        for _ in 0..runs {
+            let began = Instant::now();
+            drop(run(rule, document).await?);
+            samples.push(began.elapsed());
+        }
+        Ok(())
+    })
+}
+
+/// Makes so many logins, and adds what each took. The host's copy of the event is made before the clock starts; all
+/// that a login leaves behind is dropped before it stops.
+///
+/// # Errors
+/// When the engine fails.
+pub fn sample_logins(
+    bench: &Bench,
+    loaded: &LoadedPipeline,
+    event: &Value,
+    runs: usize,
+    samples: &mut Samples,
+) -> anyhow::Result<()> {
+    bench.runtime.block_on(async {
+        for _ in 0..runs {
+            let input = input(event);
+            let began = Instant::now();
+            drop(login(loaded, input).await?);
+            samples.push(began.elapsed());
+        }
+        Ok(())
+    })
+}
+
+/// Proves that a pipeline does what the native function does, before anything is measured.
+///
+/// # Errors
+/// When it does something else.
+pub fn assert_does_the_same(bench: &Bench, loaded: &LoadedPipeline, event: &Value) -> anyhow::Result<()> {
+    let (_, outcome) = bench.runtime.block_on(login(loaded, input(event)))?;
+    let Outcome::Allow(allow) = outcome else { bail!("the measured login ended in {outcome:?}") };
+    let native = crate::native::with_tree(event.to_string().as_bytes()).context("the native rule failed")?;
+    let sandboxed = crate::native::Merged { app_metadata: allow.profile.app_metadata(), id_token: allow.id_token };
+    anyhow::ensure!(sandboxed == native, "the sandboxed rule came to {sandboxed:?}, the native one to {native:?}");
+    Ok(())
+}
