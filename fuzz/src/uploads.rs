@@ -9,7 +9,8 @@ use std::{
 
 use tokio::time::Instant;
 use vestibule_abi::{codes::FailureCode, host};
-use vestibule_engine::http::{HttpGrants, Origin, Recording, Requests, Source};
+use vestibule_engine::http::{HttpGrants, Recording, Requests, Source};
+use vestibule_pipeline::manifest::Origin;
 
 /// Modules to start from; the test adds whole guests.
 pub const MODULES: &[&[u8]] = &[
