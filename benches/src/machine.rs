@@ -1,6 +1,6 @@
 //! What the figures were measured on, and what the kernel counts for this process.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
 use anyhow::Context as _;
 
@@ -33,6 +33,15 @@ pub fn minor_faults() -> anyhow::Result<u64> {
     // The second field is the thread's name, in parentheses, and may hold anything; the seventh after it counts.
     let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).context("no thread statistics")?;
     Ok(fields.split(' ').nth(7).context("no fault count")?.parse()?)
+}
+
+/// How long this thread has been ready and waited for a core, since it began.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub fn waited() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(Duration::from_nanos(stat.split(' ').nth(1).context("no scheduling statistics")?.parse()?))
 }
 
 /// Forgets the highest memory use of this process so far.

@@ -104,6 +104,11 @@ pub fn inspect_within(wasm: &[u8], limits: &StructureLimits) -> Result<Inspected
         let message = format!("the module has {} bytes, allowed are {}", wasm.len(), limits.module_bytes);
         return Err(Refusal::new(RefusalCode::ModuleTooLarge, message));
     }
+    if !wasm.starts_with(b"\0asm") {
+        let message = "not a WebAssembly binary: it does not begin with `\\0asm`; text, archives and compiled artifacts are \
+                       not accepted";
+        return Err(Refusal::new(RefusalCode::ModuleMalformed, message));
+    }
     let mut scan = Scan::new(limits);
     scan.sections(wasm)?;
     validate(wasm)?;

@@ -16,6 +16,14 @@ pub enum Profile {
     Hardened,
 }
 
+/// Rules that stay warm on each core: those of the longest pipeline, and of as many others.
+const WARM_RULES: u32 = 2 * limits::RULES_PER_PIPELINE as u32;
+
+/// The parts the pool is divided into: one for each core, 16 at most.
+fn shards() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)).min(16)
+}
+
 /// How an [`Engine`](crate::Engine) is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +31,9 @@ pub struct Settings {
     pub profile: Profile,
     /// The most runs at one time; more wait their turn, in order.
     pub concurrent_runs: u32,
+    /// Memories that stay with the rule that used them last. The pool divides them among the cores, and a thread that
+    /// finds none of its own for a rule pays for new mappings and page faults: more than for the rule many times over.
+    pub warm_memories: u32,
     /// How much of a slot's memory is reset by copying and stays resident, in bytes. It should cover what rules touch:
     /// a page fault costs more than a rule.
     pub resident_bytes: usize,
@@ -34,7 +45,13 @@ impl Settings {
     /// The settings for a profile that suit most installations.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        Self { profile, concurrent_runs: 128, resident_bytes: 256 * 1024, tick: Duration::from_millis(1) }
+        Self {
+            profile,
+            concurrent_runs: 128,
+            warm_memories: WARM_RULES * shards(),
+            resident_bytes: 256 * 1024,
+            tick: Duration::from_millis(1),
+        }
     }
 }
 
@@ -112,14 +129,15 @@ pub(crate) fn run_config(settings: &Settings) -> wasmtime::Config {
 fn pool(settings: &Settings) -> wasmtime::PoolingAllocationConfig {
     let mut pool = wasmtime::PoolingAllocationConfig::new();
     pool.total_core_instances(settings.concurrent_runs);
-    pool.total_memories(settings.concurrent_runs);
+    let memories = settings.concurrent_runs.max(settings.warm_memories);
+    pool.total_memories(memories); // Address space, 4 GiB each; only what a rule touched is resident.
     pool.total_tables(settings.concurrent_runs);
     pool.total_stacks(settings.concurrent_runs);
     pool.max_memories_per_module(1);
     pool.max_tables_per_module(1);
     pool.max_memory_size(crate::inspect::MEMORY_BYTES as usize);
     pool.table_elements(crate::inspect::TABLE_ELEMENTS as usize);
-    pool.max_unused_warm_slots(settings.concurrent_runs); // A slot that returns to its rule needs no remapping.
+    pool.max_unused_warm_slots(memories); // A slot that returns to its rule needs no remapping.
     pool.linear_memory_keep_resident(settings.resident_bytes);
     pool.table_keep_resident(16 * 1024);
     pool.pagemap_scan(wasmtime::Enabled::No); // On 48 and 49 it can leave a previous login's bytes behind.

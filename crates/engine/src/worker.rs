@@ -72,7 +72,8 @@ fn serve(input: &mut impl io::BufRead, output: &mut impl io::Write) -> io::Resul
     output.flush()
 }
 
-/// The worker limits itself: CPU, address space, time, and nothing to write to.
+/// The worker limits itself: CPU, address space, time, and nothing to write to. It keeps its priority, because its time
+/// is limited by the wall: a nice one would be starved on a busy machine, and a good module refused.
 fn confine(job: &Job) -> io::Result<()> {
     let wall = Duration::from_millis(job.wall_ms);
     let most = |value| Rlimit { current: Some(value), maximum: Some(value) };
@@ -80,7 +81,6 @@ fn confine(job: &Job) -> io::Result<()> {
     setrlimit(Resource::As, most(job.memory_bytes))?;
     setrlimit(Resource::Core, most(0))?;
     setrlimit(Resource::Fsize, most(0))?;
-    rustix::process::nice(3)?; // Logins come first, but an upload still gets its turn: its time is limited by the wall.
     thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         thread::sleep(wall);
         std::process::exit(EXIT_TIMED_OUT);

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     heading("building the workspace");
     // All of it at once, as the tests need it: a smaller selection has other features, and would be built again.
-    shell::loud(workspace_tests().arg("--no-run"))?;
+    shell::loud(cargo(root()).args(["test", "--quiet", "--profile", "ci", "--workspace", "--no-run"]))?;
     let vestibule = shell::vestibule()?;
     heading("building the example rules");
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;

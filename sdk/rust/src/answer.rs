@@ -29,7 +29,8 @@ impl Answer {
     /// who logs in, and is cut to 256 characters.
     #[must_use]
     pub fn deny(code: &str, reason: &str) -> Self {
-        let reason = reason.chars().take(limits::REASON_CHARS).collect();
+        let end = reason.char_indices().nth(limits::REASON_CHARS).map_or(reason.len(), |(end, _)| end);
+        let reason = reason.get(..end).unwrap_or_default().to_owned();
         Self::Deny(Deny { code: code.to_owned(), reason })
     }
 
