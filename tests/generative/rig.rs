@@ -11,9 +11,10 @@ use vestibule_abi::{
 };
 use vestibule_engine::{
     CompiledRule, DataFiles, Engine, Grants, InProcessCompiler, Profile, Run, SandboxedRule, Settings, Tier,
-    http::{HttpGrants, Origin, Recording, Requests, Source},
+    http::{HttpGrants, Recording, Requests, Source},
     inspect,
 };
+use vestibule_pipeline::manifest::Origin;
 
 use crate::Random;
 
