@@ -23,9 +23,10 @@ impl Counts {
 
     /// The summary line of nextest, of cargo's own runner, of Node's (one line a count) or of `vestibule test`.
     fn in_line(line: &str) -> Option<Self> {
-        let line = plain(line);
-        let line = line.trim();
-        if line.starts_with("Summary [") || line.starts_with("test result:") {
+        let whole = plain(line);
+        let line = whole.trim();
+        // nextest shows the summary of a test that failed, indented: that test is in its own summary already.
+        if line.starts_with("Summary [") || whole.starts_with("test result:") {
             let failed = number_before(line, "failed").unwrap_or(0) + number_before(line, "timed out").unwrap_or(0);
             return Some(Self { passed: number_before(line, "passed").unwrap_or(0), failed });
         }
