@@ -36,7 +36,25 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     tally.add("sdk/assemblyscript", Command::new("npm").arg("test").current_dir(&npm_sdk).stdin(Stdio::null()))?;
     let mut cases = Command::new(&vestibule);
     tally.add("the cases of the example rules", cases.arg("test").arg(root().join("rules-examples")))?;
+    for (language, what) in [("rust", "a new rule in Rust"), ("assemblyscript", "a new rule in AssemblyScript")] {
+        new_rule(&vestibule, language, what, &mut tally)?;
+    }
     Ok(tally.close())
+}
+
+/// What a newcomer types first: a scaffold builds and passes its cases as it is.
+fn new_rule(vestibule: &Path, language: &str, what: &'static str, tally: &mut Tally) -> anyhow::Result<()> {
+    let scratch = tempfile::tempdir().context("cannot create a folder for a new rule")?;
+    let rule = scratch.path().join("my-rule");
+    let command = |verb: &str| {
+        let mut command = Command::new(vestibule);
+        command.arg(verb).arg(&rule).stdin(Stdio::null());
+        command
+    };
+    heading(&format!("making {what}"));
+    shell::loud(command("new").args(["--lang", language]))?;
+    shell::loud(&mut command("build"))?;
+    tally.add(what, &mut command("test"))
 }
 
 /// What passed and failed so far, and which runners failed without saying how.
