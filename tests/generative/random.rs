@@ -8,7 +8,7 @@ impl Random {
     /// The stream of a seed. Neighbouring seeds give unrelated streams.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let mut random = Self(seed ^ 0x5eed_0f_ae571b1e);
+        let mut random = Self(seed ^ 0x005e_ed0f_ae57_1b1e);
         random.word();
         random
     }
