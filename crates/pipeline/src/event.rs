@@ -34,7 +34,7 @@ use crate::{
 static EVERYTHING: ReadTree = ReadTree::everything();
 
 /// Members of `user.identities[]` that are credentials of another system.
-const IDP_CREDENTIALS: &[&str] = &["access_token", "access_token_secret", "refresh_token"];
+const IDP_CREDENTIALS: &[&str] = &["access_token", "access_token_secret", "id_token", "refresh_token"];
 
 /// The event of one login, as its next rule would see it.
 #[derive(Debug, Clone)]

@@ -6,6 +6,9 @@
 use serde::Serialize;
 use vestibule_abi::codes::FailureCode;
 
+/// The longest message, in characters.
+const MESSAGE_CHARS: usize = 1_024;
+
 /// A rule's run that gave nothing: it trapped, ran out of something, or answered what it may not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -19,7 +22,13 @@ pub struct RuleFailure {
 impl RuleFailure {
     /// A failure with this code.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let mut message = message.into();
+        // It may quote the guest, and it is kept in the journal.
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { code, message }
     }
 
     /// Whether the fault lies with the host or its stores, so that no failure policy may skip it (class A of HR §3).
@@ -36,5 +45,18 @@ impl RuleFailure {
                 | FailureCode::HttpNotRecorded
                 | FailureCode::HostInternal
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_message_quotes_is_bounded() {
+        let long = RuleFailure::new(FailureCode::OutputSchema, "é".repeat(64 * 1024));
+        assert_eq!(long.message.chars().count(), MESSAGE_CHARS + 1);
+        let short = RuleFailure::new(FailureCode::OutputSchema, "é".repeat(MESSAGE_CHARS));
+        assert_eq!(short.message.chars().count(), MESSAGE_CHARS);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) struct Args {
 
 /// Builds the measured rules, then measures.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    shell::loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--bin", "vestibule"]))?;
     let guests = root().join("benches/guests");
     shell::loud(Command::new(shell::vestibule()?).arg("build").arg(guests).stdin(Stdio::null()))?;
     let mut bench = cargo(root());

@@ -9,16 +9,26 @@ use super::{Event, IDP_CREDENTIALS, Members};
 
 /// What a request may carry that no rule sees (DESIGN §2); compared without case.
 const CREDENTIALS: &[&str] = &[
+    "access_token",
+    "actor_token",
     "assertion",
+    "binding_code",
     "client_assertion",
     "client_secret",
     "code",
     "code_verifier",
+    "device_code",
+    "id_token",
+    "id_token_hint",
     "mfa_token",
     "new_password",
+    "oob_code",
     "otp",
     "password",
+    "recovery_code",
     "refresh_token",
+    "SAMLResponse",
+    "subject_token",
 ];
 
 /// Levels above a member of `user`, `context`, `configuration` and `shared`.

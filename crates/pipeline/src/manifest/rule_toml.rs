@@ -164,8 +164,8 @@ fn writes(on_failure: FailurePolicy, writes: Option<Vec<String>>) -> Result<Writ
     };
     let parsed = parse_each("writes", &grants, |text| text.parse::<WriteGrant>())?;
     let relevant = grants.iter().zip(&parsed).find(|(_, grant)| grant.is_security_relevant());
-    match relevant {
-        Some((text, _)) if on_failure == FailurePolicy::Skip => Err(ManifestError::value(
+    match (relevant, on_failure) {
+        (Some((text, _)), FailurePolicy::Skip) => Err(ManifestError::value(
             "on_failure",
             format!(
                 "`skip` is not for a rule that writes `{}`: whoever makes it fail would switch it off",
@@ -173,7 +173,7 @@ fn writes(on_failure: FailurePolicy, writes: Option<Vec<String>>) -> Result<Writ
             ),
             "say `on_failure = \"deny\"`, or remove that from `writes`",
         )),
-        _ => Ok(Writes::new(parsed)),
+        (Some(_), FailurePolicy::Deny) | (None, FailurePolicy::Deny | FailurePolicy::Skip) => Ok(Writes::new(parsed)),
     }
 }
 
