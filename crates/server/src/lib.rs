@@ -1,0 +1,1 @@
+//! The login service: OpenID Connect, hosted pages, and the login transaction around the rules.
