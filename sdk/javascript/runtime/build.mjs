@@ -59,7 +59,7 @@ for (const [name, entry] of Object.entries(modules)) {
     format: "cjs",
     mainFields: entry.browser ? ["browser", "main"] : ["main", "module"],
     plugins: [outside],
-    banner: { js: `__vestibule.module(${names},${JSON.stringify(entry.globals ?? {})},function(module,exports,require){` },
+    banner: { js: `__vestibuleModule(${names},${JSON.stringify(entry.globals ?? {})},function(module,exports,require){` },
     footer: { js: "});" },
   });
   direct.set(name, [...needs]);

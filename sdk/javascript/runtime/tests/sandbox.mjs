@@ -143,7 +143,7 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
         drain();
       }
       const answer = seam.finish();
-      return { answer: answer === undefined ? { continue: {} } : JSON.parse(JSON.stringify(answer)), requests: state.requests, logs: state.logs };
+      return { answer: JSON.parse(JSON.stringify(answer)), requests: state.requests, logs: state.logs };
     },
   };
 }

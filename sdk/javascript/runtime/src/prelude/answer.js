@@ -38,8 +38,7 @@ export function finish() {
   const members = {};
   const problem = collect(end.user, end.context, members);
   if (problem !== undefined) return { fail: problem };
-  for (const name in members) return { continue: members };
-  return undefined;
+  return { continue: members };
 }
 
 /** Collects the members of an answer; gives what makes it impossible. */
@@ -68,7 +67,7 @@ function withoutHosts(what, changes, isHosts) {
   for (const key in changes) {
     if (!isHosts(key)) continue;
     delete changes[key];
-    if (login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
+    if (key !== "now" && key !== "seed" && login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
   }
   return changes;
 }
