@@ -81,7 +81,7 @@ pub trait Generations: Send + Sync {
 
     /// The generation a parked login began with; `None` when it was revoked or is no longer kept, and the login begins
     /// again on the active one.
-    fn pinned(&self, tenant: &TenantId, digest: &Digest) -> Option<Arc<Generation>>;
+    fn pinned(&self, tenant: &TenantId, number: GenerationNumber) -> Option<Arc<Generation>>;
 }
 
 /// A generation of rules, compiled and ready, with what its rules are configured with.
@@ -118,8 +118,6 @@ pub struct LoginSettings {
     pub lifetimes: Lifetimes,
     /// What all rules of a login together may spend.
     pub budget: LoginBudget,
-    /// How many logins may run their rules at once; further ones wait for at most a second.
-    pub concurrent_logins: usize,
 }
 
 /// Whether somebody without a second factor may enrol one because a rule demands it.
@@ -179,7 +177,6 @@ impl LoginSettings {
             enrolment: Enrolment::OnDemand,
             lifetimes: Lifetimes::STANDARD,
             budget: LoginBudget::STANDARD,
-            concurrent_logins: 256,
         }
     }
 }

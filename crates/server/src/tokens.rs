@@ -70,6 +70,9 @@ pub(crate) struct Grant {
     /// `gty`: a grant without a browser.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grant_type: Option<String>,
+    /// No token of it outlives this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_after: Option<Timestamp>,
     /// The user's standard claims, as the rules left them.
     pub(crate) profile: Map<String, Value>,
     /// Custom claims of the ID token, and of `/userinfo`.
@@ -163,10 +166,11 @@ impl Grant {
     ) -> Result<TokenResponse, Fault> {
         let now = app.now();
         let lifetimes = &app.settings.lifetimes;
-        let access_life = lifetime(client.settings.access_token_seconds, lifetimes.access_token);
+        let left = self.not_after.map_or(Duration::MAX, |end| Duration::from_millis((end.0 - now.0).max(0).cast_unsigned()));
+        let access_life = lifetime(client.settings.access_token_seconds, lifetimes.access_token).min(left);
         let access_token = app.keys.signing.sign(ACCESS_TOKEN, &self.access_claims(issuer, client, now, access_life), now)?;
         let id_token = self.has_scope("openid").then(|| {
-            let life = lifetime(client.settings.id_token_seconds, lifetimes.id_token);
+            let life = lifetime(client.settings.id_token_seconds, lifetimes.id_token).min(left);
             app.keys.signing.sign(ID_TOKEN, &self.id_claims(issuer, client, now, life, &access_token), now)
         });
         Ok(TokenResponse {
