@@ -100,7 +100,8 @@ impl ApiError {
         match self {
             Self::Refused(refused) => refused,
             Self::Fault(Fault(cause)) => {
-                let error = Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong here.");
+                let error =
+                    Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong here.");
                 match cause.downcast_ref::<StoreError>() {
                     Some(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Full(_)) => {
                         tracing::warn!(cause = format!("{cause:#}"), "the store is not available");

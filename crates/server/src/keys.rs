@@ -72,7 +72,8 @@ impl Seal {
             .aead
             .seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed)
             .map_err(|_| Fault::broken("a value could not be sealed"))?;
-        Ok([nonce.as_ref(), &sealed].concat())
+        let nonce: &[u8; NONCE_LEN] = nonce.as_ref();
+        Ok([nonce.as_slice(), &sealed].concat())
     }
 
     /// Opens what was sealed for this purpose.
@@ -84,11 +85,8 @@ impl Seal {
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(unreadable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| unreadable())?;
         let mut opened = rest.to_vec();
-        let length = self
-            .aead
-            .open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut opened)
-            .map_err(|_| unreadable())?
-            .len();
+        let length =
+            self.aead.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut opened).map_err(|_| unreadable())?.len();
         opened.truncate(length);
         Ok(opened)
     }

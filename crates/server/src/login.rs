@@ -29,10 +29,8 @@ use vestibule_store::{
     Timestamp, TokenDigest, User, UserId,
 };
 
-pub(crate) use self::{
-    browser::{authenticated, factor_passed},
-    decide::{Decided, Issued},
-};
+pub use self::browser::{Remember, authenticated, factor_passed};
+pub(crate) use self::decide::Decided;
 use crate::{
     app::{App, Generation},
     error::{Fault, Refused},
@@ -267,7 +265,9 @@ async fn run_rules(
         budget: app.settings.budget,
     };
     let report = match &login.rules {
-        Rules::BreakGlass { .. } => drive(&mut Login::begin(Arc::new(Pipeline::new(Vec::new())?), input)?, &[], |_| Source::Denied).await?,
+        Rules::BreakGlass { .. } => {
+            drive(&mut Login::begin(Arc::new(Pipeline::new(Vec::new())?), input)?, &[], |_| Source::Denied).await?
+        }
         Rules::Of(generation) => {
             let mut machine = Login::begin(Arc::clone(&generation.loaded.pipeline), input)?;
             let source = |position: usize| source(generation, attempt, recorded, position);

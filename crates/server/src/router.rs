@@ -1,10 +1,6 @@
 //! Every route of the public listener, on one page. The admin listener has a page of its own.
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    routing::{get, post},
-};
+use axum::{Router, extract::DefaultBodyLimit};
 
 use crate::app::App;
 

@@ -166,9 +166,11 @@ impl Grant {
     ) -> Result<TokenResponse, Fault> {
         let now = app.now();
         let lifetimes = &app.settings.lifetimes;
-        let left = self.not_after.map_or(Duration::MAX, |end| Duration::from_millis((end.0 - now.0).max(0).cast_unsigned()));
+        let left =
+            self.not_after.map_or(Duration::MAX, |end| Duration::from_millis((end.0 - now.0).max(0).cast_unsigned()));
         let access_life = lifetime(client.settings.access_token_seconds, lifetimes.access_token).min(left);
-        let access_token = app.keys.signing.sign(ACCESS_TOKEN, &self.access_claims(issuer, client, now, access_life), now)?;
+        let access_token =
+            app.keys.signing.sign(ACCESS_TOKEN, &self.access_claims(issuer, client, now, access_life), now)?;
         let id_token = self.has_scope("openid").then(|| {
             let life = lifetime(client.settings.id_token_seconds, lifetimes.id_token).min(left);
             app.keys.signing.sign(ID_TOKEN, &self.id_claims(issuer, client, now, life, &access_token), now)

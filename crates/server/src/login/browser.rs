@@ -5,9 +5,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::CookieJar;
 use serde_json::Map;
-use vestibule_store::{
-    Alone, Client, Connection, ConnectionName, Event, OneTimeToken, Purpose, Session, Wait,
-};
+use vestibule_store::{Alone, Client, Connection, ConnectionName, Event, OneTimeToken, Purpose, Session, Wait};
 
 use super::{
     BrowserFlow, Counting, Decided, Flow, LoginTransaction, Method, Principal, Rules, Sent,
@@ -188,7 +186,9 @@ async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<
         let is_same = flow.session.as_ref().is_some_and(|session| session.user == leg.principal.user);
         if !is_same {
             let refused = refusal("login_required", "The session has ended.");
-            return Ok((jar, respond(&flow.request.destination, &Answer::Error(&refused), &caller.issuer)?).into_response());
+            return Ok(
+                (jar, respond(&flow.request.destination, &Answer::Error(&refused), &caller.issuer)?).into_response()
+            );
         }
         flow.is_remembered = session::is_remembered(app, caller, &jar, &leg.principal.user).await?;
     }
@@ -269,7 +269,9 @@ fn conclude(
         Decided::Refused(refused) => (jar, respond(to, &Answer::Error(&refused), &caller.issuer)?),
         Decided::Redirect(url) => (jar, see_other(&url)?),
         Decided::SecondFactor(handle) => return page(caller, jar, "u/mfa", handle.as_str()),
-        Decided::MfaRequired => return Err(Fault::broken("a browser login cannot be answered with an MFA token").into()),
+        Decided::MfaRequired => {
+            return Err(Fault::broken("a browser login cannot be answered with an MFA token").into());
+        }
     };
     Ok((jar, response).into_response())
 }
@@ -357,7 +359,10 @@ async fn raise_alarm(
         kind: "break_glass_login".to_owned(),
         user: Some(user.clone()),
         by: user.to_string(),
-        summary: Map::from_iter([("outcome".to_owned(), outcome.into()), ("ip".to_owned(), caller.address.to_string().into())]),
+        summary: Map::from_iter([
+            ("outcome".to_owned(), outcome.into()),
+            ("ip".to_owned(), caller.address.to_string().into()),
+        ]),
         at: app.now(),
     };
     Ok(app.store.record(&caller.tenant, &event).await?)

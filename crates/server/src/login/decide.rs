@@ -26,7 +26,7 @@ use crate::{
     app::{App, Enrolment},
     clock::Token,
     error::{Fault, Refused},
-    oauth::{request::Prompt, scope::Audience},
+    oauth::request::Prompt,
     tokens::{Grant, lifetime, standard_claims},
 };
 
@@ -74,7 +74,7 @@ pub(super) fn decide(
     ran: Ran<'_>,
 ) -> Result<(LoginCommit, Decided), Fault> {
     let summary = summary(login, &ran.report);
-    let replay = Recording::of(app, login, &ran)?.seal(app, &login.id, login.leg)?;
+    let replay = Recording::of(app, login, &ran).seal(&app.keys.seal, &login.id, login.leg)?;
     let rules_ended_it = word(&ran.report.outcome);
     let (verdict, decided) = verdict(app, login, user, ran.report.outcome, ran.has_factor)?;
     let outcome = match (&decided, rules_ended_it) {
@@ -161,9 +161,10 @@ fn second_factor(
             Ok((verdict, Decided::SecondFactor(handle)))
         }
         Flow::Password { .. } if has_factor => Ok((Verdict::Refuse { read }, Decided::MfaRequired)),
-        Flow::Password { .. } | Flow::Refresh { .. } => {
-            Ok((Verdict::Refuse { read }, Decided::Refused(refusal("mfa_required", "Multifactor authentication required"))))
-        }
+        Flow::Password { .. } | Flow::Refresh { .. } => Ok((
+            Verdict::Refuse { read },
+            Decided::Refused(refusal("mfa_required", "Multifactor authentication required")),
+        )),
     }
 }
 
@@ -219,12 +220,7 @@ fn park(
     })
 }
 
-fn allow_login(
-    app: &App,
-    login: &LoginTransaction<'_>,
-    user: &User,
-    allow: Allow,
-) -> Result<(Allowed, Issued), Fault> {
+fn allow_login(app: &App, login: &LoginTransaction<'_>, user: &User, allow: Allow) -> Result<(Allowed, Issued), Fault> {
     let (session, cookie, id) = session(app, login);
     let grant = grant(login, &allow, id);
     let (refresh, refresh_token) = refresh(app, login, &grant)?;
@@ -293,7 +289,9 @@ fn grant(login: &LoginTransaction<'_>, allow: &Allow, session: Option<SessionId>
         audience: audience.clone(),
         scope: match &login.rules {
             Rules::Of(_) => allow.scope.clone(),
-            Rules::BreakGlass { .. } => allow.scope.iter().filter(|scope| *scope != "offline_access").cloned().collect(),
+            Rules::BreakGlass { .. } => {
+                allow.scope.iter().filter(|scope| *scope != "offline_access").cloned().collect()
+            }
         },
         granted: granted.to_vec(),
         nonce,

@@ -79,7 +79,10 @@ fn context(login: &LoginTransaction<'_>, user: &User) -> Map<String, Value> {
     put("connection", json!(name));
     put("connectionID", json!(format!("con_{name}")));
     put("connectionStrategy", json!(strategy));
-    put("connectionOptions", settings.get("options").filter(|options| options.is_object()).cloned().unwrap_or(json!({})));
+    put(
+        "connectionOptions",
+        settings.get("options").filter(|options| options.is_object()).cloned().unwrap_or(json!({})),
+    );
     put("connectionMetadata", json!(metadata));
     match login.is_after_redirect {
         true => {

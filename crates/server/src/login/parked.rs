@@ -6,9 +6,7 @@
 use axum_extra::extract::CookieJar;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use vestibule_store::{
-    Client, ClientId, GenerationNumber, LoginId, Parked, TenantId, TokenDigest, UserId, Wait,
-};
+use vestibule_store::{Client, ClientId, GenerationNumber, LoginId, Parked, TenantId, TokenDigest, UserId, Wait};
 
 use super::{Counting, Principal, Sent};
 use crate::{
@@ -135,13 +133,7 @@ impl Pending {
 ///
 /// # Errors
 /// A page that says it is gone: unknown, over, used, or another browser's.
-pub async fn open(
-    app: &App,
-    caller: &Caller,
-    jar: &CookieJar,
-    handle: &str,
-    wait: Wait,
-) -> Result<Pending, PageError> {
+pub async fn open(app: &App, caller: &Caller, jar: &CookieJar, handle: &str, wait: Wait) -> Result<Pending, PageError> {
     let digest = Token::presented(handle).digest();
     let parked = app.store.parked(&caller.tenant, &digest, wait, app.now()).await?;
     let browser = CookieKind::Browser.read(app, jar).map(|token| token.digest());
@@ -230,5 +222,7 @@ async fn client(app: &App, tenant: &TenantId, id: &ClientId) -> Result<Client, A
 }
 
 fn gone() -> Refused {
-    Refused::invalid_request("This login is no longer here: it took too long, or was finished or begun elsewhere. Go back to the application and log in again.")
+    Refused::invalid_request(
+        "This login is no longer here: it took too long, or was finished or begun elsewhere. Go back to the application and log in again.",
+    )
 }

@@ -10,11 +10,7 @@ use vestibule_pipeline::{
 use vestibule_store::LoginId;
 
 use super::{LoginTransaction, decide::Ran, seed};
-use crate::{
-    app::App,
-    error::Fault,
-    keys::Seal,
-};
+use crate::{app::App, error::Fault, keys::Seal};
 
 /// The inputs of a login's rules on the attempt that was committed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

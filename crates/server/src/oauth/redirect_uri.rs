@@ -141,7 +141,8 @@ mod tests {
         ] {
             assert_eq!(check_registration(uri), Err(why), "{uri}");
         }
-        for uri in ["https://example.com/cb", "http://127.0.0.1/cb", "http://localhost:3000/cb", "com.example.app:/cb"] {
+        for uri in ["https://example.com/cb", "http://127.0.0.1/cb", "http://localhost:3000/cb", "com.example.app:/cb"]
+        {
             assert_eq!(check_registration(uri), Ok(()), "{uri}");
         }
     }

@@ -88,7 +88,7 @@ impl Destination {
             }
         }
         let asked = parameters.require("redirect_uri")?;
-        if !redirect_uri::is_registered(asked, &client.redirect_uris, client.is_native) {
+        if !redirect_uri::is_registered(asked, &client.settings.redirect_uris, client.settings.native) {
             let description = "Callback URL mismatch. The redirect_uri is not in the list of allowed callback URLs.";
             return Err(Refused::new(StatusCode::FORBIDDEN, "unauthorized_client", description));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
-use vestibule_pipeline::{AllowedScopes, ScopePolicy};
+use vestibule_pipeline::event::{AllowedScopes, ScopePolicy};
 use vestibule_store::Client;
 
 use crate::error::Refused;
@@ -29,9 +29,9 @@ impl Audience {
     /// # Errors
     /// `access_denied` for one that is not registered for the client.
     pub(crate) fn parse(asked: Option<&str>, client: &Client) -> Result<Self, Refused> {
-        match asked {
+        match asked.or(client.settings.default_audience.as_deref()) {
             None => Ok(Self::UserInfo),
-            Some(api) if client.audiences.contains_key(api) => Ok(Self::Api(api.to_owned())),
+            Some(api) if client.settings.audiences.contains_key(api) => Ok(Self::Api(api.to_owned())),
             Some(_) => {
                 let description = "The audience is not one that this client may ask for.";
                 Err(Refused::new(StatusCode::FORBIDDEN, "access_denied", description))
@@ -40,10 +40,10 @@ impl Audience {
     }
 
     /// What is registered for it and allowed to the client.
-    fn registered<'c>(&self, client: &'c Client) -> impl Iterator<Item = &'c String> {
+    fn registered<'c>(&self, client: &'c Client) -> impl Iterator<Item = &'c String> + use<'c> {
         let api = match self {
             Self::UserInfo => None,
-            Self::Api(api) => client.audiences.get(api),
+            Self::Api(api) => client.settings.audiences.get(api),
         };
         api.into_iter().flatten()
     }
