@@ -81,11 +81,15 @@ export function mergeAppMetadata(user) {
   return merged;
 }
 
-/** Takes back what `mergeAppMetadata` did, where the rule left it as it was. */
+/** Takes back what `mergeAppMetadata` did, where the rule left it as it was, or left a copy of it. */
 export function unmergeAppMetadata(user, merged) {
   for (const { key, value, had, before } of merged ?? []) {
-    if (user[key] !== value) continue;
+    if (user[key] !== value && !isCopy(user[key], value)) continue;
     if (had) user[key] = before;
     else delete user[key];
   }
+}
+
+function isCopy(one, other) {
+  return typeof one === "object" && one !== null && JSON.stringify(one) === JSON.stringify(other);
 }
