@@ -18,6 +18,7 @@ use std::{
 use governor::{
     Quota, RateLimiter,
     clock::Clock as _,
+    middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed, keyed::DashMapStateStore},
 };
 use serde::Deserialize;
@@ -200,7 +201,7 @@ impl Limits {
 
 /// The buckets of one kind of try.
 struct Gate {
-    all: RateLimiter<NotKeyed, InMemoryState, Metre>,
+    all: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
     prefix: Buckets<Prefix>,
     /// Of accounts, for all who are not known to them, by where they come from: an attacker elsewhere is no burden.
     account_here: Buckets<(AccountKey, Prefix)>,
@@ -242,7 +243,7 @@ impl Gate {
 
 /// Buckets by some key. Those that are full again are forgotten from time to time.
 struct Buckets<K: Hash + Eq + Clone> {
-    limiter: RateLimiter<K, DashMapStateStore<K>, Metre>,
+    limiter: RateLimiter<K, DashMapStateStore<K>, Metre, NoOpMiddleware<Duration>>,
     taken: AtomicU32,
     metre: Metre,
 }

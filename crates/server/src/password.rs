@@ -12,7 +12,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-pub use hasher::{Cost, Hasher, Overloaded, Verified};
+pub use hasher::{Cost, Hasher, Overloaded, Unhashed, Verified};
 pub use policy::{About, Level, Policy, Weakness};
 pub use stored::{HashRefused, StoredHash};
 

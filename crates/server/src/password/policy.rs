@@ -56,7 +56,7 @@ pub struct About<'a> {
     /// The e-mail address.
     pub email: Option<&'a str>,
     /// Whatever else names the person: username, nickname, names.
-    pub names: &'a [&'a str],
+    pub names: &'a [String],
 }
 
 /// Why a password may not be chosen.
@@ -137,7 +137,7 @@ impl<'a> About<'a> {
     fn pieces(self) -> impl Iterator<Item = &'a str> {
         const SHORTEST: usize = 4;
         let local_part = self.email.and_then(|email| email.rsplit_once('@')).map(|(local, _)| local);
-        let named = local_part.into_iter().chain(self.names.iter().copied());
+        let named = local_part.into_iter().chain(self.names.iter().map(String::as_str));
         let pieces = named.flat_map(|name| name.split(|c: char| !c.is_alphanumeric()).chain([name]));
         pieces.filter(|piece| piece.chars().count() >= SHORTEST)
     }
