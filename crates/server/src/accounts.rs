@@ -21,6 +21,7 @@ use crate::{
     mail::{MailError, MailSettings, Mailer},
     password::{Cost, Hasher, Overloaded, Password, Policy, Unhashed, Verified},
     request::Caller,
+    session::CookieKind,
     signup::SignupSettings,
 };
 
@@ -136,7 +137,7 @@ pub struct Claim<'a> {
 pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<User, Unauthenticated> {
     let identifier = Identifier::parse(claim.identifier);
     let account = account_key(&caller.tenant, claim.connection, claim.identifier, identifier.as_ref());
-    let browser = claim.cookies.and_then(|cookies| known_browser(cookies, &app.keys.seal, account));
+    let browser = claim.cookies.and_then(|cookies| known_browser(app, cookies, account));
     let trying = Trying { address: caller.address, account, browser };
     app.accounts.limits.login(&trying).map_err(Unauthenticated::TooMany)?;
     let password = claim.password.ok_or(Unauthenticated::Wrong)?;
@@ -183,14 +184,11 @@ pub(crate) fn account_key(
     AccountKey::of(tenant.as_str(), connection.as_str(), identifier.map_or(typed, Identifier::as_str))
 }
 
-/// The cookie of a browser that has logged in to an account before.
-pub(crate) const KNOWN_COOKIE: &str = "__Host-vestibule_known";
-
 /// Whether this browser has logged in to this account before.
-pub(crate) fn known_browser(cookies: &CookieJar, seal: &Seal, account: AccountKey) -> Option<KnownBrowser> {
-    let value = BASE64_URL_SAFE_NO_PAD.decode(cookies.get(KNOWN_COOKIE)?.value()).ok()?;
+fn known_browser(app: &App, cookies: &CookieJar, account: AccountKey) -> Option<KnownBrowser> {
+    let value = BASE64_URL_SAFE_NO_PAD.decode(CookieKind::Known.read(app, cookies)?.as_str()).ok()?;
     let (nonce, proof) = value.split_first_chunk::<16>()?;
-    let expected = proof_of(*nonce, seal, account);
+    let expected = proof_of(*nonce, &app.keys.seal, account);
     let is_ours: bool = subtle::ConstantTimeEq::ct_eq(proof, expected.as_slice()).into();
     is_ours.then_some(KnownBrowser(*nonce))
 }

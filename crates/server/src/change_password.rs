@@ -11,7 +11,9 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use vestibule_store::{Alone, Author, ConnectionName, Identifier, NewPassword, OneTimeToken, PasswordSet, Purpose, User};
+use vestibule_store::{
+    Alone, Author, ConnectionName, Identifier, NewPassword, OneTimeToken, PasswordSet, Purpose, User,
+};
 
 use crate::{
     accounts::account_key,
@@ -101,7 +103,8 @@ pub(crate) enum NotReset {
 /// Whether a link is good; it stays so.
 pub(crate) async fn look(app: &App, caller: &Caller, token: &str) -> Result<(OneTimeToken, User), ApiError> {
     let digest = Token::presented(token).digest();
-    let stored = app.store.token(&caller.tenant, Purpose::PasswordReset, &digest, app.now()).await?.ok_or_else(spent)?;
+    let stored =
+        app.store.token(&caller.tenant, Purpose::PasswordReset, &digest, app.now()).await?.ok_or_else(spent)?;
     let user = app.store.user(&caller.tenant, &stored.user).await?.ok_or_else(spent)?;
     let is_theirs = user.email.as_deref() == verification::address(&stored);
     if is_theirs { Ok((stored, user)) } else { Err(spent().into()) }
@@ -114,14 +117,8 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
     let about = About { email: user.email.as_deref(), names: &names };
     app.accounts.policy.allows(password, about).map_err(NotReset::Weak)?;
     let phc = app.accounts.hasher.hash(password, app.entropy.as_ref()).await?;
-    let new = NewPassword {
-        phc,
-        instead_of: None,
-        token: Some(stored.digest),
-        keep: None,
-        by: Author::User,
-        at: app.now(),
-    };
+    let new =
+        NewPassword { phc, instead_of: None, token: Some(stored.digest), keep: None, by: Author::User, at: app.now() };
     match app.store.set_password(&user.tenant, &user.id, &new).await.map_err(ApiError::from)? {
         PasswordSet::Done => {}
         PasswordSet::TokenSpent | PasswordSet::Gone => return Err(NotReset::Failed(spent().into())),

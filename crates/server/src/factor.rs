@@ -1,7 +1,7 @@
 //! The second factor: codes of an authenticator app (RFC 6238), and recovery codes for when it is lost.
 //!
 //! A code is good for its own time step and the ones beside it, and each step is good once (HS-14). Secrets are sealed to
-//! their user before they are stored; recovery codes are stored as digests. 
+//! their user before they are stored; recovery codes are stored as digests.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::StatusCode;

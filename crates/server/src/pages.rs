@@ -15,7 +15,7 @@ pub(crate) mod verify;
 use askama::Template;
 use axum::{
     body::Bytes,
-    extract::{FromRequestParts, Query},
+    extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
 use axum_extra::extract::CookieJar;
@@ -23,12 +23,13 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use vestibule_pipeline::manifest::Redirects;
 use vestibule_store::{Connection, ConnectionName};
 
 use crate::{
     app::App,
     csrf::{self, Forged},
-    error::{ApiError, Fault, PageError, Refused},
+    error::{ApiError, PageError, Refused},
     login::parked::Pending,
     request::Caller,
     session,
@@ -141,6 +142,13 @@ pub(crate) struct Form {
     pub(crate) csrf: String,
 }
 
+impl Form {
+    /// What it is about, for a link to another page about it.
+    fn query(&self) -> String {
+        url::form_urlencoded::byte_serialize(self.about.as_bytes()).collect()
+    }
+}
+
 /// What is around every page.
 pub(crate) struct Frame {
     service: String,
@@ -189,7 +197,11 @@ impl Link<'_> {
 /// every redirect that follows a form.
 pub(crate) fn leads_to(app: &App, caller: &Caller, pending: &Pending) -> Vec<String> {
     let client = source_of(pending.redirect_uri());
-    let rules = app.generations.active(&caller.tenant).redirects();
+    let generation = app.generations.active(&caller.tenant);
+    let rules = generation.loaded.pipeline.rules().iter().flat_map(|rule| match &rule.manifest.capabilities.redirect {
+        Redirects::To(targets) => targets.iter().map(|target| target.origin().to_owned()).collect(),
+        Redirects::Anywhere => vec!["https:".to_owned()],
+    });
     client.into_iter().chain(rules).collect()
 }
 

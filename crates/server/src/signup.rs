@@ -16,9 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use url::Url;
 use vestibule_pipeline::json as canonical;
-use vestibule_store::{
-    Author, Connection, ConnectionName, Created, NewUser, TakenField, User, UserId,
-};
+use vestibule_store::{Author, Connection, ConnectionName, Created, NewUser, TakenField, User, UserId};
 
 pub(crate) use fields::ShownField;
 pub use fields::{FieldKind, FieldOption, InvalidField, SignupField, Storage};
@@ -390,13 +388,13 @@ impl From<Unhashed> for SignupRefused {
 impl IntoResponse for SignupRefused {
     /// With Auth0's words (S-3, S-4).
     fn into_response(self) -> Response {
-        let bad_request = |code: &str, description: &str| {
-            json!({"name": "BadRequestError", "code": code, "description": description, "statusCode": 400})
-        };
+        let bad_request = |code: &str, description: &str| json!({"name": "BadRequestError", "code": code, "description": description, "statusCode": 400});
         let body = match self {
             Self::Invalid(Invalid { field, message }) => bad_request("invalid_request", &format!("{field}: {message}")),
             Self::Weak(weakness) => weakness.body(),
-            Self::Taken(TakenField::Username) => bad_request("username_exists", "The username provided is in use already."),
+            Self::Taken(TakenField::Username) => {
+                bad_request("username_exists", "The username provided is in use already.")
+            }
             Self::Taken(TakenField::Email | TakenField::Id) => bad_request("user_exists", "The user already exists."),
             Self::Closed => bad_request("invalid_signup", "Invalid sign up"),
             Self::Failed(error) => return error.into_response(),

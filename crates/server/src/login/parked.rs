@@ -104,6 +104,12 @@ impl Pending {
         self.waiting.request.connection.as_deref()
     }
 
+    /// Where the login ends.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &str {
+        &self.waiting.request.destination.redirect_uri
+    }
+
     /// The user, once somebody authenticated.
     #[must_use]
     pub const fn user(&self) -> Option<&UserId> {

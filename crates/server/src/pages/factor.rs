@@ -11,7 +11,11 @@ use crate::{
     app::Enrolment,
     error::{Fault, PageError, Refused},
     factor::{self, Presented, Qr, RecoveryCodes},
-    login::{self, browser::Remember, parked::{self, Pending}},
+    login::{
+        self,
+        browser::Remember,
+        parked::{self, Pending},
+    },
 };
 
 /// What was posted. Each step is a form of its own, so that the token of one is good for no other.
@@ -127,7 +131,8 @@ impl Waiting {
         }
         let limited = app.accounts.limits.factor(&factor::trying(caller, &self.user.id));
         Ok(limited.err().map(|too_many| {
-            let text = format!("Too many codes were tried. Please wait {} seconds, then try again.", too_many.seconds());
+            let text =
+                format!("Too many codes were tried. Please wait {} seconds, then try again.", too_many.seconds());
             Problem::new("code", text)
         }))
     }

@@ -12,7 +12,10 @@ use crate::{
     clock::Token,
     error::PageError,
     identifier::Identifier,
-    login::{self, Method, Principal, parked::{self, Pending}},
+    login::{
+        self, Method, Principal,
+        parked::{self, Pending},
+    },
     password::Password,
     session::CookieKind,
     signup,

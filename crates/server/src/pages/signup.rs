@@ -12,8 +12,11 @@ use vestibule_store::{Connection, Wait};
 use super::{Form, Frame, Posted, Problem, State, Visit, leads_to};
 use crate::{
     error::{ApiError, PageError, Refused},
-    login::{self, Method, Principal, parked::{self, Pending}},
-    signup::{self, FieldKind, Invalid, NewAccount, ShownField, SignupField, SignupRefused},
+    login::{
+        self, Method, Principal,
+        parked::{self, Pending},
+    },
+    signup::{self, Invalid, NewAccount, ShownField, SignupField, SignupRefused},
 };
 
 /// A signup form as it was posted: its fields depend on the settings.
@@ -73,8 +76,8 @@ impl SignupForm {
         let mut problems = Vec::new();
         let mut note = |invalid: Invalid| problems.push(Problem::new(&invalid.field, invalid.message));
         let email = signup::email(self.text("email")).map_err(&mut note).ok();
-        let username = signup::asks_username(connection)
-            .then(|| signup::username(self.text("username")).map_err(&mut note).ok());
+        let username =
+            signup::asks_username(connection).then(|| signup::username(self.text("username")).map_err(&mut note).ok());
         let password = signup::password(self.text("password").to_owned()).map_err(&mut note).ok();
         for field in &settings.fields {
             let stored = field.store(self.text(&field.id()), &mut profile, &mut user_metadata);

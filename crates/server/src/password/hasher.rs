@@ -77,7 +77,8 @@ impl Hasher {
 
     /// A hasher with so many workers.
     pub fn with_workers(cost: Cost, workers: usize, entropy: &dyn Entropy) -> Result<Self, Fault> {
-        let params = Params::new(cost.memory, cost.passes, 1, None).map_err(|_| Fault::broken("the cost of hashing"))?;
+        let params =
+            Params::new(cost.memory, cost.passes, 1, None).map_err(|_| Fault::broken("the cost of hashing"))?;
         let started = Instant::now();
         let nobody = hash(&params, &entropy.bytes::<32>(), entropy.bytes())?;
         let queue = Arc::new(Queue::new(workers.max(1), started.elapsed()));

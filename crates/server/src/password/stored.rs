@@ -29,7 +29,9 @@ pub enum HashRefused {
     #[error("this hash was not made with argon2id, argon2i or argon2d of version 19")]
     Algorithm,
     /// Verifying it would cost too much.
-    #[error("this hash costs more than is accepted: at most m={MOST_MEMORY} KiB, t={MOST_PASSES}, p={MOST_LANES}, m·t={MOST_WORK} KiB")]
+    #[error(
+        "this hash costs more than is accepted: at most m={MOST_MEMORY} KiB, t={MOST_PASSES}, p={MOST_LANES}, m·t={MOST_WORK} KiB"
+    )]
     TooDear,
 }
 

@@ -64,7 +64,9 @@ pub struct FieldOption {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidField {
     /// Its name is not one.
-    #[error("`{0}` cannot be the name of a signup field: use letters, digits and `_`, and not `email`, `username` or `password`")]
+    #[error(
+        "`{0}` cannot be the name of a signup field: use letters, digits and `_`, and not `email`, `username` or `password`"
+    )]
     Name(String),
     /// It has no placeholder.
     #[error("signup field `{0}` needs a `placeholder`")]
@@ -79,7 +81,9 @@ pub enum InvalidField {
     #[error("signup field `{0}`: a hidden field needs a `value`, and only a hidden field may have one")]
     Value(String),
     /// It cannot be stored at the root.
-    #[error("signup field `{0}` cannot have `storage = \"root\"`: only given_name, family_name, name, nickname and picture can")]
+    #[error(
+        "signup field `{0}` cannot have `storage = \"root\"`: only given_name, family_name, name, nickname and picture can"
+    )]
     Root(String),
 }
 
