@@ -16,7 +16,7 @@ use crate::{
         self, Method, Principal,
         parked::{self, Pending},
     },
-    signup::{self, Invalid, NewAccount, ShownField, SignupField, SignupRefused},
+    signup::{self, FieldKind, Invalid, NewAccount, ShownField, SignupField, SignupRefused},
 };
 
 /// A signup form as it was posted: its fields depend on the settings.
