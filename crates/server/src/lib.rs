@@ -28,3 +28,11 @@ pub mod clock;
 pub mod error;
 mod pages;
 pub mod request;
+
+pub mod settings;
+
+pub mod bundle;
+pub mod plan;
+
+pub mod listener;
+pub mod telemetry;

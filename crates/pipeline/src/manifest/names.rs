@@ -120,6 +120,12 @@ impl RedirectTarget {
     }
 }
 
+impl fmt::Display for RedirectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)
+    }
+}
+
 impl FromStr for RedirectTarget {
     type Err = &'static str;
 
