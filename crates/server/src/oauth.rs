@@ -4,12 +4,12 @@
 //! client may ask for stands in [`scope`], where an answer may go in [`redirect_uri`].
 
 pub(crate) mod authorize;
+pub mod discovery;
+pub(crate) mod logout;
 pub(crate) mod resume;
+pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod userinfo;
-pub(crate) mod logout;
-pub(crate) mod revoke;
-pub mod discovery;
 
 pub(crate) mod client_auth;
 pub(crate) mod parameters;

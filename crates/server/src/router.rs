@@ -8,7 +8,9 @@ use axum::{
 
 use crate::{
     app::App,
+    change_password,
     oauth::{authorize, discovery, logout, resume, revoke, token, userinfo},
+    pages, signup,
 };
 
 /// The largest body of any request, in bytes; a route may allow less.
@@ -22,13 +24,26 @@ pub fn router(app: App) -> Router {
         .route("/continue", get(resume::get).post(resume::post))
         .route("/v2/logout", get(logout::classic))
         .route("/oidc/logout", get(logout::get).post(logout::post))
-        .route("/u/logout", post(logout::confirmed))
         // OpenID Connect, for programs
         .route("/oauth/token", post(token::post))
         .route("/oauth/revoke", post(revoke::post))
         .route("/userinfo", get(userinfo::show).post(userinfo::show))
         .route("/.well-known/openid-configuration", get(discovery::configuration))
         .route("/.well-known/jwks.json", get(discovery::keys))
+        // Accounts, for clients.
+        .route("/dbconnections/signup", post(signup::endpoint))
+        .route("/dbconnections/change_password", post(change_password::endpoint))
+        // Pages, for people: with `?state=`, the handle of a parked login, or `?token=`, of a link in a mail.
+        .route("/u/login", get(pages::login::show).post(pages::login::submit))
+        .route("/u/signup", get(pages::signup::show).post(pages::signup::submit))
+        .route("/u/mfa", get(pages::factor::show).post(pages::factor::submit))
+        .route("/u/forgot", get(pages::reset::show_forgot).post(pages::reset::forgot))
+        .route("/u/reset", get(pages::reset::show_reset).post(pages::reset::reset))
+        .route("/u/verify", get(pages::verify::show).post(pages::verify::submit))
+        .route("/u/logout", post(logout::confirmed))
+        .route("/u/logged-out", get(pages::logged_out))
+        .route("/u/style.css", get(pages::style))
+        .route("/u/icon.svg", get(pages::icon))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(app)
 }

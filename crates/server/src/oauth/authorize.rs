@@ -43,12 +43,7 @@ pub(crate) async fn post(
     authorize(&app, &caller, jar, Parameters::of_body(&headers, &body)?).await
 }
 
-async fn authorize(
-    app: &App,
-    caller: &Caller,
-    jar: CookieJar,
-    parameters: Parameters,
-) -> Result<Response, PageError> {
+async fn authorize(app: &App, caller: &Caller, jar: CookieJar, parameters: Parameters) -> Result<Response, PageError> {
     // Until both are known to belong together, nobody is sent anywhere.
     let client = client(app, caller, &parameters).await?;
     let destination = Destination::parse(&parameters, &client)?;
@@ -76,5 +71,6 @@ fn expected_subject(
     let Some(hint) = parameters.get("id_token_hint") else { return Ok(None) };
     let hint = app.keys.signing.verify::<HintClaims>(ID_TOKEN, hint).ok();
     let hint = hint.filter(|hint| hint.iss == caller.issuer && hint.aud == client.id);
-    hint.map(|hint| Some(hint.sub)).ok_or_else(|| Refused::invalid_request("id_token_hint is not an ID token of this client"))
+    hint.map(|hint| Some(hint.sub))
+        .ok_or_else(|| Refused::invalid_request("id_token_hint is not an ID token of this client"))
 }

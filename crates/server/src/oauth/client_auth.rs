@@ -46,9 +46,12 @@ fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<Presented, 
     match headers.get(header::AUTHORIZATION) {
         Some(_) if in_body.is_some() => Err(Refused::invalid_request("Two client authentication methods at once")),
         Some(value) => {
-            let (id, secret) = value.to_str().ok().and_then(basic).ok_or_else(|| invalid_client("client_secret_basic"))?;
+            let (id, secret) =
+                value.to_str().ok().and_then(basic).ok_or_else(|| invalid_client("client_secret_basic"))?;
             match parameters.get("client_id") {
-                Some(other) if other != id => Err(Refused::invalid_request("client_id differs from that in Authorization")),
+                Some(other) if other != id => {
+                    Err(Refused::invalid_request("client_id differs from that in Authorization"))
+                }
                 Some(_) | None => Ok(Presented { id: id.into(), secret: Some(secret), method: "client_secret_basic" }),
             }
         }
@@ -87,9 +90,7 @@ fn is_authentic(client: &Client, presented: &Presented) -> bool {
     let may = |method: &str| methods.is_empty() || methods.iter().any(|allowed| allowed == method);
     match (&client.secret, &presented.secret) {
         (None, None) => true,
-        (Some(known), Some(secret)) => {
-            may(presented.method) && bool::from(known.0.ct_eq(&TokenDigest::of(secret).0))
-        }
+        (Some(known), Some(secret)) => may(presented.method) && bool::from(known.0.ct_eq(&TokenDigest::of(secret).0)),
         (None, Some(_)) | (Some(_), None) => false,
     }
 }

@@ -69,7 +69,8 @@ pub(crate) async fn keys(State(app): State<App>, caller: Caller) -> Result<Respo
 async fn longest_token(app: &App, caller: &Caller) -> Result<Duration, StoreError> {
     let lifetimes = &app.settings.lifetimes;
     let clients = app.store.clients(&caller.tenant).await?;
-    let own = clients.iter().flat_map(|client| [client.settings.access_token_seconds, client.settings.id_token_seconds]);
+    let own =
+        clients.iter().flat_map(|client| [client.settings.access_token_seconds, client.settings.id_token_seconds]);
     let own = own.flatten().map(|seconds| Duration::from_secs(seconds.into()));
     Ok(own.chain([lifetimes.access_token, lifetimes.id_token]).max().unwrap_or_default())
 }

@@ -34,6 +34,7 @@ struct Afterwards(Option<String>);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Confirmed {
     /// Where the browser goes afterwards; checked when the form was made, and bound to its token.
+    #[serde(rename = "state")]
     about: String,
     csrf: String,
 }
@@ -54,7 +55,11 @@ impl Posted for Confirmed {
 
 /// `GET /v2/logout?client_id=…&returnTo=…`. Auth0's clients expect it to ask nothing; only the browser's own navigation,
 /// no resource of another page, gets here with the cookie.
-pub(crate) async fn classic(visit: Visit, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, PageError> {
+pub(crate) async fn classic(
+    visit: Visit,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
     parameters.check()?;
     if headers.get("sec-fetch-dest").is_some_and(|destination| destination != "document") {
@@ -91,7 +96,9 @@ async fn log_out(visit: Visit, parameters: Parameters) -> Result<Response, PageE
     let (app, caller) = (&visit.app, &visit.caller);
     let hint = parameters.get("id_token_hint").and_then(|hint| valid(app, caller, hint));
     let named = parameters.get("client_id");
-    if let (Some(hint), Some(named)) = (&hint, named) && hint.aud.as_str() != named {
+    if let (Some(hint), Some(named)) = (&hint, named)
+        && hint.aud.as_str() != named
+    {
         return Err(Refused::invalid_request("client_id is not the client of id_token_hint").into());
     }
     let client = client(app, caller, named.or(hint.as_ref().map(|hint| hint.aud.as_str()))).await?;
@@ -103,7 +110,7 @@ async fn log_out(visit: Visit, parameters: Parameters) -> Result<Response, PageE
         (session, Some(hinted)) if session.as_ref().is_none_or(|session| *session == hinted) => {
             end(app, caller, visit.jar.clone(), Some(hinted), afterwards).await
         }
-        (_, _) => Ok(pages::logout(visit, afterwards.0.as_deref().unwrap_or_default())),
+        (_, _) => Ok(pages::logout::show(visit, afterwards.0.as_deref().unwrap_or_default())),
     }
 }
 

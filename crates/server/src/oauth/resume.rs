@@ -48,7 +48,8 @@ pub(crate) async fn post(
     if body.len() > POSTED_BYTES {
         return Err(Refused::invalid_request("The form is too large.").into());
     }
-    let (query, form) = (Parameters::parse(query.unwrap_or_default().as_bytes()), Parameters::of_body(&headers, &body)?);
+    let (query, form) =
+        (Parameters::parse(query.unwrap_or_default().as_bytes()), Parameters::of_body(&headers, &body)?);
     query.check()?;
     form.check()?;
     let state = match query.get("state") {

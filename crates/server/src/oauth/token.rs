@@ -71,7 +71,8 @@ async fn grant(asked: Asked<'_>) -> Result<TokenResponse, ApiError> {
         return Err(refused.into());
     }
     // A second factor goes on with the grant that asked for it.
-    let needed = if matches!(grant_type.as_str(), MFA_OTP | MFA_RECOVERY_CODE) { None } else { Some(grant_type.as_str()) };
+    let needed =
+        if matches!(grant_type.as_str(), MFA_OTP | MFA_RECOVERY_CODE) { None } else { Some(grant_type.as_str()) };
     if needed.is_some_and(|grant_type| !asked.client.may_use(grant_type)) {
         let description = format!("Grant type '{grant_type}' not allowed for the client.");
         return Err(Refused::new(StatusCode::FORBIDDEN, "unauthorized_client", description).into());

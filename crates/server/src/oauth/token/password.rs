@@ -1,12 +1,11 @@
 //! The password grants (S-14): only for clients that are registered for them, and the rules run.
 
 use serde_json::{Map, json};
-use vestibule_store::{Alone, ConnectionName, OneTimeToken, Purpose, UserId};
+use vestibule_store::{Alone, ConnectionName, OneTimeToken, Purpose};
 
 use super::Asked;
 use crate::{
     accounts::{self, Claim},
-    app::App,
     error::{ApiError, Fault, Refused},
     login::{
         Counting, Decided, Flow, LoginTransaction, Method, Principal, Rules, Sent, browser::connection,
@@ -51,7 +50,8 @@ pub(super) async fn exchange(asked: Asked<'_>) -> Result<TokenResponse, ApiError
 /// Runs a leg of a password grant.
 pub(super) async fn go_on(asked: &Asked<'_>, continuing: Continuing) -> Result<TokenResponse, ApiError> {
     let Asked { app, caller, client, .. } = asked;
-    let denied = || Refused::new(http::StatusCode::FORBIDDEN, "access_denied", "The client may not use this connection.");
+    let denied =
+        || Refused::new(http::StatusCode::FORBIDDEN, "access_denied", "The client may not use this connection.");
     let connection = connection(app, caller, client, &continuing.principal.connection).await?.ok_or_else(denied)?;
     let next = continuing.next();
     let login = LoginTransaction {
