@@ -44,7 +44,7 @@ export function finish() {
 /** Collects the members of an answer; gives what makes it impossible. */
 function collect(user, context, members) {
   unmergeAppMetadata(user, login.merged);
-  put(members, "user", withoutHosts("user", host.changes("user", user), isHostsUserKey));
+  put(members, "user", withoutHosts("user", without(host.changes("user", user), "user_metadata", "app_metadata"), isHostsUserKey));
   for (const bag of ["user_metadata", "app_metadata"]) put(members, bag, login.writes[bag]);
   put(members, "id_token", host.changes("context.idToken", context.idToken));
   put(members, "access_token", host.changes("context.accessToken", context.accessToken));
@@ -61,6 +61,12 @@ function put(members, name, value) {
     members[name] = value;
     return;
   }
+}
+
+/** Leaves out what has a place of its own. */
+function without(changes, ...keys) {
+  if (changes !== undefined) for (const key of keys) delete changes[key];
+  return changes;
 }
 
 function withoutHosts(what, changes, isHosts) {
@@ -83,7 +89,7 @@ function takeScope(members) {
 }
 
 function collectContext(context, members) {
-  const changes = host.changes("context", context);
+  const changes = without(host.changes("context", context), "idToken", "accessToken");
   if (changes === undefined) return undefined;
   for (const key in login.filled) {
     if (context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];

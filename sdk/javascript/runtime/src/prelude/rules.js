@@ -11,8 +11,6 @@ import { openShared } from "./shared.js";
 /** Calls a rule. It ends with its first `callback`, or with what it throws before that (R-5, R-6). */
 export function startRule(rule, user, context, configuration, shared) {
   begin(user, context, configuration, shared);
-  delete context.now; // The clock and the randomness are made of them; rules never had them.
-  delete context.seed;
   applyTransient(user, shared);
   login.merged = mergeAppMetadata(user);
   login.filled = fillContext(context);
