@@ -12,15 +12,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use vestibule_javascript_analysis::ModuleTable;
 
 use crate::{
     exit::{Done, Exit, Fault},
     import::plan::{Plan, Verdict},
 };
-
-/// The table of the modules that are shipped for rules.
-const MODULES: &str = include_str!("../../../sdk/javascript/runtime/dist/modules.json");
 
 /// Makes a pipeline of what another product exported.
 #[derive(Debug, clap::Args)]
@@ -60,9 +56,8 @@ struct Report<'p> {
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
     let From::Auth0(Auth0 { export, out }) = &args.from;
-    let table = ModuleTable::parse(MODULES).context("the table of modules is broken")?;
     let found = export::read(export)?;
-    let plans = plan::plans(&found, &table);
+    let plans = plan::plans(&found, vestibule_javascript::table());
     folder::write(out, &plans)?;
     let report = Report {
         pipeline: out.join(crate::project::PIPELINE_FILE),
