@@ -1,7 +1,7 @@
 // From what a rule left behind to its answer (DESIGN §3): the difference, and nothing else.
 
 import host, { LEVEL, log } from "./host.js";
-import { isHostsUserKey, unmergeAppMetadata } from "./event.js";
+import { isHostsUserKey, withoutMerged } from "./event.js";
 import { login } from "./login.js";
 import { collectShared, TRANSIENT } from "./shared.js";
 
@@ -30,9 +30,10 @@ const HOSTS_CONTEXT = new Set([
   "tenant",
 ]);
 
+const BAGS = ["user_metadata", "app_metadata"];
+
 export function finish() {
-  const { end, failure } = login;
-  if (failure !== undefined) return { fail: failure };
+  const { end } = login;
   if (end === undefined) return { noCallback: true };
   if (end.refused !== undefined) return { deny: end.refused };
   const members = {};
@@ -41,18 +42,31 @@ export function finish() {
   return { continue: members };
 }
 
-/** Collects the members of an answer; gives what makes it impossible. */
+/** Collects the members of an answer; gives what makes it impossible. A part is looked into only where it differs. */
 function collect(user, context, members) {
-  unmergeAppMetadata(user, login.merged);
-  put(members, "user", withoutHosts("user", without(host.changes("user", user), "user_metadata", "app_metadata"), isHostsUserKey));
-  for (const bag of ["user_metadata", "app_metadata"]) put(members, bag, login.writes[bag]);
-  put(members, "id_token", host.changes("context.idToken", context.idToken));
-  put(members, "access_token", host.changes("context.accessToken", context.accessToken));
-  takeScope(members);
+  const transient = collectUser(user, members);
+  const { user_metadata, app_metadata } = login.writes;
+  put(members, "user_metadata", user_metadata);
+  put(members, "app_metadata", app_metadata);
   const problem = collectContext(context, members);
-  const shared = collectShared(transientMetadata(user));
+  const shared = collectShared(transient);
   if (shared !== undefined) put(members, "shared", host.changes("shared", shared));
   return problem;
+}
+
+/** Gives what it changed in memory only. */
+function collectUser(user, members) {
+  const changes = host.changes("user", user);
+  if (changes === undefined) return undefined;
+  let transient;
+  for (const bag of BAGS) {
+    if (!(bag in changes)) continue;
+    delete changes[bag];
+    const unsaved = unsavedMetadata(bag, user[bag]);
+    if (unsaved !== undefined) (transient ??= {})[TRANSIENT[bag]] = unsaved;
+  }
+  put(members, "user", withoutHosts("user", withoutMerged(changes, login.merged), isHostsUserKey));
+  return transient;
 }
 
 function put(members, name, value) {
@@ -61,12 +75,6 @@ function put(members, name, value) {
     members[name] = value;
     return;
   }
-}
-
-/** Leaves out what has a place of its own. */
-function without(changes, ...keys) {
-  if (changes !== undefined) for (const key of keys) delete changes[key];
-  return changes;
 }
 
 function withoutHosts(what, changes, isHosts) {
@@ -89,12 +97,17 @@ function takeScope(members) {
 }
 
 function collectContext(context, members) {
-  const changes = without(host.changes("context", context), "idToken", "accessToken");
+  const changes = host.changes("context", context);
   if (changes === undefined) return undefined;
   for (const key in login.filled) {
-    if (context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
+    if (key in changes && context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
   }
-  const { multifactor, redirect, ...rest } = changes;
+  const { idToken, accessToken, multifactor, redirect, ...rest } = changes;
+  if (idToken !== undefined) put(members, "id_token", host.changes("context.idToken", idToken));
+  if (accessToken !== undefined) {
+    put(members, "access_token", host.changes("context.accessToken", accessToken));
+    takeScope(members);
+  }
   put(members, "context", withoutHosts("context", rest, (key) => HOSTS_CONTEXT.has(key)));
   takeSecondFactor(multifactor, members);
   return takeRedirect(redirect, members);
@@ -119,25 +132,23 @@ function takeRedirect(redirect, members) {
   return undefined;
 }
 
-/** What a rule changed in `user.app_metadata` and `user.user_metadata` without storing it: later rules see it (R-28). */
-function transientMetadata(user) {
-  let transient;
-  for (const bag of ["user_metadata", "app_metadata"]) {
-    const changes = host.changes(`user.${bag}`, user[bag]);
-    const writes = login.writes[bag] ?? {};
-    for (const key in changes) {
-      if (key in writes && JSON.stringify(writes[key]) === JSON.stringify(changes[key])) continue;
-      transient ??= {};
-      const seen = (transient[TRANSIENT[bag]] ??= {});
-      seen[key] = changes[key] ?? null;
+/** What a rule changed in a bag without storing it: later rules see it (R-28). */
+function unsavedMetadata(bag, value) {
+  const changes = host.changes(`user.${bag}`, value);
+  const writes = login.writes[bag];
+  for (const key in changes) {
+    if (writes !== undefined && key in writes && JSON.stringify(writes[key]) === JSON.stringify(changes[key])) {
+      delete changes[key];
+    } else {
+      changes[key] ??= null;
     }
   }
-  return transient;
+  return isEmpty(changes) ? undefined : changes;
 }
 
 /** Applies what earlier rules changed in memory. */
 export function applyTransient(user, shared) {
-  for (const bag of ["user_metadata", "app_metadata"]) {
+  for (const bag of BAGS) {
     const changes = shared[TRANSIENT[bag]];
     if (changes === undefined || changes === null) continue;
     const metadata = (user[bag] ??= {});

@@ -13,6 +13,11 @@ const isTransient = (key) => key === TRANSIENT.user_metadata || key === TRANSIEN
 let isOpen = false;
 let own = new Set();
 
+/** Begins a login. */
+export function closeShared() {
+  isOpen = false;
+}
+
 /** Called at deploy, when everything that belongs to the engine is there. */
 export function markOwnGlobals() {
   own = new Set(Object.keys(globalThis));
@@ -29,7 +34,6 @@ export function markOwnGlobals() {
 
 /** Puts there what earlier rules left. A name of the engine's own stays what it is. */
 export function openShared(shared) {
-  isOpen = false;
   for (const key in shared) {
     if (isTransient(key)) continue;
     isOpen = true;
@@ -40,7 +44,8 @@ export function openShared(shared) {
 /** What later rules shall see, or `undefined` where nobody looked. */
 export function collectShared(transient) {
   const before = login.shared;
-  if (!isOpen && transient === undefined && !Object.values(TRANSIENT).some((key) => key in before)) return undefined;
+  const hadTransient = TRANSIENT.user_metadata in before || TRANSIENT.app_metadata in before;
+  if (!isOpen && transient === undefined && !hadTransient) return undefined;
   const after = {};
   if (isOpen) {
     for (const key of Object.keys(globalThis)) {
