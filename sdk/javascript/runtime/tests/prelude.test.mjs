@@ -2,7 +2,10 @@
 // that is not Auth0's.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { deploy } from "./sandbox.mjs";
 
@@ -193,4 +196,19 @@ test("the management API of a rule knows one user", () => {
     callback(null, user, context);
   }`;
   assert.deepEqual(members(run(source)).id_token.answers, ["ada@example.com", 403, "TypeError", 403, 400]);
+});
+
+test("the bundles in the tree are what the sources make", () => {
+  const here = new URL("..", import.meta.url).pathname;
+  const made = mkdtempSync(join(tmpdir(), "vestibule-dist-"));
+  try {
+    execFileSync(process.execPath, [join(here, "build.mjs"), made]);
+    const files = (folder) => readdirSync(folder, { recursive: true }).filter((file) => /\.(js|json|txt)$/.test(file)).sort();
+    assert.deepEqual(files(made), files(join(here, "dist")));
+    for (const file of files(made)) {
+      assert.ok(readFileSync(join(made, file)).equals(readFileSync(join(here, "dist", file))), `${file} is stale: npm run build`);
+    }
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
 });
