@@ -23,7 +23,7 @@ use tokio::{
 use vestibule_abi::{codes::RefusalCode, host::Capability};
 
 use crate::{
-    CompileLimits, Engine, EngineError, Inspected, Refusal,
+    CompileLimits, Engine, EngineError, Grants, Inspected, Refusal, SandboxedRule,
     cache::{ArtifactId, Cache},
     worker::{self, Job, Verdict},
 };
@@ -180,6 +180,22 @@ impl Compiler {
             }
             other => other,
         }
+    }
+
+    /// Compiles a module, links it to its grants and proves that it starts: all that stands between an upload and a login.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`], [`Engine::load`] and [`SandboxedRule::smoke`].
+    pub async fn ready(
+        &self,
+        engine: &Engine,
+        inspected: &Inspected,
+        grants: Grants,
+    ) -> Result<(SandboxedRule, CompiledRule), CompileError> {
+        let compiled = self.compile(engine, inspected).await?;
+        let rule = engine.load(&compiled, grants)?;
+        rule.smoke().await?;
+        Ok((rule, compiled))
     }
 
     fn cached(&self, engine: &Engine, inspected: &Inspected) -> Option<CompiledRule> {

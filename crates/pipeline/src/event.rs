@@ -22,7 +22,7 @@ use vestibule_abi::{
     limits,
 };
 
-pub use intake::{AllowedScopes, InvalidEvent, ScopePolicy};
+pub use intake::{AllowedScopes, InvalidEvent, ScopePolicy, hide_credentials};
 pub(crate) use members::Members;
 
 use crate::{

@@ -81,6 +81,16 @@ pub struct ClientSettings {
     pub rotate_refresh_tokens: Option<bool>,
     /// A client of the tenant's own operator: no consent is asked.
     pub first_party: bool,
+    /// An application on a person's own machine: the port of its loopback redirect URIs is free (RFC 8252, 7.3).
+    pub native: bool,
+}
+
+impl Client {
+    /// Whether it may use a grant type, named as in RFC 7591.
+    #[must_use]
+    pub fn may_use(&self, grant_type: &str) -> bool {
+        self.settings.grant_types.iter().any(|allowed| allowed == grant_type)
+    }
 }
 
 /// Tenants, connections and clients.

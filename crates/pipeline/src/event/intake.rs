@@ -170,9 +170,9 @@ fn hide_idp_credentials(identities: &mut Value) -> Option<Value> {
     Some(full)
 }
 
-/// Takes the credentials out of what a request carried, at every level; a body that is no object cannot be searched
-/// and goes as a whole.
-fn hide_credentials(request: &mut Value) {
+/// Takes the credentials out of `context.request`, at every level; a body that is no object cannot be searched and goes
+/// as a whole. Rules never see them; whoever keeps an event calls this first.
+pub fn hide_credentials(request: &mut Value) {
     let Some(request) = request.as_object_mut() else { return };
     for part in ["query", "body"] {
         match request.get_mut(part) {
