@@ -212,3 +212,10 @@ test("the bundles in the tree are what the sources make", () => {
     rmSync(made, { recursive: true, force: true });
   }
 });
+
+test("what a rule puts on Object.prototype, or in the place of Object.keys, is its own affair", () => {
+  const spoiled = "Object.prototype.x = 1; Object.keys = () => ['y']; JSON.stringify = () => 'z'; Object.hasOwn = () => true;";
+  assert.deepEqual(members(run(`function (user, context, callback) { ${spoiled} callback(null, user, context); }`)), {});
+  const result = run(`function (user, context, callback) { ${spoiled} context.idToken.a = 1; auth0.users.updateAppMetadata(user.user_id, { b: 2 }).then(() => callback(null, user, context)); }`);
+  assert.deepEqual(members(result), { id_token: { a: 1 }, app_metadata: { b: 2 } });
+});

@@ -3,6 +3,7 @@
 import host, { LEVEL, log } from "./host.js";
 import { isHostsUserKey, withoutMerged } from "./event.js";
 import { login } from "./login.js";
+import { hasOwn, isEmpty, keysOf, toJson } from "./own.js";
 import { collectShared, TRANSIENT } from "./shared.js";
 
 /** What the host tells rules of a login: a rule may scribble on it, but nobody else sees that. */
@@ -60,7 +61,7 @@ function collectUser(user, members) {
   if (changes === undefined) return undefined;
   let transient;
   for (const bag of BAGS) {
-    if (!(bag in changes)) continue;
+    if (!hasOwn(changes, bag)) continue;
     delete changes[bag];
     const unsaved = unsavedMetadata(bag, user[bag]);
     if (unsaved !== undefined) (transient ??= {})[TRANSIENT[bag]] = unsaved;
@@ -70,15 +71,12 @@ function collectUser(user, members) {
 }
 
 function put(members, name, value) {
-  if (value === undefined) return;
-  for (const key in value) {
-    members[name] = value;
-    return;
-  }
+  if (value !== undefined && !isEmpty(value)) members[name] = value;
 }
 
 function withoutHosts(what, changes, isHosts) {
-  for (const key in changes) {
+  if (changes === undefined) return undefined;
+  for (const key of keysOf(changes)) {
     if (!isHosts(key)) continue;
     delete changes[key];
     if (key !== "now" && key !== "seed" && login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
@@ -86,9 +84,10 @@ function withoutHosts(what, changes, isHosts) {
   return changes;
 }
 
+/** R-52: the scope is no claim. */
 function takeScope(members) {
   const claims = members.access_token;
-  if (claims === undefined || !Object.hasOwn(claims, "scope")) return;
+  if (claims === undefined || !hasOwn(claims, "scope")) return;
   const { scope, ...rest } = claims;
   delete members.access_token;
   put(members, "access_token", rest);
@@ -99,8 +98,8 @@ function takeScope(members) {
 function collectContext(context, members) {
   const changes = host.changes("context", context);
   if (changes === undefined) return undefined;
-  for (const key in login.filled) {
-    if (key in changes && context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
+  for (const key of keysOf(login.filled)) {
+    if (hasOwn(changes, key) && context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
   }
   const { idToken, accessToken, multifactor, redirect, ...rest } = changes;
   if (idToken !== undefined) put(members, "id_token", host.changes("context.idToken", idToken));
@@ -136,8 +135,9 @@ function takeRedirect(redirect, members) {
 function unsavedMetadata(bag, value) {
   const changes = host.changes(`user.${bag}`, value);
   const writes = login.writes[bag];
-  for (const key in changes) {
-    if (writes !== undefined && key in writes && JSON.stringify(writes[key]) === JSON.stringify(changes[key])) {
+  if (changes === undefined) return undefined;
+  for (const key of keysOf(changes)) {
+    if (writes !== undefined && hasOwn(writes, key) && toJson(writes[key]) === toJson(changes[key])) {
       delete changes[key];
     } else {
       changes[key] ??= null;
@@ -152,14 +152,9 @@ export function applyTransient(user, shared) {
     const changes = shared[TRANSIENT[bag]];
     if (changes === undefined || changes === null) continue;
     const metadata = (user[bag] ??= {});
-    for (const key of Object.keys(changes)) {
+    for (const key of keysOf(changes)) {
       if (changes[key] === null) delete metadata[key];
       else metadata[key] = changes[key];
     }
   }
-}
-
-function isEmpty(value) {
-  for (const key in value) return false;
-  return true;
 }

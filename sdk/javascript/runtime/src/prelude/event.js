@@ -1,5 +1,7 @@
 // What a rule may take for granted about `user` and `context`, and the way back from it.
 
+import { hasOwn, keysOf, toJson, valuesOf } from "./own.js";
+
 /** Root properties that `app_metadata` never covers: they are the host's (U-2, DESIGN §7). */
 const HOSTS_USER = new Set([
   "__proto__",
@@ -70,11 +72,11 @@ export function fillContext(context) {
 export function mergeAppMetadata(user) {
   const metadata = user.app_metadata;
   if (typeof metadata !== "object" || metadata === null) return undefined;
-  const keys = Object.keys(metadata);
+  const keys = keysOf(metadata);
   for (const key of keys) {
     if (!isHostsUserKey(key)) user[key] = metadata[key];
   }
-  return { keys, values: Object.values(metadata) };
+  return { keys, values: valuesOf(metadata) };
 }
 
 /** Takes out of a difference what `mergeAppMetadata` put there, where the rule left it as it was, or left a copy. */
@@ -83,11 +85,11 @@ export function withoutMerged(changes, merged) {
   const { keys, values } = merged;
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at];
-    if (key in changes && isLike(changes[key], values[at])) delete changes[key];
+    if (hasOwn(changes, key) && isLike(changes[key], values[at])) delete changes[key];
   }
   return changes;
 }
 
 function isLike(one, other) {
-  return one === other || (typeof one === "object" && one !== null && JSON.stringify(one) === JSON.stringify(other));
+  return one === other || (typeof one === "object" && one !== null && toJson(one) === toJson(other));
 }

@@ -3,6 +3,7 @@
 
 import host, { LEVEL, log } from "./host.js";
 import { describe, refusal } from "./errors.js";
+import { fromJson, toJson } from "./own.js";
 import { forgetTimers, runTimer } from "./timers.js";
 
 /** The login that runs, or the one that ran last. */
@@ -59,7 +60,7 @@ export function guarded(run) {
 
 /** Starts a request; `settle` gets `{ status, headers, body }` or `{ error }`. */
 export function sendRequest(head, body, settle) {
-  const handle = host.httpStart(JSON.stringify(head), body);
+  const handle = host.httpStart(toJson(head), body);
   login.requests ??= new Map();
   login.requests.set(handle, settle);
 }
@@ -74,7 +75,7 @@ export function waiting() {
 export function arrived(handle) {
   const settle = login.requests.get(handle);
   login.requests.delete(handle);
-  const result = JSON.parse(host.httpResult(handle));
+  const result = fromJson(host.httpResult(handle));
   if (result.error === undefined) result.body = host.httpBody(handle);
   guarded(() => settle(result));
 }

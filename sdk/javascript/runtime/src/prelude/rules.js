@@ -5,16 +5,16 @@ import { fillContext, mergeAppMetadata } from "./event.js";
 import { begin, conclude, login, refuse } from "./login.js";
 import { refusal, describe } from "./errors.js";
 import { LEVEL, log } from "./host.js";
+import { isEmpty } from "./own.js";
 import { closeShared, openShared } from "./shared.js";
 
 /** Calls a rule. It ends with its first `callback`, or with what it throws before that (R-5, R-6). */
 export function startRule(rule, user, context, configuration, shared) {
   begin(user, context, configuration, shared);
   closeShared();
-  for (const key in shared) {
+  if (!isEmpty(shared)) {
     applyTransient(user, shared);
     openShared(shared);
-    break; // Mostly there is nothing.
   }
   login.merged = mergeAppMetadata(user);
   login.filled = fillContext(context);
