@@ -219,6 +219,7 @@ super::words! {
         MfaToken = "mfa_token",
         BreakGlass = "break_glass",
         RememberedBrowser = "remembered_browser",
+        RevokedLogin = "revoked_login",
     }
 }
 
