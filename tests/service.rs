@@ -22,11 +22,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 use url::Url;
-use vestibule_engine::{
-    Grants, InProcessCompiler, LoadedPipeline, Profile, Tier,
-    http::Egress,
-    inspect,
-};
+use vestibule_engine::{Grants, InProcessCompiler, LoadedPipeline, Profile, Tier, http::Egress, inspect};
 use vestibule_pipeline::{Digest, Manifest, Pipeline, Rule};
 use vestibule_server::{
     accounts::{AccountSettings, Accounts},

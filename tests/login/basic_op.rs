@@ -348,7 +348,9 @@ async fn oidcc_discovery_endpoint_verification() {
         .body(axum::body::Body::empty());
     let configuration = service.send(forged.unwrap()).await.json();
     assert_eq!(configuration["issuer"], ISSUER, "HS-41");
-    for endpoint in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "end_session_endpoint"] {
+    for endpoint in
+        ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "end_session_endpoint"]
+    {
         assert!(configuration[endpoint].as_str().unwrap().starts_with(ISSUER), "{endpoint}");
     }
     assert_eq!(configuration["response_types_supported"], json!(["code"]));
@@ -360,7 +362,8 @@ async fn oidcc_form_post() {
     let service = Service::start().await;
     let answer = service.browser().log_in(&[("response_mode", "form_post")]).await;
     assert_eq!(answer.status, StatusCode::OK);
-    for field in ["name=\"code\"", "name=\"state\"", "name=\"iss\"", "action=\"https://shop.example.com/callback?x=1\""] {
+    for field in ["name=\"code\"", "name=\"state\"", "name=\"iss\"", "action=\"https://shop.example.com/callback?x=1\""]
+    {
         assert!(answer.body.contains(field), "{field}: {}", answer.body);
     }
 }

@@ -181,7 +181,10 @@ async fn a_denied_refresh_leaves_the_token_valid() {
 async fn a_refresh_never_widens_what_was_granted() {
     let service = Service::start().await;
     let tokens = service.tokens("openid email offline_access").await;
-    assert_eq!(refresh(&service, &tokens["refresh_token"], &[("scope", "openid profile")]).await.error(), "400 invalid_scope");
+    assert_eq!(
+        refresh(&service, &tokens["refresh_token"], &[("scope", "openid profile")]).await.error(),
+        "400 invalid_scope"
+    );
     let narrowed = refresh(&service, &tokens["refresh_token"], &[("scope", "openid")]).await.json();
     assert_eq!(narrowed["scope"], "openid");
     assert!(claims(&narrowed["id_token"]).get("email").is_none());

@@ -63,7 +63,10 @@ async fn a_redirect_uri_is_compared_to_the_letter() {
         "",
     ] {
         let answer = service.browser().authorize(&[("redirect_uri", other)]).await;
-        assert!(answer.status.is_client_error() && !answer.headers.contains_key(header::LOCATION), "{other}: {answer:?}");
+        assert!(
+            answer.status.is_client_error() && !answer.headers.contains_key(header::LOCATION),
+            "{other}: {answer:?}"
+        );
     }
     let twice = format!("/authorize?{}&redirect_uri=https://evil.example/", crate::service::authorization(&[]));
     let answer = service.browser().get(&twice).await;
@@ -99,7 +102,8 @@ async fn pkce_is_s256_for_everybody_and_cannot_be_stripped() {
         assert_eq!(service.browser().authorize(&[(name, value)]).await.error(), "invalid_request", "{name}={value}");
     }
     let other = "a".repeat(43);
-    let verifiers = [("", "400 invalid_request"), ("short", "403 invalid_grant"), (other.as_str(), "403 invalid_grant")];
+    let verifiers =
+        [("", "400 invalid_request"), ("short", "403 invalid_grant"), (other.as_str(), "403 invalid_grant")];
     for (verifier, error) in verifiers {
         let code = service.browser().log_in(&[]).await.code();
         let form = [
@@ -119,7 +123,12 @@ async fn a_code_is_bound_to_client_uri_and_time() {
     service.put_client("other", Some("other-secret"), |_| ()).await;
     let code = service.browser().log_in(&[("scope", "openid offline_access")]).await.code();
     let form = |uri| {
-        [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", uri), ("code_verifier", VERIFIER)]
+        [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", uri),
+            ("code_verifier", VERIFIER),
+        ]
     };
     let other = [("client_id", "other"), ("client_secret", "other-secret")];
     let stolen = [other.as_slice(), &form(CALLBACK)].concat();
@@ -229,4 +238,37 @@ async fn an_oversized_request_is_refused() {
     let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(service.browser().authorize(&many).await.error(), "invalid_request");
     assert_eq!(challenge().len(), 43);
+}
+
+/// HS-24.
+#[tokio::test]
+async fn a_script_asks_from_registered_origins_only() {
+    let service = Service::start().await;
+    service.put_client("spa", None, |settings| settings.origins = vec!["https://spa.example.com".to_owned()]).await;
+    let preflight = async |path: &str, origin: &str| {
+        let request = request("OPTIONS", path).header("origin", origin).header("access-control-request-method", "POST");
+        let answer = service.send(request.body(Body::empty()).unwrap()).await;
+        assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+        answer.headers.get("access-control-allow-origin").map(|allowed| allowed.to_str().unwrap().to_owned())
+    };
+    assert_eq!(preflight("/oauth/token", "https://spa.example.com").await.as_deref(), Some("https://spa.example.com"));
+    for other in ["null", "https://spa.example.com.evil.example", "https://evil.example", "http://spa.example.com"] {
+        assert_eq!(preflight("/oauth/token", other).await, None, "{other}");
+    }
+    assert!(preflight("/.well-known/jwks.json", "https://evil.example").await.is_some(), "public anyway");
+}
+
+/// The universal oracle of HS: every answer has them, errors too.
+#[tokio::test]
+async fn every_answer_has_the_headers_that_protect_it() {
+    let service = Service::start().await;
+    let refused = service.token(&[]).await;
+    let mistaken = service.browser().authorize(&[("client_id", "nobody")]).await;
+    let lost = service.get("/no/such/page").await;
+    for answer in [refused, mistaken, lost, service.get("/.well-known/jwks.json").await] {
+        for name in ["content-security-policy", "x-content-type-options", "referrer-policy", "strict-transport-security"] {
+            assert!(answer.headers.contains_key(name), "{name}: {answer:?}");
+        }
+        assert!(answer.headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
+    }
 }

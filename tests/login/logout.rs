@@ -52,7 +52,10 @@ async fn a_mere_link_asks_first() {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     assert!(is_logged_in(&browser).await);
     let framed = browser.service().send(
-        crate::service::request("GET", "/v2/logout").header("sec-fetch-dest", "iframe").body(axum::body::Body::empty()).unwrap(),
+        crate::service::request("GET", "/v2/logout")
+            .header("sec-fetch-dest", "iframe")
+            .body(axum::body::Body::empty())
+            .unwrap(),
     );
     assert!(framed.await.status.is_client_error());
     let forged = browser.post("/u/logout", &[("state", "https://evil.example/"), ("csrf", "x")]).await;

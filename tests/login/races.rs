@@ -20,7 +20,9 @@ async fn a_code_is_exchanged_once() {
     let answers: Vec<_> = join_all(racers).await.into_iter().map(Result::unwrap).collect();
     let won: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
     assert_eq!(won.len(), 1);
-    assert!(answers.iter().filter(|answer| answer.status != StatusCode::OK).all(|lost| lost.error() == "403 invalid_grant"));
+    assert!(
+        answers.iter().filter(|answer| answer.status != StatusCode::OK).all(|lost| lost.error() == "403 invalid_grant")
+    );
     let tokens = won[0].json();
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
     assert_eq!(service.token(&refresh).await.error(), "403 invalid_grant", "a replay revokes what came of it");

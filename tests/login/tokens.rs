@@ -1,7 +1,9 @@
 //! What tokens say, who believes them, and with which keys they are signed.
 
 use http::StatusCode;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, jwk::JwkSet};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, jwk::JwkSet,
+};
 use serde_json::{Value, json};
 use vestibule_server::{keys::SigningKey, oauth::discovery::JWKS_LIFETIME};
 use vestibule_store::Timestamp;

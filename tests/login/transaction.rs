@@ -13,7 +13,9 @@ use super::{
     grants::enrolled,
     rules::{EVENT, asking, continuing, denying, mirror, spinning},
 };
-use crate::service::{ADA_ID, Answer, Browser, CALLBACK, ISSUER, SECRET, SHOP, Service, TestRule, claims, hidden, request};
+use crate::service::{
+    ADA_ID, Answer, Browser, CALLBACK, ISSUER, SECRET, SHOP, Service, TestRule, claims, hidden, request,
+};
 
 /// What the journal says of the last login.
 async fn journal(service: &Service) -> (String, serde_json::Value, Option<Vec<u8>>, vestibule_store::LoginId, u32) {
@@ -27,7 +29,10 @@ async fn journal(service: &Service) -> (String, serde_json::Value, Option<Vec<u8
 }
 
 fn writing(order: i64) -> TestRule {
-    continuing(order, json!({"app_metadata": {"plan": "gold"}, "user_metadata": {"language": "de"}, "id_token": {"x": 1}}))
+    continuing(
+        order,
+        json!({"app_metadata": {"plan": "gold"}, "user_metadata": {"language": "de"}, "id_token": {"x": 1}}),
+    )
 }
 
 async fn all_or_nothing(store: TestStore) {
@@ -37,7 +42,10 @@ async fn all_or_nothing(store: TestStore) {
     assert_eq!(denied.error(), "unauthorized");
     assert_eq!(denied.sent("error_description").as_deref(), Some("No entry"));
     let ada = service.ada().await;
-    assert_eq!((ada.app_metadata, ada.user_metadata), (None, Some(Map::from_iter([("language".to_owned(), json!("en"))]))));
+    assert_eq!(
+        (ada.app_metadata, ada.user_metadata),
+        (None, Some(Map::from_iter([("language".to_owned(), json!("en"))])))
+    );
     assert_eq!(ada.logins_count, 1, "a denied login counts (U-6)");
     assert!(service.store.provenance(&ada.tenant, &ada.id).await.unwrap().iter().all(|key| key.key != "plan"));
     assert!(service.store.sessions_of(&ada.tenant, &ada.id, service.app.now()).await.unwrap().is_empty());
@@ -198,7 +206,8 @@ async fn what_another_site_posts_waits_for_the_browser() {
     let posted = service.post("/continue", &[("state", &state), ("answer", "42"), ("password", "hunter2")]).await;
     assert_eq!(posted.status, StatusCode::SEE_OTHER, "{}", posted.body);
     assert!(posted.headers.get("set-cookie").is_none());
-    let event = claims(&service.exchange(&browser.follow(&posted).await.code()).await.json()["id_token"])[EVENT].clone();
+    let event =
+        claims(&service.exchange(&browser.follow(&posted).await.code()).await.json()["id_token"])[EVENT].clone();
     assert_eq!(event["context"]["request"]["body"], json!({"answer": "42", "state": state}));
     let unknown = service.post("/continue", &[("state", "unknown")]).await;
     assert_eq!(unknown.error_page(), "invalid_request");

@@ -64,7 +64,8 @@ impl<'s> Browser<'s> {
         let page = self.follow(answer).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         let (state, csrf) = (hidden(&page.body, "state"), hidden(&page.body, "csrf"));
-        self.post("/u/login", &[("state", &state), ("csrf", &csrf), ("identifier", email), ("password", password)]).await
+        self.post("/u/login", &[("state", &state), ("csrf", &csrf), ("identifier", email), ("password", password)])
+            .await
     }
 
     /// Logs the user in: authorization, login page, and what came of it.
