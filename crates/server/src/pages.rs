@@ -8,6 +8,7 @@
 
 pub(crate) mod factor;
 pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod reset;
 pub(crate) mod signup;
 pub(crate) mod verify;
