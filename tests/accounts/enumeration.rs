@@ -25,8 +25,15 @@ async fn all_who_are_not_let_in_see_the_same_page() {
     let page = browser.follow(&asked).await;
     let mut faces = Vec::new();
     for (who, password) in [
-        (ADA, "wrong"), ("eve@example.com", "wrong"), ("bob@example.com", "wrong"), ("bob@example.com", PASSWORD),
-        ("eve@example.com", PASSWORD), ("\u{0}@@", "wrong"), ("eve@example.com", &"x".repeat(2_000)), (ADA, &"x".repeat(2_000)), (ADA, ""),
+        (ADA, "wrong"),
+        ("eve@example.com", "wrong"),
+        ("bob@example.com", "wrong"),
+        ("bob@example.com", PASSWORD),
+        ("eve@example.com", PASSWORD),
+        ("\u{0}@@", "wrong"),
+        ("eve@example.com", &"x".repeat(2_000)),
+        (ADA, &"x".repeat(2_000)),
+        (ADA, ""),
     ] {
         let answer = fill_in(&browser, &page, "/u/login", &[("identifier", who), ("password", password)]).await;
         let (status, headers, body) = face(&answer);
@@ -109,7 +116,8 @@ async fn the_time_of_an_answer_tells_nothing() {
     let tenant = TenantId::default();
     // Somebody without a password, and somebody whose hash was imported and is cheap.
     let legacy = Hasher::new(Cost { memory: 4_096, passes: 3 }, service.app.entropy.as_ref()).unwrap();
-    let imported = legacy.hash(&Password::parse(PASSWORD.to_owned()).unwrap(), service.app.entropy.as_ref()).await.unwrap();
+    let imported =
+        legacy.hash(&Password::parse(PASSWORD.to_owned()).unwrap(), service.app.entropy.as_ref()).await.unwrap();
     service.put_user_with("auth0|000000000000000000000b0b", "bob@example.com", None).await;
     service.put_user_with("auth0|00000000000000000000ca51", "cas@example.com", Some(imported)).await;
     assert!(service.store.password(&tenant, &ADA_ID.into()).await.unwrap().is_some());

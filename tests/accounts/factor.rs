@@ -35,7 +35,8 @@ async fn enrol(service: &Service) -> Vec<String> {
     let code = secret.code(service.app.now());
     let shown = fill_in(&browser, &page, "/u/mfa", &[("step", "enrol"), ("code", &code)]).await;
     assert_eq!(shown.status, StatusCode::OK, "{}", shown.body);
-    let codes: Vec<String> = shown.body.split("<li><code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect();
+    let codes: Vec<String> =
+        shown.body.split("<li><code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect();
     fill_in(&browser, &shown, "/u/mfa", &[("step", "enrolled")]).await.code();
     service.clock.advance(60); // The next code is another one.
     codes
@@ -140,7 +141,9 @@ async fn beginning_again_does_not_give_more_tries_than_the_account_has() {
 async fn a_recovery_code_lets_in_once() {
     let service = Service::start().await;
     let codes = enrol(&service).await;
-    for (typed, is_let_in) in [(codes[0].to_lowercase().replace('-', " "), true), (codes[0].clone(), false), (codes[7].clone(), true)] {
+    for (typed, is_let_in) in
+        [(codes[0].to_lowercase().replace('-', " "), true), (codes[0].clone(), false), (codes[7].clone(), true)]
+    {
         let browser = service.browser();
         let page = asked(&browser).await;
         let page = browser.get(&format!("/u/mfa?with=recovery&state={}", hidden(&page.body, "state"))).await;
@@ -159,7 +162,15 @@ async fn no_step_can_be_left_out() {
     assert_eq!(answer.error_page(), "forged_form");
     let answer = fill_in(&browser, &page, "/u/mfa", &[("step", "code"), ("code", "000000")]).await;
     assert_eq!(answer.error_page(), "forged_form");
-    assert!(service.store.factors(&TenantId::default(), &ADA_ID.into()).await.unwrap().iter().all(|factor| factor.confirmed_at.is_none()));
+    assert!(
+        service
+            .store
+            .factors(&TenantId::default(), &ADA_ID.into())
+            .await
+            .unwrap()
+            .iter()
+            .all(|factor| factor.confirmed_at.is_none())
+    );
 }
 
 #[tokio::test]

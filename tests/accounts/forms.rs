@@ -10,9 +10,12 @@ const PAGES: [&str; 6] = ["/u/login", "/u/signup", "/u/mfa", "/u/forgot", "/u/re
 
 #[track_caller]
 fn is_guarded(answer: &Answer) {
-    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let header =
+        |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let policy = header("content-security-policy");
-    for part in ["default-src 'none'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+    for part in
+        ["default-src 'none'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+    {
         assert!(policy.contains(part), "{part} is not in {policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
@@ -69,7 +72,8 @@ async fn a_form_of_another_site_browser_or_purpose_is_refused() {
     for kind in ["text/plain", "application/json", "multipart/form-data"] {
         assert_eq!(send(&[("content-type", kind), ours], encoded(&form)).await.error_page(), "invalid_request");
     }
-    let with_token = |token: &str| encoded(&[("state", &state), ("csrf", token), ("identifier", ADA), ("password", PASSWORD)]);
+    let with_token =
+        |token: &str| encoded(&[("state", &state), ("csrf", token), ("identifier", ADA), ("password", PASSWORD)]);
     let signup = browser.get(&format!("/u/signup?state={state}")).await;
     for token in ["", "x", &csrf[1..], &hidden(&signup.body, "csrf")] {
         assert_eq!(send(&[kind, ours], with_token(token)).await.error_page(), "forged_form", "{token}");

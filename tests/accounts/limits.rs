@@ -52,7 +52,8 @@ async fn a_browser_is_known_to_the_account_it_logged_in_to_and_to_no_other() {
         if at % 2 == 1 {
             browser.plant("__Host-vestibule-known", &format!("{at:064}"));
         }
-        let answer = fill_in(&browser, &page, "/u/login", &[("identifier", "bob@example.com"), ("password", "guess")]).await;
+        let answer =
+            fill_in(&browser, &page, "/u/login", &[("identifier", "bob@example.com"), ("password", "guess")]).await;
         judged += usize::from(answer.status == StatusCode::BAD_REQUEST);
     }
     assert_eq!(judged, 20);
@@ -67,7 +68,8 @@ async fn a_huge_password_is_refused_unhashed() {
     let page = browser.follow(&asked).await;
     let answer = fill_in(&browser, &page, "/u/login", &[("identifier", ADA), ("password", &"x".repeat(20_000))]).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let answer = fill_in(&browser, &page, "/u/login", &[("identifier", ADA), ("password", &"x".repeat(1_000_000))]).await;
+    let answer =
+        fill_in(&browser, &page, "/u/login", &[("identifier", ADA), ("password", &"x".repeat(1_000_000))]).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 

@@ -32,7 +32,9 @@ async fn the_link_sets_a_new_password_once_and_ends_everything_that_was_open() {
     let browser = service.browser();
     let page = browser.get(&path).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
-    for (password, again, problem) in [(NEW, "other", "not the same"), ("short", "short", "at least 8"), ("", "", "empty")] {
+    for (password, again, problem) in
+        [(NEW, "other", "not the same"), ("short", "short", "at least 8"), ("", "", "empty")]
+    {
         let answer = fill_in(&browser, &page, "/u/reset", &[("password", password), ("again", again)]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         assert!(answer.body.contains(problem), "{problem}: {}", answer.body);
@@ -47,7 +49,8 @@ async fn the_link_sets_a_new_password_once_and_ends_everything_that_was_open() {
     let refresh = tokens["refresh_token"].as_str().expect("a refresh token");
     let refreshed = service.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
     assert_eq!(refreshed.error(), "403 invalid_grant");
-    let again = fill_in(&browser, &page, "/u/reset", &[("password", "other-Rhubarb-9"), ("again", "other-Rhubarb-9")]).await;
+    let again =
+        fill_in(&browser, &page, "/u/reset", &[("password", "other-Rhubarb-9"), ("again", "other-Rhubarb-9")]).await;
     assert_eq!(again.status, StatusCode::BAD_REQUEST, "a link is good once");
     let mails = service.mails().await;
     assert!(mails.iter().any(|mail| mail.contains("Subject: Your password for Example was changed")), "{mails:?}");
@@ -55,7 +58,8 @@ async fn the_link_sets_a_new_password_once_and_ends_everything_that_was_open() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_64_parallel_uses_of_a_link_one_wins() {
-    let service = std::sync::Arc::new(Service::with_accounts(|accounts| accounts.limits = super::limits::generous()).await);
+    let service =
+        std::sync::Arc::new(Service::with_accounts(|accounts| accounts.limits = super::limits::generous()).await);
     let path = asked(&service).await;
     let tries: Vec<_> = (0..64)
         .map(|at| {
@@ -67,7 +71,8 @@ async fn of_64_parallel_uses_of_a_link_one_wins() {
                     return None; // Somebody was faster than the page.
                 }
                 let password = format!("{NEW}-{at}");
-                let answer = fill_in(&browser, &page, "/u/reset", &[("password", &password), ("again", &password)]).await;
+                let answer =
+                    fill_in(&browser, &page, "/u/reset", &[("password", &password), ("again", &password)]).await;
                 (answer.status == StatusCode::OK).then_some(password)
             })
         })
@@ -113,7 +118,11 @@ async fn a_link_ends_with_time_with_the_next_one_and_with_the_address() {
     let ada = service.ada().await;
     let moved = UserChange { email: Some(Some("ada@elsewhere.example".to_owned())), ..UserChange::default() };
     let tenant = TenantId::default();
-    service.store.change_user(&tenant, &ADA_ID.into(), ada.version, &moved, &Author::User, service.app.now()).await.unwrap();
+    service
+        .store
+        .change_user(&tenant, &ADA_ID.into(), ada.version, &moved, &Author::User, service.app.now())
+        .await
+        .unwrap();
     assert_eq!(status(&second).await, StatusCode::BAD_REQUEST, "the address is another");
     let back = UserChange { email: Some(Some(ADA.to_owned())), ..UserChange::default() };
     let version = service.ada().await.version;

@@ -11,7 +11,8 @@ use crate::service::{ADA, Answer, CONNECTION, Service};
 const GOOD: &str = "purple-Rhubarb-9";
 
 fn body(change: impl FnOnce(&mut Value)) -> Value {
-    let mut body = json!({"client_id": "shop", "connection": CONNECTION, "email": "Grace@Example.com", "password": GOOD});
+    let mut body =
+        json!({"client_id": "shop", "connection": CONNECTION, "email": "Grace@Example.com", "password": GOOD});
     change(&mut body);
     body
 }
@@ -51,8 +52,22 @@ async fn a_program_signs_somebody_up() {
 async fn what_a_stranger_may_not_say_is_refused_by_name_and_never_stored() {
     let service = Service::start().await;
     for member in [
-        "app_metadata", "roles", "email_verified", "user_id", "_id", "created_at", "blocked", "identities", "logins_count",
-        "last_ip", "phone_verified", "multifactor", "groups", "id", "tenant", "__proto__",
+        "app_metadata",
+        "roles",
+        "email_verified",
+        "user_id",
+        "_id",
+        "created_at",
+        "blocked",
+        "identities",
+        "logins_count",
+        "last_ip",
+        "phone_verified",
+        "multifactor",
+        "groups",
+        "id",
+        "tenant",
+        "__proto__",
     ] {
         let answer = sign_up(&service, |body| body[member] = json!(true)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{member}: {}", answer.body);
@@ -68,15 +83,27 @@ async fn user_metadata_at_signup_is_few_short_strings() {
     let service = Service::start().await;
     let many: serde_json::Map<String, Value> = (0..11).map(|at| (format!("k{at}"), json!("v"))).collect();
     for metadata in [
-        json!("text"), json!([1]), json!({"a": 1}), json!({"a": null}), json!({"a": {"b": "c"}}), json!({"a": ["b"]}),
-        json!({"a": "x".repeat(501)}), json!({"x".repeat(101): "v"}), json!({"": "v"}), json!({"a.b": "v"}),
-        json!({"$set": "v"}), json!({"__proto__": "v"}), json!({"constructor": "v"}), Value::Object(many),
+        json!("text"),
+        json!([1]),
+        json!({"a": 1}),
+        json!({"a": null}),
+        json!({"a": {"b": "c"}}),
+        json!({"a": ["b"]}),
+        json!({"a": "x".repeat(501)}),
+        json!({"x".repeat(101): "v"}),
+        json!({"": "v"}),
+        json!({"a.b": "v"}),
+        json!({"$set": "v"}),
+        json!({"__proto__": "v"}),
+        json!({"constructor": "v"}),
+        Value::Object(many),
     ] {
         let answer = sign_up(&service, |body| body["user_metadata"] = metadata.clone()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{metadata}: {}", answer.body);
     }
     assert!(user(&service, "grace@example.com").await.is_none());
-    let most: serde_json::Map<String, Value> = (0..10).map(|at| (format!("{at}{}", "k".repeat(99)), "🔑".repeat(500).into())).collect();
+    let most: serde_json::Map<String, Value> =
+        (0..10).map(|at| (format!("{at}{}", "k".repeat(99)), "🔑".repeat(500).into())).collect();
     let answer = sign_up(&service, |body| body["user_metadata"] = Value::Object(most)).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
 }
@@ -86,11 +113,19 @@ async fn user_metadata_at_signup_is_few_short_strings() {
 async fn root_properties_are_checked() {
     let service = Service::start().await;
     for (name, value) in [
-        ("picture", json!("javascript:alert(1)")), ("picture", json!("data:image/svg+xml,<svg/>")),
-        ("picture", json!("http://example.com/a.png")), ("name", json!("")), ("name", json!("x".repeat(301))),
-        ("given_name", json!("x".repeat(151))), ("nickname", json!("a\nb")), ("name", json!({"$gt": ""})),
-        ("phone_number", json!("0301234567")), ("username", json!("somebody")), ("email", json!("nobody")),
-        ("password", json!("")), ("connection", json!("no-such-connection")),
+        ("picture", json!("javascript:alert(1)")),
+        ("picture", json!("data:image/svg+xml,<svg/>")),
+        ("picture", json!("http://example.com/a.png")),
+        ("name", json!("")),
+        ("name", json!("x".repeat(301))),
+        ("given_name", json!("x".repeat(151))),
+        ("nickname", json!("a\nb")),
+        ("name", json!({"$gt": ""})),
+        ("phone_number", json!("0301234567")),
+        ("username", json!("somebody")),
+        ("email", json!("nobody")),
+        ("password", json!("")),
+        ("connection", json!("no-such-connection")),
     ] {
         let answer = sign_up(&service, |body| body[name] = value.clone()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}={value}: {}", answer.body);
@@ -103,13 +138,18 @@ async fn root_properties_are_checked() {
 async fn only_json_is_read() {
     let service = Service::start().await;
     let json = body(|_| ()).to_string();
-    let query = crate::service::encoded(&[("email", "grace@example.com"), ("password", GOOD), ("connection", CONNECTION)]);
+    let query =
+        crate::service::encoded(&[("email", "grace@example.com"), ("password", GOOD), ("connection", CONNECTION)]);
     for (kind, path, sent) in [
         ("text/plain", "/dbconnections/signup".to_owned(), json.clone()),
         ("application/x-www-form-urlencoded", "/dbconnections/signup".to_owned(), query.clone()),
         ("multipart/form-data; boundary=x", "/dbconnections/signup".to_owned(), json),
         ("application/json", format!("/dbconnections/signup?{query}"), String::new()),
-        ("application/json", "/dbconnections/signup".to_owned(), r#"{"email":"grace@example.com","email":"eve@example.com"}"#.to_owned()),
+        (
+            "application/json",
+            "/dbconnections/signup".to_owned(),
+            r#"{"email":"grace@example.com","email":"eve@example.com"}"#.to_owned(),
+        ),
     ] {
         let request = crate::service::request("POST", &path).header("content-type", kind);
         let answer = service.send(request.body(sent.into()).unwrap()).await;
@@ -139,7 +179,8 @@ async fn a_weak_password_is_refused_with_what_is_asked() {
 /// HS-10: all spellings of one address are one account, and one of 64 wins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_64_parallel_signups_with_one_address_one_wins() {
-    let service = std::sync::Arc::new(Service::with_accounts(|accounts| accounts.limits = super::limits::generous()).await);
+    let service =
+        std::sync::Arc::new(Service::with_accounts(|accounts| accounts.limits = super::limits::generous()).await);
     let spellings = ["grace@example.com", "GRACE@example.com", "Grace@EXAMPLE.com", " grace@example.com "];
     let tries: Vec<_> = (0..64)
         .map(|at| {
@@ -231,7 +272,11 @@ async fn a_person_signs_up_on_the_page_and_is_logged_in() {
     let page = browser.get(&format!("/u/signup?state={state}")).await;
     assert!(!page.body.contains("field-source"), "what is hidden is not in the page either");
     let filled = [
-        ("email", "grace@example.com"), ("password", GOOD), ("field-company", "Acme <b>"), ("field-size", "l"), ("terms", "true"),
+        ("email", "grace@example.com"),
+        ("password", GOOD),
+        ("field-company", "Acme <b>"),
+        ("field-size", "l"),
+        ("terms", "true"),
         ("field-given_name", "Grace"),
     ];
     let without = |name: &str| filled.iter().copied().filter(|(field, _)| *field != name).collect::<Vec<_>>();

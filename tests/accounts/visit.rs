@@ -49,7 +49,9 @@ impl World {
         .await;
         let router = router(service.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let page = Html("<!doctype html><html lang=en><title>Shop</title><link rel=icon href=data:,><h1>Back at the shop</h1>");
+        let page = Html(
+            "<!doctype html><html lang=en><title>Shop</title><link rel=icon href=data:,><h1>Back at the shop</h1>",
+        );
         let shop = Router::new().route("/callback", get(async move || page));
         tokio::spawn(async move { axum::serve(application, shop).await });
         let world = Self { service, login, callback };
@@ -60,8 +62,7 @@ impl World {
     /// Makes the client, with this name.
     async fn client(&self, name: &str) {
         let callback = self.callback.clone();
-        self.service.put_client_named("web", None, name).await;
-        self.service.put_client_with("web", name, |settings| settings.redirect_uris = vec![callback]).await;
+        self.service.put_client_called("web", name, None, |settings| settings.redirect_uris = vec![callback]).await;
     }
 
     fn authorize(&self, more: &[(&str, &str)]) -> String {
@@ -81,12 +82,17 @@ impl World {
 async fn look(browser: &Chromium, name: &str) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages");
     std::fs::create_dir_all(&folder).unwrap();
-    for (width, light) in [(1280, Light::Day), (1280, Light::Night), (375, Light::Day), (375, Light::Night), (320, Light::Day)] {
+    for (width, light) in
+        [(1280, Light::Day), (1280, Light::Night), (375, Light::Day), (375, Light::Night), (320, Light::Day)]
+    {
         browser.show_as(width, light).await;
         let image = browser.screenshot().await;
         let light = if light == Light::Day { "light" } else { "dark" };
         std::fs::write(folder.join(format!("{name}-{width}-{light}.png")), image).unwrap();
-        let (content, window) = (browser.eval("return document.documentElement.scrollWidth").await, browser.eval("return innerWidth").await);
+        let (content, window) = (
+            browser.eval("return document.documentElement.scrollWidth").await,
+            browser.eval("return innerWidth").await,
+        );
         assert!(content.as_u64() <= window.as_u64(), "{name} is wider than {width} pixels: {content}");
     }
     browser.show_as(1280, Light::Day).await;
@@ -154,7 +160,11 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     browser.click("#terms").await;
     browser.click("button").await;
     assert!(browser.text(".problems").await.contains("too common"));
-    assert_eq!(browser.eval("return document.activeElement.className").await, "problems", "the problem is read out first");
+    assert_eq!(
+        browser.eval("return document.activeElement.className").await,
+        "problems",
+        "the problem is read out first"
+    );
     look(&browser, "signup-problem").await;
     is_readable(&browser, "signup-problem").await;
     browser.write("#password", GOOD).await;
@@ -238,7 +248,8 @@ async fn nothing_that_a_stranger_wrote_runs_in_a_real_browser() {
     let world = World::start().await;
     let browser = Chromium::start().await;
     browser.go(&format!("{}/u/forgot", world.login)).await;
-    let corpus: Vec<String> = super::hostile_text::corpus().into_iter().filter(|payload| !payload.contains('\u{0}')).collect();
+    let corpus: Vec<String> =
+        super::hostile_text::corpus().into_iter().filter(|payload| !payload.contains('\u{0}')).collect();
     for payload in &corpus {
         world.client(payload).await;
         browser.go(&world.authorize(&[("login_hint", payload), ("state", payload), ("prompt", "login")])).await;
@@ -250,7 +261,11 @@ async fn nothing_that_a_stranger_wrote_runs_in_a_real_browser() {
             .eval("return performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith(location.origin + '/u/'))")
             .await;
         assert_eq!(foreign, json!([]), "{payload}");
-        let scripts = browser.eval("return document.querySelectorAll('script, iframe, object, embed, base, img, body svg[onload]').length").await;
+        let scripts = browser
+            .eval(
+                "return document.querySelectorAll('script, iframe, object, embed, base, img, body svg[onload]').length",
+            )
+            .await;
         assert_eq!(scripts, 0, "{payload}");
         assert_eq!(browser.complaints().await, Vec::<String>::new(), "{payload}");
     }

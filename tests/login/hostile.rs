@@ -266,7 +266,9 @@ async fn every_answer_has_the_headers_that_protect_it() {
     let mistaken = service.browser().authorize(&[("client_id", "nobody")]).await;
     let lost = service.get("/no/such/page").await;
     for answer in [refused, mistaken, lost, service.get("/.well-known/jwks.json").await] {
-        for name in ["content-security-policy", "x-content-type-options", "referrer-policy", "strict-transport-security"] {
+        for name in
+            ["content-security-policy", "x-content-type-options", "referrer-policy", "strict-transport-security"]
+        {
             assert!(answer.headers.contains_key(name), "{name}: {answer:?}");
         }
         assert!(answer.headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));

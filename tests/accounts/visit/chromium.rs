@@ -108,7 +108,9 @@ impl Chromium {
     async fn find(&self, selector: &str) -> String {
         match self.ask(Method::POST, "/element", json!({"using": "css selector", "value": selector})).await {
             Ok(found) => found[ELEMENT].as_str().unwrap().to_owned(),
-            Err(_) => panic!("no `{selector}` at {}: {}", self.url().await, self.eval("return document.body.innerText").await),
+            Err(_) => {
+                panic!("no `{selector}` at {}: {}", self.url().await, self.eval("return document.body.innerText").await)
+            }
         }
     }
 
@@ -155,7 +157,11 @@ impl Chromium {
 }
 
 /// Calls the driver. The outer error: it does not answer; the inner one: it says no.
-async fn call(method: Method, url: &str, body: &Value) -> Result<Result<Value, Value>, hyper_util::client::legacy::Error> {
+async fn call(
+    method: Method,
+    url: &str,
+    body: &Value,
+) -> Result<Result<Value, Value>, hyper_util::client::legacy::Error> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let request = Request::builder().method(method).uri(url).header("content-type", "application/json");
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();

@@ -120,10 +120,7 @@ impl Waiting {
     /// Counts an attempt before it is judged, so that no number of parallel ones is more than so many (HS-14).
     async fn count(&self, visit: &Visit) -> Result<Option<Problem>, PageError> {
         let (app, caller) = (&visit.app, &visit.caller);
-        let attempts = app
-            .store
-            .count_parked_attempt(&caller.tenant, self.pending.handle(), Wait::SecondFactor, app.now())
-            .await?;
+        let attempts = app.store.count_parked_attempt(&caller.tenant, self.pending.handle(), app.now()).await?;
         if attempts.ok_or_else(ended)? > factor::MOST_ATTEMPTS {
             return Err(Refused::new(
                 StatusCode::FORBIDDEN,
