@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use http::StatusCode;
 
-use crate::service::{Service, VERIFIER};
+use crate::service::Service;
 
 const RACERS: usize = 64;
 
@@ -26,7 +26,6 @@ async fn a_code_is_exchanged_once() {
     let tokens = won[0].json();
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
     assert_eq!(service.token(&refresh).await.error(), "403 invalid_grant", "a replay revokes what came of it");
-    assert_eq!(VERIFIER.len(), 43);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,5 +54,6 @@ fn for_programs(app: &App) -> Router<App> {
         .route("/userinfo", get(userinfo::show).post(userinfo::show))
         .route("/.well-known/openid-configuration", get(discovery::configuration))
         .route("/.well-known/jwks.json", get(discovery::keys))
+        .method_not_allowed_fallback(token::method_not_allowed)
         .layer(from_fn_with_state(app.clone(), cors::allow))
 }
