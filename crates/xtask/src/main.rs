@@ -3,6 +3,7 @@
 //! Nothing here knows how rules work: it builds the `vestibule` command and calls it as everybody does.
 
 mod bench;
+mod browser;
 mod counts;
 mod demo;
 mod fuzz;
