@@ -18,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 use vestibule_abi::codes::FailureCode;
 use vestibule_engine::{
     Report, drive,
@@ -203,7 +204,12 @@ type Recorded = Vec<Vec<Exchange>>;
 ///
 /// # Errors
 /// [`Fault`] when no outcome was committed: nothing was changed, and nothing is handed out.
-pub(crate) async fn run(app: &App, mut login: LoginTransaction<'_>) -> Result<Decided, Fault> {
+pub(crate) async fn run(app: &App, login: LoginTransaction<'_>) -> Result<Decided, Fault> {
+    let span = tracing::info_span!("login", id = %login.id, leg = login.leg, protocol = login.protocol());
+    attempts(app, login).instrument(span).await
+}
+
+async fn attempts(app: &App, mut login: LoginTransaction<'_>) -> Result<Decided, Fault> {
     let mut recorded = Recorded::new();
     for attempt in [Attempt::First, Attempt::Second, Attempt::Last] {
         if attempt == Attempt::Last && !take_turn(app, &login).await? {
@@ -232,7 +238,8 @@ async fn try_once(
         if user.blocked {
             break decide::blocked(app, login, &user);
         }
-        let (report, event) = run_rules(app, login, &user, attempt, recorded).await?;
+        let running = run_rules(app, login, &user, attempt, recorded);
+        let (report, event) = running.instrument(tracing::info_span!("rules")).await?;
         if login.is_met_by_remembered_browser(&report.outcome) {
             login.principal.methods.push(Method::second_factor(login.at));
             continue;
@@ -243,7 +250,7 @@ async fn try_once(
         };
         break decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?;
     };
-    match commit_surely(app, login, &commit).await {
+    match commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await {
         Ok(()) => Ok(Some(decided)),
         Err(CommitError::Conflict) => Ok(None),
         Err(CommitError::Gone) => Ok(Some(Decided::Refused(decide::gone()))),
