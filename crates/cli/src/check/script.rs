@@ -2,22 +2,25 @@
 
 use vestibule_engine::JavaScriptUpload;
 use vestibule_javascript_analysis::analyse;
-use vestibule_pipeline::{Manifest, manifest::WriteGrant};
+use vestibule_pipeline::{
+    Manifest,
+    manifest::{Origin, WriteGrant},
+};
 
 /// What its author may have overlooked; nothing for a rule in another language.
 pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
     let Ok(upload) = serde_json::from_slice::<JavaScriptUpload>(upload) else { return Vec::new() };
     let Ok(program) = analyse(&upload.file, &upload.source, vestibule_javascript::table()) else { return Vec::new() };
     let capabilities = &manifest.capabilities;
-    let is_granted = |origin: &str| origin.parse().is_ok_and(|origin| capabilities.http.contains(&origin));
-    let hosts = program.origins.iter().filter(|origin| !is_granted(origin));
+    let is_granted = |origin: &str| origin.parse::<Origin>().is_ok_and(|origin| capabilities.http.contains(&origin));
+    let hosts = program.origins.iter().filter(|origin| !is_granted(origin.as_str()));
     let hosts = hosts.map(|origin| format!("its source names {origin}, which `http` does not grant"));
     let keys = program.configuration.iter().filter(|key| !capabilities.configuration.contains(*key));
     let keys =
         keys.map(|key| format!("it reads configuration.{key}, which `configuration` does not name: undefined there"));
     let is_named =
         |write: &str| write.parse::<WriteGrant>().is_ok_and(|write| manifest.writes.grants().contains(&write));
-    let names = program.sets_by_name.iter().filter(|write| !is_named(write));
+    let names = program.sets_by_name.iter().filter(|write| !is_named(write.as_str()));
     let names = names.map(|write| format!("it sets {write}, which says who the user is: `writes` has to name it"));
     program.warnings.iter().map(ToString::to_string).chain(hosts).chain(keys).chain(names).collect()
 }
