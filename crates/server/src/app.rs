@@ -26,6 +26,7 @@ use vestibule_pipeline::Digest;
 use vestibule_store::{GenerationNumber, Store, TenantId, Timestamp};
 
 use crate::{
+    accounts::Accounts,
     clock::{Clock, Entropy},
     keys::Keys,
     request::TrustedProxies,
@@ -49,6 +50,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Passwords, limits, mails: what the pages and endpoints about accounts share.
+    pub accounts: Arc<Accounts>,
 }
 
 impl App {

@@ -43,7 +43,7 @@ impl Entropy for SystemEntropy {
     }
 }
 
-impl dyn Entropy {
+impl dyn Entropy + '_ {
     /// So many random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];

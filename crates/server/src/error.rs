@@ -58,6 +58,8 @@ pub struct Refused {
     pub description: Cow<'static, str>,
     /// Seconds after which it may be tried again.
     pub retry_after: Option<u64>,
+    /// The `WWW-Authenticate` of the answer.
+    pub authenticate: Option<&'static str>,
     /// Further members of the body, such as `mfa_token`.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -70,7 +72,7 @@ impl Refused {
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (error, description) = (error.into(), description.into());
-        Self { status, error, description, retry_after: None, extra: serde_json::Map::new() }
+        Self { status, error, description, retry_after: None, authenticate: None, extra: serde_json::Map::new() }
     }
 
     /// `400 invalid_request`.
@@ -150,6 +152,9 @@ impl IntoResponse for Refused {
         }
         let mut response = (self.status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
         retry_after(&mut response, self.retry_after);
+        if let Some(challenge) = self.authenticate {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         response
     }
 }

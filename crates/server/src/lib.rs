@@ -8,6 +8,18 @@ pub mod router;
 pub mod login;
 pub mod oauth;
 
+pub mod accounts;
+pub mod change_password;
+pub mod factor;
+pub mod signup;
+pub mod verification;
+
+pub mod csrf;
+pub mod identifier;
+pub mod limits;
+pub mod mail;
+pub mod password;
+
 pub mod keys;
 mod session;
 mod tokens;

@@ -30,7 +30,10 @@ use vestibule_store::{
 };
 
 pub use self::browser::{Remember, authenticated, factor_passed};
-pub(crate) use self::decide::Decided;
+pub(crate) use self::{
+    decide::{Decided, family, refresh_token_spent},
+    event::date,
+};
 use crate::{
     app::{App, Generation},
     error::{Fault, Refused},

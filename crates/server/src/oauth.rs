@@ -3,6 +3,15 @@
 //! `/authorize` reads a request ([`request`]) and hands it to the login; [`respond`] carries the answer back. What a
 //! client may ask for stands in [`scope`], where an answer may go in [`redirect_uri`].
 
+pub(crate) mod authorize;
+pub mod discovery;
+pub(crate) mod logout;
+pub(crate) mod resume;
+pub(crate) mod revoke;
+pub(crate) mod token;
+pub(crate) mod userinfo;
+
+pub(crate) mod client_auth;
 pub(crate) mod parameters;
 pub(crate) mod pkce;
 pub mod redirect_uri;

@@ -18,6 +18,8 @@ pub(crate) enum CookieKind {
     Browser,
     /// A browser in which a second factor was passed.
     Remembered,
+    /// A browser that has logged in to an account before, and has a rate of its own there.
+    Known,
 }
 
 impl CookieKind {
@@ -28,9 +30,11 @@ impl CookieKind {
             (Self::Session, true) => "__Host-vestibule-session",
             (Self::Browser, true) => "__Host-vestibule-browser",
             (Self::Remembered, true) => "__Host-vestibule-remembered",
+            (Self::Known, true) => "__Host-vestibule-known",
             (Self::Session, false) => "vestibule-session",
             (Self::Browser, false) => "vestibule-browser",
             (Self::Remembered, false) => "vestibule-remembered",
+            (Self::Known, false) => "vestibule-known",
         }
     }
 

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use vestibule_store::{Client, ClientId, LoginId, SessionId, Timestamp};
+use vestibule_store::{Client, ClientId, LoginId, SessionId, Timestamp, User};
 
 use crate::{
     app::App,
@@ -185,6 +185,10 @@ impl Grant {
         })
     }
 
+    fn person(&self) -> Person<'_> {
+        Person { subject: &self.subject, scope: &self.scope, profile: &self.profile, custom: &self.id_token }
+    }
+
     fn access_claims(&self, issuer: &str, client: &Client, now: Timestamp, life: Duration) -> Map<String, Value> {
         let mut claims = self.access_token.clone();
         keep_allowed(&mut claims, &self.scope);
@@ -216,7 +220,7 @@ impl Grant {
         life: Duration,
         access_token: &str,
     ) -> Map<String, Value> {
-        let mut claims = self.person(&self.profile);
+        let mut claims = self.person().claims();
         put(&mut claims, "iss", json!(issuer));
         put(&mut claims, "aud", json!(client.id));
         put(&mut claims, "iat", json!(seconds(now)));
@@ -235,13 +239,25 @@ impl Grant {
         }
         claims
     }
+}
 
-    /// What an ID token and `/userinfo` say about the person: the standard claims of the scope, over them the custom
-    /// ones.
-    pub(crate) fn person(&self, profile: &Map<String, Value>) -> Map<String, Value> {
-        let mut claims = profile.clone();
-        claims.extend(self.id_token.clone());
-        keep_allowed(&mut claims, &self.scope);
+/// A person, as a client may know them.
+pub(crate) struct Person<'g> {
+    pub(crate) subject: &'g str,
+    pub(crate) scope: &'g [String],
+    /// Standard claims.
+    pub(crate) profile: &'g Map<String, Value>,
+    /// Custom claims of the ID token.
+    pub(crate) custom: &'g Map<String, Value>,
+}
+
+impl Person<'_> {
+    /// What an ID token and `/userinfo` say: the standard claims of the scope, over them the custom ones (R-46, R-51,
+    ///
+    pub(crate) fn claims(&self) -> Map<String, Value> {
+        let mut claims = self.profile.clone();
+        claims.extend(self.custom.clone());
+        keep_allowed(&mut claims, self.scope);
         put(&mut claims, "sub", json!(self.subject));
         claims
     }
@@ -285,6 +301,17 @@ pub(crate) fn standard_claims(user: &Map<String, Value>) -> Map<String, Value> {
         }
     }
     claims
+}
+
+/// The standard claims of a user as they are stored now.
+pub(crate) fn stored_claims(user: &User) -> Map<String, Value> {
+    let mut profile = user.profile.clone();
+    put(&mut profile, "updated_at", json!(crate::login::date(user.updated_at)));
+    if let Some(email) = &user.email {
+        put(&mut profile, "email", json!(email));
+        put(&mut profile, "email_verified", json!(user.email_verified));
+    }
+    standard_claims(&profile)
 }
 
 /// A time as Core §5.1 wants it: a number of seconds.

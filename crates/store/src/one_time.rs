@@ -56,6 +56,9 @@ pub enum Purpose {
     BreakGlass,
     /// A browser that need not be asked for the second factor again. Read, not taken.
     RememberedBrowser,
+    /// A login whose code was presented twice: access tokens that came of it are refused. Read, not taken; its digest is
+    /// that of the login's id.
+    RevokedLogin,
 }
 
 /// A token that can be used once.

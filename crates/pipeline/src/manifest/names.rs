@@ -106,6 +106,12 @@ pub struct RedirectTarget {
 }
 
 impl RedirectTarget {
+    /// Its scheme, host and port, as a page's policy names them.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin.0
+    }
+
     /// Whether a URL leads there. The path ends at a slash: `/form` allows `/form/2`, not `/former`.
     #[must_use]
     pub fn holds(&self, url: &Url) -> bool {

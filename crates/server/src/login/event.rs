@@ -140,7 +140,7 @@ fn request(login: &LoginTransaction<'_>) -> Value {
 }
 
 /// As Auth0 writes times: ISO 8601 with milliseconds, in UTC.
-fn date(at: Timestamp) -> Value {
+pub(crate) fn date(at: Timestamp) -> Value {
     let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
     json!(format!("{at:.3}"))
 }

@@ -104,6 +104,12 @@ impl Pending {
         self.waiting.request.connection.as_deref()
     }
 
+    /// Where the login ends.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &str {
+        &self.waiting.request.destination.redirect_uri
+    }
+
     /// The user, once somebody authenticated.
     #[must_use]
     pub const fn user(&self) -> Option<&UserId> {
@@ -133,7 +139,7 @@ impl Pending {
 ///
 /// # Errors
 /// A page that says it is gone: unknown, over, used, or another browser's.
-pub async fn open(app: &App, caller: &Caller, jar: &CookieJar, handle: &str, wait: Wait) -> Result<Pending, PageError> {
+pub(crate) async fn open(app: &App, caller: &Caller, jar: &CookieJar, handle: &str, wait: Wait) -> Result<Pending, PageError> {
     let digest = Token::presented(handle).digest();
     let parked = app.store.parked(&caller.tenant, &digest, wait, app.now()).await?;
     let browser = CookieKind::Browser.read(app, jar).map(|token| token.digest());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use crate::error::Refused;
@@ -34,6 +35,45 @@ impl Parameters {
             }
         }
         parameters
+    }
+
+    /// Reads a body: a form, or a JSON object of texts, which Auth0's clients send (G-8).
+    ///
+    /// # Errors
+    /// `invalid_request` for anything else.
+    pub(crate) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refused> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => Ok(Self::parse(body)),
+            "application/json" => Self::of_json(body),
+            _ => Err(Refused::invalid_request("The body must be application/x-www-form-urlencoded")),
+        }
+    }
+
+    fn of_json(body: &[u8]) -> Result<Self, Refused> {
+        let invalid = || Refused::invalid_request("The body must be a JSON object of strings");
+        let object = vestibule_pipeline::json::parse(body).map_err(|_| invalid())?;
+        let mut parameters = Self::default();
+        for (name, value) in object.as_object().ok_or_else(invalid)? {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                Value::Null => continue,
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(invalid()),
+            };
+            parameters.is_excessive |= text.len() > LONGEST_VALUE || parameters.values.len() >= MOST;
+            if !text.is_empty() && !parameters.is_excessive {
+                parameters.values.insert(name.clone(), text);
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// Those of them that rules may see; each endpoint has a list of its own (DESIGN §2).
+    pub(crate) fn only(&self, names: &[&str]) -> Map<String, Value> {
+        let mut object = self.to_object();
+        object.retain(|name, _| names.contains(&name.as_str()));
+        object
     }
 
     /// A parameter's value.

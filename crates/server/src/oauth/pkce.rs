@@ -3,7 +3,6 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
 /// `code_challenge` of the method `S256`: 32 bytes as 43 characters of base64url.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +16,11 @@ impl Challenge {
         (bytes.len() == 32).then(|| Self(text.to_owned()))
     }
 
-    /// Whether somebody who knows this verifier made the challenge (RFC 7636 §4.6).
-    pub(crate) fn is_met_by(&self, verifier: &str) -> bool {
+    /// The challenge that somebody who knows this verifier made; `None` if it is no verifier (RFC 7636 §4.1, §4.6).
+    pub(crate) fn of_verifier(verifier: &str) -> Option<Self> {
         let is_verifier = (43..=128).contains(&verifier.len())
             && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-        let computed = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-        is_verifier && bool::from(computed.as_bytes().ct_eq(self.0.as_bytes()))
+        is_verifier.then(|| Self(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))))
     }
 
     /// Its text.
@@ -38,12 +36,18 @@ mod tests {
     /// RFC 7636, appendix B.
     #[test]
     fn the_example_of_the_rfc_holds() {
-        let challenge = Challenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap();
-        assert!(challenge.is_met_by("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
-        for other in ["", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl", &"a".repeat(129), &"ä".repeat(30)] {
-            assert!(!challenge.is_met_by(other), "{other}");
+        let challenge = Challenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(Challenge::of_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), challenge);
+        assert_ne!(Challenge::of_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl"), challenge);
+    }
+
+    #[test]
+    fn what_is_too_short_too_long_or_in_other_characters_is_neither() {
+        for other in ["", &"a".repeat(42), &"a".repeat(129), &"ä".repeat(30), &"a b".repeat(20)] {
+            assert_eq!(Challenge::of_verifier(other), None, "{other}");
         }
-        assert_eq!(Challenge::parse("too-short"), None);
-        assert_eq!(Challenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM="), None);
+        for other in ["too-short", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM="] {
+            assert_eq!(Challenge::parse(other), None, "{other}");
+        }
     }
 }

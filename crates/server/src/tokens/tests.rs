@@ -33,7 +33,7 @@ fn grant(scope: &[&str]) -> Grant {
 
 fn names(scope: &[&str]) -> Vec<String> {
     let grant = grant(scope);
-    let mut names: Vec<_> = grant.person(&grant.profile).into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<_> = grant.person().claims().into_iter().map(|(name, _)| name).collect();
     names.sort();
     names
 }
@@ -63,7 +63,7 @@ fn a_scope_decides_which_standard_claims_a_client_is_told() {
 fn a_rule_overrides_standard_claims_but_never_the_subject() {
     let mut grant = grant(&["openid", "profile", "email"]);
     grant.id_token.insert("sub".to_owned(), json!("auth0|2"));
-    let person = grant.person(&grant.profile);
+    let person = grant.person().claims();
     assert_eq!(person["picture"], "https://rule");
     assert_eq!(person["email"], "rule@example.com");
     assert_eq!(person["sub"], "auth0|1");
