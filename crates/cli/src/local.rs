@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct LocalRule {
     /// What a deploy would take.
     pub(crate) revision: Revision,
+    /// The text of its manifest; empty for a module without one.
+    pub(crate) text: String,
     /// Whether it is a module without a manifest.
     pub(crate) is_bare: bool,
 }
@@ -32,7 +34,7 @@ impl LocalRule {
         let files = if folder.manifest.capabilities.files { Some(data_files(&folder.dir)?) } else { None };
         let text = project::read_text(&folder.dir.join(RULE_FILE), "it was there a moment ago")?;
         let revision = Revision::inspect(&text, &module, files).map_err(|error| no_revision(folder.name(), error))?;
-        Ok(Self { revision, is_bare: false })
+        Ok(Self { revision, text, is_bare: false })
     }
 
     /// Reads a module that has no manifest: every write is allowed, no capability is granted.
@@ -43,7 +45,7 @@ impl LocalRule {
         let wasm = project::read_bytes(module, "name a module, or the folder of a rule")?;
         let name = module.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let revision = Revision::bare(&name, &wasm, configuration.map(str::to_owned));
-        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, is_bare: true })
+        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, text: String::new(), is_bare: true })
     }
 
     /// The rule's name.

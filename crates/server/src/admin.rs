@@ -9,7 +9,7 @@ pub mod clients;
 pub mod deploy;
 mod health;
 pub mod history;
-mod keys;
+pub mod keys;
 pub mod maintenance;
 pub mod values;
 
@@ -66,9 +66,8 @@ impl Deref for Ops {
 
 /// The admin listener.
 pub fn router(ops: Ops) -> Router {
-    let needs = |scope: Scope, routes: Router<Ops>| {
-        routes.route_layer(from_fn_with_state((ops.clone(), scope), auth::require))
-    };
+    let needs =
+        |scope: Scope, routes: Router<Ops>| routes.route_layer(from_fn_with_state((ops.clone(), scope), auth::require));
     let open = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -16,9 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use vestibule_engine::{
-    CompileError, Compiler, DataFiles, Engine, GrantError, LoadedPipeline, http::Egress,
-};
+use vestibule_engine::{CompileError, Compiler, DataFiles, Engine, GrantError, LoadedPipeline, http::Egress};
 use vestibule_pipeline::{Digest, Pipeline, Rule};
 use vestibule_store::{
     ChangeMark, GenerationNumber, Node, NodeId, RevisionDigest, SealedKind, Store, StoreError, TenantId,
@@ -298,9 +296,10 @@ impl StoredGenerations {
     /// # Errors
     /// [`StoreError`] when the store cannot be told.
     pub async fn beat(&self) -> Result<(), StoreError> {
-        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
-        let ready = served.iter().filter_map(|(tenant, served)| Some((tenant.clone(), served.number?))).collect();
-        drop(served);
+        let ready = {
+            let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+            served.iter().filter_map(|(tenant, served)| Some((tenant.clone(), served.number?))).collect()
+        };
         let software = env!("CARGO_PKG_VERSION").to_owned();
         self.store.beat(&Node { id: self.node.clone(), ready, software, at: self.clock.now() }).await
     }

@@ -30,7 +30,7 @@ use crate::{error::Refused, settings::Limits, telemetry};
 const REQUEST_ID: &str = "x-request-id";
 
 /// Puts the guard around the routes of a listener. `start` makes the ids of this process unlike those of others.
-pub fn guarded(listener: &'static str, router: Router, limits: Limits, start: u32) -> Router {
+pub(crate) fn guarded(listener: &'static str, router: Router, limits: Limits, start: u32) -> Router {
     let observer = Observer { listener, start, requests: Arc::default() };
     router
         .layer(RequestBodyTimeoutLayer::new(limits.body.0))

@@ -218,7 +218,8 @@ pub(super) async fn revoke(
     Extension(admin): Extension<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed = ops.app.store.remove_sealed(&TenantId::default(), SealedKind::Internal, &format!("{ROW}{id}")).await?;
+    let removed =
+        ops.app.store.remove_sealed(&TenantId::default(), SealedKind::Internal, &format!("{ROW}{id}")).await?;
     if !removed {
         return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no token `{id}`")));
     }

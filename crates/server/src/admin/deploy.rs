@@ -221,7 +221,8 @@ impl Ops {
             let has_it = |node: &vestibule_store::Node| node.ready.contains(&(tenant.clone(), number));
             let (ready, waiting): (Vec<_>, Vec<_>) = nodes.into_iter().partition(has_it);
             if waiting.is_empty() || Instant::now() >= deadline {
-                let names = |nodes: Vec<vestibule_store::Node>| nodes.into_iter().map(|node| node.id.to_string()).collect();
+                let names =
+                    |nodes: Vec<vestibule_store::Node>| nodes.into_iter().map(|node| node.id.to_string()).collect();
                 return Ok(Rollout { number: number.0, ready: names(ready), waiting: names(waiting) });
             }
             sleep(LOOK).await;
@@ -264,10 +265,14 @@ impl Ops {
 
     async fn warnings(&self, tenant: &TenantId, rules: &[Rule]) -> Result<Vec<String>, Fault> {
         let set = self.app.store.list_sealed(tenant, vestibule_store::SealedKind::Configuration).await?;
-        let keys = rules.iter().flat_map(|rule| rule.manifest.capabilities.configuration.iter().map(move |key| (rule, key)));
+        let keys =
+            rules.iter().flat_map(|rule| rule.manifest.capabilities.configuration.iter().map(move |key| (rule, key)));
         let unset = keys.filter(|(_, key)| !set.iter().any(|note| note.name == **key));
         let told = |(rule, key): (&Rule, &String)| {
-            format!("rule `{}` reads configuration `{key}`, which has no value: `vestibule config set {key}`", rule.name())
+            format!(
+                "rule `{}` reads configuration `{key}`, which has no value: `vestibule config set {key}`",
+                rule.name()
+            )
         };
         Ok(unset.map(told).collect())
     }
@@ -311,9 +316,7 @@ pub(super) fn unloadable(error: LoadError) -> ApiError {
             CompileError::Refused(cause) => refusal(cause.code.as_str(), error.to_string()),
             CompileError::Engine(_) => Fault::from(error).into(),
         },
-        LoadError::Grant { .. } => {
-            refusal("secret_missing", format!("{error}; `vestibule secret set` gives it one"))
-        }
+        LoadError::Grant { .. } => refusal("secret_missing", format!("{error}; `vestibule secret set` gives it one")),
         LoadError::Store(error) => error.into(),
         LoadError::Revision(_) | LoadError::Sealed(_) => Fault::from(error).into(),
     }
@@ -325,6 +328,7 @@ fn refusal(code: &'static str, told: String) -> ApiError {
 
 fn overtaken(live: Option<GenerationNumber>) -> ApiError {
     let live = live.map_or_else(|| "none".to_owned(), |live| live.0.to_string());
-    let told = format!("another deploy was faster: generation {live} is live now; look at what changed, and deploy again");
+    let told =
+        format!("another deploy was faster: generation {live} is live now; look at what changed, and deploy again");
     ApiError::refused(StatusCode::CONFLICT, "overtaken", told)
 }

@@ -201,7 +201,9 @@ fn explained(user: &User, provenance: &[Provenance], key: Option<&str>) -> Resul
         let written: Vec<_> = provenance.iter().filter(|written| written.bag == bag).collect();
         let unwritten = stored.keys().filter(|key| !written.iter().any(|written| written.key == **key));
         told.extend(unwritten.map(|key| Explained::of(name, key, stored.get(key), None)));
-        told.extend(written.iter().map(|written| Explained::of(name, &written.key, stored.get(&written.key), Some(written))));
+        told.extend(
+            written.iter().map(|written| Explained::of(name, &written.key, stored.get(&written.key), Some(written))),
+        );
     }
     if let Some(key) = key {
         if !key.starts_with("user_metadata.") && !key.starts_with("app_metadata.") {

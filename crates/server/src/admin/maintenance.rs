@@ -115,8 +115,13 @@ impl Ops {
         };
         app.store.put_token(&tenant, &token, Alone::Yes).await?;
         let summary = json!({"until": until, "reason": new.reason}).as_object().cloned().unwrap_or_default();
-        let event =
-            Event { kind: "break_glass_opened".to_owned(), user: Some(user.id.clone()), by: admin.name.clone(), summary, at };
+        let event = Event {
+            kind: "break_glass_opened".to_owned(),
+            user: Some(user.id.clone()),
+            by: admin.name.clone(),
+            summary,
+            at,
+        };
         app.store.record(&tenant, &event).await?;
         tracing::warn!(by = admin.name, seconds = length.as_secs(), "a break-glass window was opened");
         Ok(Window { user: user.id.to_string(), until })
