@@ -3,7 +3,7 @@
 // Running a rule needs none of Node: these files are shipped beside the command.
 
 import { build } from "esbuild";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { actionMembers, impossible, impossibleGlobals, modules, refusedActions, refusedManagement } from "./modules.mjs";
@@ -32,6 +32,8 @@ for (const [name, entry] of Object.entries(modules)) {
 
 const table = { modules: {}, globals: {}, impossible, impossibleGlobals, refusedManagement, refusedActions, actionMembers };
 const direct = new Map();
+/** The npm packages that bundles hold. */
+const packages = new Set();
 
 for (const [name, entry] of Object.entries(modules)) {
   const needs = new Set();
@@ -52,16 +54,18 @@ for (const [name, entry] of Object.entries(modules)) {
   };
   const file = `modules/${name.replace(/^@/, "").replaceAll("/", "-").replaceAll(":", "-")}.js`;
   const names = JSON.stringify([name, ...(entry.aliases ?? [])]);
-  await build({
+  const { metafile } = await build({
     ...common,
+    metafile: true,
     stdin: { contents: entry.source ?? `module.exports = require(${JSON.stringify(`./src/modules/${entry.file}`)});`, resolveDir: here, sourcefile: `${name}.entry.js` },
     outfile: join(dist, file),
     format: "cjs",
     mainFields: entry.browser ? ["browser", "main"] : ["main", "module"],
     plugins: [outside],
-    banner: { js: `__vestibule.module(${names},${JSON.stringify(entry.globals ?? {})},function(module,exports,require){` },
+    banner: { js: `__vestibuleModule(${names},${JSON.stringify(entry.globals ?? {})},function(module,exports,require){` },
     footer: { js: "});" },
   });
+  for (const input of Object.keys(metafile.inputs)) packages.add(/^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1]);
   direct.set(name, [...needs]);
   table.modules[name] = { file, needs: [], aliases: entry.aliases ?? [], http: entry.http === true, bytes: statSync(join(dist, file)).size };
   for (const global of Object.keys(entry.globals ?? {})) table.globals[global] = name;
@@ -81,5 +85,17 @@ for (const [name, entry] of Object.entries(table.modules)) {
   entry.http ||= order.some((need) => table.modules[need].http);
 }
 
+/** The licence texts that have to travel with the bundles. */
+function licences() {
+  const texts = [...packages].filter(Boolean).sort().map((name) => {
+    const folder = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file));
+    const text = file !== undefined && existsSync(join(folder, file)) ? readFileSync(join(folder, file), "utf8").trim() : `Licensed under ${license}.`;
+    return `== ${name} ${version}\n\n${text.replace(/\r/g, "")}\n`;
+  });
+  return `The modules that JavaScript rules can require are built from these npm packages.\n\n${texts.join("\n")}`;
+}
+writeFileSync(join(dist, "LICENCES.txt"), licences());
 writeFileSync(join(dist, "modules.json"), `${JSON.stringify(table, null, 1)}\n`);
 console.log(`built ${Object.keys(table.modules).length} modules and the prelude (${statSync(join(dist, "prelude.js")).size} bytes) → ${dist}`);

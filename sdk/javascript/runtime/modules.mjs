@@ -9,7 +9,7 @@ const own = (file, more) => ({ file, ...more });
 
 export const modules = {
   events: real("events/"),
-  util: real("util/util.js", { browser: true, aliases: ["util/"] }),
+  util: own("util.js"),
   buffer: real("buffer/", { aliases: ["safe-buffer"], globals: { Buffer: "Buffer" } }),
   querystring: real("querystring/", { globals: { querystring: "" } }),
   url: own("url.js", { globals: { URL: "URL", URLSearchParams: "URLSearchParams" } }),

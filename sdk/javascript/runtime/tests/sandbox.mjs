@@ -37,23 +37,22 @@ export function modulesOf(source, kind) {
 }
 
 /** As the engine compares: `undefined` for equal, else first-level keys; `null` for deleted. */
-function changesBetween(original, value, left) {
+function changesBetween(original, value) {
   const before = isObject(original) ? original : {};
   const after = isObject(value) ? value : {};
   const changes = {};
   for (const key of Object.keys(after)) {
-    if (left.includes(key) || isAbsent(after[key])) continue;
+    if (isAbsent(after[key])) continue;
     if (!Object.hasOwn(before, key) || JSON.stringify(before[key]) !== JSON.stringify(after[key])) changes[key] = after[key];
   }
   for (const key of Object.keys(before)) {
-    if (!left.includes(key) && (!Object.hasOwn(after, key) || isAbsent(after[key]))) changes[key] = null;
+    if (!Object.hasOwn(after, key) || isAbsent(after[key])) changes[key] = null;
   }
   return Object.keys(changes).length === 0 ? undefined : changes;
 }
 
 const isObject = (value) => typeof value === "object" && value !== null;
 const isAbsent = (value) => value === undefined || typeof value === "function" || typeof value === "symbol";
-const NESTED = { user: ["user_metadata", "app_metadata"], context: ["idToken", "accessToken"] };
 
 /** Makes a rule; `run` gives its answer, what it sent and what it logged. */
 export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
@@ -80,7 +79,7 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
   context.__host = {
     log: (level, text) => state.logs.push({ level, text }),
     changes: (path, value) => {
-      const changes = changesBetween(at(path), value, NESTED[path] ?? []);
+      const changes = changesBetween(at(path), value);
       return changes === undefined ? undefined : Object.assign(parse("{}"), changes);
     },
     random: () => new DataView(random(4)).getUint32(0),
@@ -143,7 +142,7 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
         drain();
       }
       const answer = seam.finish();
-      return { answer: answer === undefined ? { continue: {} } : JSON.parse(JSON.stringify(answer)), requests: state.requests, logs: state.logs };
+      return { answer: JSON.parse(JSON.stringify(answer)), requests: state.requests, logs: state.logs };
     },
   };
 }

@@ -62,7 +62,7 @@ class Asked {
     if (end.refused !== undefined) return { deny: end.refused };
     const members = { ...this.members, scope: this.scope, redirect: this.redirect };
     for (const name of Object.keys(members)) if (members[name] === undefined) delete members[name];
-    return Object.keys(members).length === 0 ? undefined : { continue: members };
+    return { continue: members };
   }
 }
 

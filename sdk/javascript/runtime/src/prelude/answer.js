@@ -38,14 +38,13 @@ export function finish() {
   const members = {};
   const problem = collect(end.user, end.context, members);
   if (problem !== undefined) return { fail: problem };
-  for (const name in members) return { continue: members };
-  return undefined;
+  return { continue: members };
 }
 
 /** Collects the members of an answer; gives what makes it impossible. */
 function collect(user, context, members) {
   unmergeAppMetadata(user, login.merged);
-  put(members, "user", withoutHosts("user", host.changes("user", user), isHostsUserKey));
+  put(members, "user", withoutHosts("user", without(host.changes("user", user), "user_metadata", "app_metadata"), isHostsUserKey));
   for (const bag of ["user_metadata", "app_metadata"]) put(members, bag, login.writes[bag]);
   put(members, "id_token", host.changes("context.idToken", context.idToken));
   put(members, "access_token", host.changes("context.accessToken", context.accessToken));
@@ -64,11 +63,17 @@ function put(members, name, value) {
   }
 }
 
+/** Leaves out what has a place of its own. */
+function without(changes, ...keys) {
+  if (changes !== undefined) for (const key of keys) delete changes[key];
+  return changes;
+}
+
 function withoutHosts(what, changes, isHosts) {
   for (const key in changes) {
     if (!isHosts(key)) continue;
     delete changes[key];
-    if (login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
+    if (key !== "now" && key !== "seed" && login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
   }
   return changes;
 }
@@ -84,7 +89,7 @@ function takeScope(members) {
 }
 
 function collectContext(context, members) {
-  const changes = host.changes("context", context);
+  const changes = without(host.changes("context", context), "idToken", "accessToken");
   if (changes === undefined) return undefined;
   for (const key in login.filled) {
     if (context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];

@@ -58,14 +58,17 @@ provide("vestibule:internals", {
 let hasModules = false;
 let start;
 
+/** What a module's bundle calls; gone before the author's code can run. */
+define("__vestibuleModule", (names, globals, factory) => {
+  hasModules = true;
+  module(names, globals, factory);
+});
+
 define("__vestibule", {
-  module(names, globals, factory) {
-    hasModules = true;
-    module(names, globals, factory);
-  },
 
   /** At deploy: takes what the author's source evaluated to. */
   define(kind, value) {
+    delete globalThis.__vestibuleModule;
     if (kind === "action") {
       start = require("vestibule:actions").define(value);
     } else {

@@ -10,6 +10,8 @@ export let login;
 
 export function begin(user, context, configuration, shared) {
   forgetTimers();
+  delete context.now; // The clock and the randomness are made of them; rules never had them.
+  delete context.seed;
   login = {
     user,
     context,
