@@ -118,6 +118,7 @@ pub trait OneTime: Send + Sync {
         &self,
         tenant: &TenantId,
         handle: &TokenDigest,
+        wait: Wait,
         now: Timestamp,
     ) -> Result<Option<u32>>;
 
