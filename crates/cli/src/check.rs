@@ -99,7 +99,8 @@ fn locals(paths: &[PathBuf]) -> Result<Vec<LocalRule>, Fault> {
 }
 
 fn is_module(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm") || (path.is_file() && path.extension().is_none())
+    path.extension().is_some_and(|extension| extension == "wasm" || extension == "js")
+        || (path.is_file() && path.extension().is_none())
 }
 
 /// Rules named by a pipeline file run one after the other; rules that merely lie in one folder need not.
@@ -120,7 +121,7 @@ impl Findings {
         });
         Self {
             rule: local.name().to_owned(),
-            module_bytes: local.revision.inspected.wasm.len(),
+            module_bytes: local.revision.inspected.bytes.len(),
             imports: local.revision.inspected.imports.iter().map(ToString::to_string).collect(),
             asks_for: asked.iter().map(|capability| capability.namespace()).collect(),
             missing: missing.collect(),

@@ -80,7 +80,7 @@ pub(crate) fn packed(path: &std::path::Path) -> Result<Vec<u8>, Fault> {
     let locals = folders.iter().map(LocalRule::read).collect::<Result<Vec<_>, _>>()?;
     let upload = |local: LocalRule| Upload {
         manifest: local.text,
-        module: local.revision.inspected.wasm.to_vec(),
+        module: local.revision.inspected.bytes.to_vec(),
         files: local.revision.files,
     };
     let uploads: Vec<Upload> = locals.into_iter().map(upload).collect();

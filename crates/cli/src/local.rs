@@ -6,10 +6,12 @@ use std::{path::Path, sync::Arc};
 
 use cap_std::{ambient_authority, fs::Dir};
 use vestibule_abi::codes::RefusalCode;
-use vestibule_engine::{DataFiles, Refusal, Revision, RevisionError};
+use vestibule_engine::{DataFiles, Inspected, Refusal, Revision, RevisionError, inspect, inspect_javascript};
+use vestibule_pipeline::manifest::Language;
 
 use crate::{
     exit::{BadInput, Fault},
+    installation,
     project::{self, RULE_FILE, RuleFolder},
 };
 
@@ -30,21 +32,30 @@ impl LocalRule {
     /// # Errors
     /// [`Fault::BadInput`] when something is missing, [`Fault::Refused`] when the module fails inspection.
     pub(crate) fn read(folder: &RuleFolder) -> Result<Self, Fault> {
-        let module = project::read_bytes(&folder.module()?, "build it with `vestibule build`")?;
         let files = if folder.manifest.capabilities.files { Some(data_files(&folder.dir)?) } else { None };
         let text = project::read_text(&folder.dir.join(RULE_FILE), "it was there a moment ago")?;
-        let revision = Revision::inspect(&text, &module, files).map_err(|error| no_revision(folder.name(), error))?;
+        let inspected = match folder.manifest.language {
+            Language::JavaScript => inspected_script(folder.name(), &folder.code(), "rule.toml names it as `source`")?,
+            Language::Rust | Language::AssemblyScript => {
+                inspected_module(folder.name(), &folder.code(), "build it with `vestibule build`")?
+            }
+        };
+        let revision = Revision::new(&text, inspected, files).map_err(|error| no_revision(folder.name(), error))?;
         Ok(Self { revision, text, is_bare: false })
     }
 
-    /// Reads a module that has no manifest: every write is allowed, no capability is granted.
+    /// Reads a module or a JavaScript source that has no manifest: every write is allowed, no capability is granted.
     ///
     /// # Errors
     /// As [`LocalRule::read`].
     pub(crate) fn bare<'k>(module: &Path, configuration: impl Iterator<Item = &'k str>) -> Result<Self, Fault> {
-        let wasm = project::read_bytes(module, "name a module, or the folder of a rule")?;
         let name = module.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let revision = Revision::bare(&name, &wasm, configuration.map(str::to_owned));
+        let next_step = "name a module, a JavaScript source or the folder of a rule";
+        let inspected = match is_script(module) {
+            true => inspected_script(&name, module, next_step)?,
+            false => inspected_module(&name, module, next_step)?,
+        };
+        let revision = Revision::bare(&name, inspected, configuration.map(str::to_owned));
         Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, text: String::new(), is_bare: true })
     }
 
@@ -52,6 +63,22 @@ impl LocalRule {
     pub(crate) fn name(&self) -> &str {
         self.revision.name()
     }
+}
+
+/// Whether a file is JavaScript, by its name.
+pub(crate) fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "js")
+}
+
+fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
+    inspect(&project::read_bytes(path, next_step)?).map_err(|refusal| refused(rule, &refusal))
+}
+
+fn inspected_script(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
+    let source = project::read_text(path, next_step)?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let upload = vestibule_javascript::upload(&file, &source).to_bytes();
+    inspect_javascript(&upload, installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
 }
 
 /// A refusal with the rule it is about, and a next step where its message has none.

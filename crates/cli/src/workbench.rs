@@ -158,6 +158,15 @@ impl Workbench {
         Ok(loaded)
     }
 
+    /// Compiles a rule and goes no further.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] for code that is not acceptable.
+    pub(crate) fn compile(&self, local: &LocalRule) -> Result<CompiledRule, Fault> {
+        let compiled = self.runtime.block_on(self.compiler.compile(&self.engine, &local.revision.inspected));
+        compiled.map_err(|error| classified(local.name(), error))
+    }
+
     /// Runs one login.
     ///
     /// # Errors

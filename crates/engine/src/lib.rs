@@ -13,12 +13,15 @@ mod compiler;
 mod desk;
 mod drive;
 mod engine;
+mod evaluate;
 mod failure;
 mod files;
+mod heap;
 pub mod http;
 #[cfg(feature = "in-process-compile")]
 mod in_process;
 mod inspect;
+mod javascript;
 mod link;
 mod logs;
 mod meter;
@@ -36,6 +39,9 @@ pub use files::{DataFiles, DataFilesError};
 #[cfg(feature = "in-process-compile")]
 pub use in_process::InProcessCompiler;
 pub use inspect::{Inspected, StructureLimits, inspect, inspect_within};
+pub use javascript::{
+    JavaScriptUpload, ModuleBundle, ScriptCapability, ScriptKind, inspect_interpreter, inspect_javascript,
+};
 pub use logs::LogLine;
 pub use refusal::Refusal;
 pub use revision::{GrantError, Revision, RevisionError};

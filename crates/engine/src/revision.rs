@@ -55,8 +55,15 @@ impl Revision {
     /// # Errors
     /// [`RevisionError`] with the manifest's or the module's fault.
     pub fn inspect(text: &str, module: &[u8], files: Option<Arc<DataFiles>>) -> Result<Self, RevisionError> {
+        Self::new(text, inspect(module)?, files)
+    }
+
+    /// As [`Revision::inspect`], of what was inspected already: JavaScript is, with the interpreter it runs on.
+    ///
+    /// # Errors
+    /// [`RevisionError::Manifest`] with the manifest's fault.
+    pub fn new(text: &str, inspected: Inspected, files: Option<Arc<DataFiles>>) -> Result<Self, RevisionError> {
         let manifest = Manifest::parse(text)?;
-        let inspected = inspect(module)?;
         let files = files.filter(|_| manifest.capabilities.files);
         let mut revision = text.as_bytes().to_vec();
         revision.extend_from_slice(&inspected.digest);
@@ -65,14 +72,17 @@ impl Revision {
         Ok(Self { rule, inspected, files })
     }
 
-    /// A module without a manifest, for trying it out: every write allowed, no capability but these configuration keys.
+    /// Code without a manifest, for trying it out: every write allowed, no capability but these configuration keys.
     ///
     /// # Errors
-    /// [`RevisionError::Refused`] with the module's fault.
-    pub fn bare(name: &str, module: &[u8], configuration: impl Iterator<Item = String>) -> Result<Self, RevisionError> {
+    /// [`RevisionError::Manifest`] when the standard limits are above the ceiling, which they are not.
+    pub fn bare(
+        name: &str,
+        inspected: Inspected,
+        configuration: impl Iterator<Item = String>,
+    ) -> Result<Self, RevisionError> {
         let mut manifest = Manifest::permissive(name);
         manifest.capabilities.configuration = configuration.collect();
-        let inspected = inspect(module)?;
         let rule = Rule::new(manifest, Digest(inspected.digest), &Budget::CEILING)?;
         Ok(Self { rule, inspected, files: None })
     }

@@ -27,6 +27,7 @@ use crate::{
     bundle::{BundleError, Rules, Upload},
     clock::Clock,
     error::Fault,
+    interpreter::Interpreter,
     keys::Seal,
     telemetry,
 };
@@ -81,6 +82,8 @@ pub struct Workshop {
     pub engine: Engine,
     /// Compiles them.
     pub compiler: Compiler,
+    /// What JavaScript rules run on.
+    pub interpreter: Interpreter,
     /// Their way out to the network.
     pub egress: Arc<Egress>,
 }
@@ -210,6 +213,15 @@ impl StoredGenerations {
         Ok(())
     }
 
+    /// Inspects uploads and puts them in their order.
+    ///
+    /// # Errors
+    /// [`BundleError`], naming the rule.
+    pub fn inspect(&self, uploads: Vec<Upload>) -> Result<Rules, BundleError> {
+        // Building the interpreter takes seconds, once; logins on this thread move to another.
+        tokio::task::block_in_place(|| Rules::inspect(uploads, &self.workshop.interpreter))
+    }
+
     /// Compiles and links rules as they would be served, and serves nobody with them.
     ///
     /// # Errors
@@ -255,7 +267,7 @@ impl StoredGenerations {
             let upload = Upload { manifest: revision.manifest, module: revision.module, files };
             uploads.push(upload);
         }
-        let rules = Rules::inspect(uploads)?;
+        let rules = self.inspect(uploads)?;
         let altered = rules.revisions.iter().zip(&generation.rules).find(|((_, revision), (_, digest))| {
             digest_of(revision.rule.digest) != *digest // Both are in the order of the pipeline.
         });

@@ -26,6 +26,7 @@ use crate::{
     first_start,
     generations::{StoredGenerations, Workshop},
     guard::guarded,
+    interpreter::Interpreter,
     keys::{Keys, Seal},
     listener,
     mail::{MailRoute, MailSettings},
@@ -195,6 +196,7 @@ fn generations(
     let workshop = Workshop {
         engine: Engine::new(sandbox)?,
         compiler: Compiler::new(Some(cache))?,
+        interpreter: Interpreter::in_folder(data.to_owned()),
         egress: Arc::new(Egress::new(egress)?),
     };
     Ok(Arc::new(StoredGenerations::new(Arc::clone(store), seal, Arc::clone(clock), workshop, node)?))

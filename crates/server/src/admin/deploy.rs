@@ -107,8 +107,8 @@ pub(super) async fn propose(
     Extension(admin): Extension<Admin>,
     body: Bytes,
 ) -> Result<Json<Proposal>, ApiError> {
-    let rules = Rules::inspect(Bundle::parse(&body).and_then(|bundle| bundle.uploads()).map_err(refused)?);
-    Ok(Json(ops.propose(rules.map_err(refused)?, &admin).await?))
+    let uploads = Bundle::parse(&body).and_then(|bundle| bundle.uploads()).map_err(refused)?;
+    Ok(Json(ops.propose(ops.generations.inspect(uploads).map_err(refused)?, &admin).await?))
 }
 
 /// `POST /v1/generations/{number}/activate`; answers when every live node has it, or names those that have not.
@@ -299,6 +299,7 @@ pub(super) fn refused(error: BundleError) -> ApiError {
         BundleError::Rule { source: RevisionError::Refused(refusal), .. } => refusal.code.as_str(),
         BundleError::Rule { .. } | BundleError::Manifest { .. } | BundleError::Pipeline(_) => "manifest_invalid",
         BundleError::Files { .. } => "files_invalid",
+        BundleError::Interpreter(_) => "interpreter_missing",
         BundleError::NotTar(_)
         | BundleError::TooMuch
         | BundleError::NotAFile(_)

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::Generations as _,
-    bundle::{Bundle, Rules},
+    bundle::Bundle,
     error::{ApiError, Fault, Refused},
     login::recording::Recording,
 };
@@ -152,9 +152,10 @@ impl Ops {
             let live = self.generations.active(&tenant);
             return Ok((json!(live.number), live.loaded.clone()));
         }
-        let rules = Bundle::parse(bundle).and_then(|bundle| bundle.uploads()).and_then(Rules::inspect);
+        let uploads = Bundle::parse(bundle).and_then(|bundle| bundle.uploads()).map_err(refused)?;
+        let rules = self.generations.inspect(uploads).map_err(refused)?;
         let values = self.generations.values(&tenant).await.map_err(unloadable)?;
-        let loaded = self.generations.load(None, &rules.map_err(refused)?, values).await.map_err(unloadable)?;
+        let loaded = self.generations.load(None, &rules, values).await.map_err(unloadable)?;
         Ok((json!("candidate"), loaded.loaded.clone()))
     }
 
