@@ -118,7 +118,6 @@ pub trait OneTime: Send + Sync {
         &self,
         tenant: &TenantId,
         handle: &TokenDigest,
-        wait: Wait,
         now: Timestamp,
     ) -> Result<Option<u32>>;
 

@@ -76,13 +76,12 @@ impl OneTime for Sql {
         &self,
         tenant: &TenantId,
         handle: &TokenDigest,
-        wait: Wait,
         now: Timestamp,
     ) -> Result<Option<u32>> {
         let update = "UPDATE parked SET attempts = attempts + 1 \
-                      WHERE tenant = $1 AND handle = $2 AND wait = $3 AND expires_at > $4";
+                      WHERE tenant = $1 AND handle = $2 AND expires_at > $3";
         let mut tx = self.begin().await?;
-        let counted = tx.write_first::<(u32,)>(update, "attempts", args![tenant, handle, wait.word(), now]).await?;
+        let counted = tx.write_first::<(u32,)>(update, "attempts", args![tenant, handle, now]).await?;
         tx.commit().await?;
         Ok(counted.map(|(attempts,)| attempts))
     }
@@ -219,6 +218,7 @@ super::words! {
         MfaToken = "mfa_token",
         BreakGlass = "break_glass",
         RememberedBrowser = "remembered_browser",
+        RevokedLogin = "revoked_login",
     }
 }
 
