@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use vestibule_store::{Connection, ConnectionName, NodeId, SealedKind, Store, TenantId, Timestamp};
+use vestibule_store::{Connection, ConnectionName, NewSealed, NodeId, SealedKind, Store, TenantId, Timestamp};
 
 use crate::{
     admin::auth::{self, Admin, Scope},
@@ -124,7 +124,7 @@ pub async fn prove_installation(store: &dyn Store, seal: &Seal, now: Timestamp) 
     if store.sealed(&tenant, SealedKind::Internal, PROOF).await?.is_none() {
         let sealed = seal.seal(&name, PROOF.as_bytes())?;
         // Another node may be first; then its proof is the one to open.
-        store.put_sealed(&tenant, SealedKind::Internal, PROOF, &sealed, &Map::new(), Some(0), now).await?;
+        store.put_sealed(&tenant, &new_sealed(SealedKind::Internal, PROOF, sealed, now)).await?;
     }
     let kept = store.sealed(&tenant, SealedKind::Internal, PROOF).await?;
     let opens = kept.is_some_and(|kept| seal.open(&name, &kept.sealed).is_ok());
@@ -182,8 +182,13 @@ pub async fn make_signing_key(
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(from)).await??;
     let tenant = TenantId::default();
     let sealed = seal.seal(&purpose(SealedKind::SigningKey, &tenant, &key.kid), &key.to_bytes()?)?;
-    store.put_sealed(&tenant, SealedKind::SigningKey, &key.kid, &sealed, &Map::new(), Some(0), now).await?;
+    store.put_sealed(&tenant, &new_sealed(SealedKind::SigningKey, &key.kid, sealed, now)).await?;
     Ok(key.kid)
+}
+
+/// A value that there must be none of yet.
+fn new_sealed(kind: SealedKind, name: &str, sealed: Vec<u8>, at: Timestamp) -> NewSealed {
+    NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: Some(0), at }
 }
 
 async fn stored_keys(store: &dyn Store, seal: &Seal) -> Result<Vec<SigningKey>, Fault> {

@@ -34,7 +34,8 @@ impl Interpreter {
         if let Some(ready) = self.ready.get() {
             return Ok(ready);
         }
-        let module = vestibule_javascript::interpreter(&self.folder).map_err(|error| NoInterpreter(error.to_string()))?;
+        let module =
+            vestibule_javascript::interpreter(&self.folder).map_err(|error| NoInterpreter(error.to_string()))?;
         let inspected = inspect_interpreter(&module).map_err(|refusal| NoInterpreter(refusal.message))?;
         Ok(self.ready.get_or_init(|| inspected))
     }

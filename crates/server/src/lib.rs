@@ -40,6 +40,7 @@ mod run_api;
 
 pub mod bundle;
 pub mod generations;
+pub mod interpreter;
 pub mod plan;
 
 mod guard;

@@ -16,7 +16,7 @@ use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use subtle::ConstantTimeEq as _;
-use vestibule_store::{SealedKind, Store, TenantId, Timestamp, TokenDigest};
+use vestibule_store::{NewSealed, SealedKind, Store, TenantId, Timestamp, TokenDigest};
 
 use super::Ops;
 use crate::{
@@ -127,7 +127,8 @@ pub async fn make_token(
     let tenant = TenantId::default();
     let sealed = seal.seal(&purpose(SealedKind::Internal, &tenant, &name), &secret.digest().0)?;
     let note = serde_json::to_value(admin)?.as_object().cloned().unwrap_or_default();
-    let kept = store.put_sealed(&tenant, SealedKind::Internal, &name, &sealed, &note, Some(0), now).await?;
+    let new = NewSealed { kind: SealedKind::Internal, name, sealed, note, expected: Some(0), at: now };
+    let kept = store.put_sealed(&tenant, &new).await?;
     kept.ok_or_else(|| Fault::broken("two admin tokens got one id"))?;
     let token = format!("{PREFIX}{id}_{}", secret.as_str());
     Ok(NewToken { id, token })

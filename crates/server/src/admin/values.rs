@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use vestibule_engine::http::HttpGrants;
-use vestibule_store::{SealedKind, TenantId, Timestamp};
+use vestibule_store::{NewSealed, SealedKind, TenantId, Timestamp};
 
 use super::{Ops, auth::Admin};
 use crate::{
@@ -119,7 +119,8 @@ async fn set(
     }
     let (app, tenant) = (&ops.app, TenantId::default());
     let sealed = app.keys.seal.seal(&purpose(kind, &tenant, name), value.expose_secret().as_bytes())?;
-    let kept = app.store.put_sealed(&tenant, kind, name, &sealed, &Map::new(), None, app.now()).await?;
+    let new = NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: None, at: app.now() };
+    let kept = app.store.put_sealed(&tenant, &new).await?;
     let version = kept.ok_or_else(|| Fault::broken("a value was refused whatever its version"))?;
     ops.record(word(kind, "set"), admin, json!({"name": name, "version": version})).await?;
     ops.take_up().await;
