@@ -58,7 +58,10 @@ impl<'a> Service<'a> {
         BufReader::new(stdout).read_line(&mut line)?;
         let announced = serde_json::from_str(&line);
         let service = Self { vestibule, data, server, announced: announced.context("the server did not start")? };
-        println!("{QUIET}a server on SQLite, ready after {:.1} s, keys and all{QUIET:#}", began.elapsed().as_secs_f64());
+        println!(
+            "{QUIET}a server on SQLite, ready after {:.1} s, keys and all{QUIET:#}",
+            began.elapsed().as_secs_f64()
+        );
         Ok(service)
     }
 
@@ -137,7 +140,11 @@ impl<'a> Service<'a> {
         let mut form = link.clone();
         form.set_query(None);
         let done = browser.submit(&form, &page, &[])?;
-        ensure!(done.status.is_success() || done.status.is_redirection(), "the address was not verified: {}", done.text);
+        ensure!(
+            done.status.is_success() || done.status.is_redirection(),
+            "the address was not verified: {}",
+            done.text
+        );
         Ok(())
     }
 

@@ -10,5 +10,7 @@
 mod bad_input;
 mod cases;
 mod folder;
+mod node;
 mod running;
 mod scaffold;
+mod serving;
