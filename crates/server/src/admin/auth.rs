@@ -11,6 +11,7 @@ use axum::{
 use axum_extra::{
     TypedHeader,
     headers::{Authorization, authorization::Bearer},
+    typed_header::TypedHeaderRejection,
 };
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -151,10 +152,11 @@ pub async fn tokens(store: &dyn Store) -> Result<Vec<TokenNote>, Fault> {
 /// Lets a request pass whose token has the scope; whoever it is goes with it as an extension.
 pub(super) async fn require(
     State((ops, scope)): State<(Ops, Scope)>,
-    bearer: Option<TypedHeader<Authorization<Bearer>>>,
+    bearer: Result<TypedHeader<Authorization<Bearer>>, TypedHeaderRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    // No header and one that is none are alike.
     let token = bearer.as_ref().map_or("", |TypedHeader(bearer)| bearer.token());
     match admin_of(&ops, token).await {
         Ok(Some(admin)) if admin.scopes.contains(&scope) => {
