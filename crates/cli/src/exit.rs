@@ -107,6 +107,8 @@ pub(crate) enum BadInput {
     AlreadyThere,
     /// The rule's source does not compile.
     BuildFailed,
+    /// An export of another product of another shape.
+    ExportInvalid,
 }
 
 impl BadInput {
@@ -121,6 +123,7 @@ impl BadInput {
             Self::SettingsInvalid => "settings_invalid",
             Self::AlreadyThere => "already_there",
             Self::BuildFailed => "build_failed",
+            Self::ExportInvalid => "export_invalid",
         }
     }
 }
