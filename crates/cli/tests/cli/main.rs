@@ -11,5 +11,7 @@ mod bad_input;
 mod cases;
 mod folder;
 mod importing;
+mod node;
 mod running;
 mod scaffold;
+mod serving;
