@@ -8,5 +8,5 @@ mod interpreter;
 pub mod tools;
 mod upload;
 
-pub use interpreter::{BuildError, interpreter};
+pub use interpreter::{BuildError, interpreter, quickjs_sources};
 pub use upload::upload;

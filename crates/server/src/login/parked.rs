@@ -139,7 +139,13 @@ impl Pending {
 ///
 /// # Errors
 /// A page that says it is gone: unknown, over, used, or another browser's.
-pub(crate) async fn open(app: &App, caller: &Caller, jar: &CookieJar, handle: &str, wait: Wait) -> Result<Pending, PageError> {
+pub(crate) async fn open(
+    app: &App,
+    caller: &Caller,
+    jar: &CookieJar,
+    handle: &str,
+    wait: Wait,
+) -> Result<Pending, PageError> {
     let digest = Token::presented(handle).digest();
     let parked = app.store.parked(&caller.tenant, &digest, wait, app.now()).await?;
     let browser = CookieKind::Browser.read(app, jar).map(|token| token.digest());
