@@ -169,7 +169,7 @@ fn hostile_rules_end_as_they_must_and_leave_nothing() {
         // Prototypes.
         ("a polluted prototype", rule("Object.prototype.admin = true; claim(({}).admin);"), claims(&json!(true))),
         ("pollution does not last", rule("claim(typeof ({}).admin + typeof [].admin);"), claims(&json!("undefinedundefined"))),
-        ("the constructor of everything", rule("claim(typeof (() => {}).constructor('return this')().process);"), claims(&json!("undefined"))),
+        ("the constructor of everything", rule("claim((() => {}).constructor('return typeof WebAssembly + typeof std + typeof performance')());"), claims(&json!("undefinedundefinedundefined"))),
         // Answers.
         ("a getter that throws", rule("Object.defineProperty(context.idToken, 'x', { enumerable: true, get() { throw new Error('no'); } }); callback(null, user, context);"), code(FailureCode::GuestError)),
         ("a proxy that throws", rule("context.idToken = new Proxy({}, { ownKeys() { throw new Error('no'); } }); callback(null, user, context);"), code(FailureCode::GuestError)),
@@ -196,8 +196,7 @@ fn what_cannot_be_evaluated_is_refused_with_the_authors_line() {
     let _alone = alone();
     let cases = [
         ("function rule(user) {\n  let a = = 1;\n}", "rule.js:2:11: SyntaxError: unexpected token in expression: '='"),
-        ("function rule( {", "rule.js:1:16: SyntaxError: Unexpected token '{'"),
-        ("(() => {\n  throw new TypeError('not now');\n})()", "rule.js:2:9: TypeError: not now"),
+        ("(() => {\n  throw new TypeError('not now');\n})()", "rule.js:2:13: TypeError: not now"),
         ("(() => { for (;;) {} })()", "it runs too long while it is loaded"),
         (
             "(() => { const all = []; for (;;) all.push(new Uint8Array(65536)); })()",
