@@ -49,7 +49,7 @@ impl Settings {
             profile,
             concurrent_runs: 128,
             warm_memories: WARM_RULES * shards(),
-            resident_bytes: 256 * 1024,
+            resident_bytes: 512 * 1024,
             tick: Duration::from_millis(1),
         }
     }

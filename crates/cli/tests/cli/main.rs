@@ -12,6 +12,7 @@ mod cases;
 mod folder;
 mod importing;
 mod node;
+mod javascript;
 mod running;
 mod scaffold;
 mod serving;
