@@ -54,6 +54,13 @@ pub const HTTP_TOTAL: Duration = Duration::from_secs(5);
 /// The redirects one HTTP request may follow, when it asks for that at all.
 pub const HTTP_REDIRECTS: u32 = 2;
 
+/// Secrets one rule may be given.
+pub const SECRETS_PER_RULE: usize = 16;
+/// The value of a secret, in bytes.
+pub const SECRET_BYTES: usize = 512;
+/// Origins one rule may be granted.
+pub const ORIGINS_PER_RULE: usize = 16;
+
 /// A path below a rule's `data/` folder, in bytes.
 pub const FILE_PATH_BYTES: u32 = 1_024;
 /// Files one run may have open.
