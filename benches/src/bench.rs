@@ -17,7 +17,9 @@ use vestibule_engine::{
     http::Source,
     inspect,
 };
-use vestibule_pipeline::{Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, pipeline::Digest};
+use vestibule_pipeline::{
+    EventText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, pipeline::Digest,
+};
 
 use crate::rounds::Samples;
 
@@ -83,15 +85,29 @@ impl Bench {
     }
 }
 
-/// What the host brings to a login.
-#[must_use]
-pub fn input(event: &Value) -> LoginInput {
-    LoginInput {
-        scopes: ScopePolicy::of_event(event),
-        event: event.clone(),
-        seed: [9; 32],
-        now_ms: 1_795_500_000_000,
-        budget: LoginBudget::STANDARD,
+/// What arrives with a login: the event as text, as native code would get it, and what the host knows beside it.
+pub struct Arrival {
+    text: String,
+    scopes: ScopePolicy,
+}
+
+impl Arrival {
+    /// What arrives with an event.
+    #[must_use]
+    pub fn of(event: &Value) -> Self {
+        Self { text: event.to_string(), scopes: ScopePolicy::of_event(event) }
+    }
+
+    /// What the host brings to a login.
+    #[must_use]
+    pub fn input(&self) -> LoginInput<EventText<'_>> {
+        LoginInput {
+            event: EventText(self.text.as_bytes()),
+            scopes: self.scopes.clone(),
+            seed: [9; 32],
+            now_ms: 1_795_500_000_000,
+            budget: LoginBudget::STANDARD,
+        }
     }
 }
 
@@ -115,7 +131,7 @@ pub async fn run(rule: &SandboxedRule, document: &Arc<Vec<u8>>) -> anyhow::Resul
 ///
 /// # Errors
 /// When the engine fails; how the login ended is in the result.
-pub async fn login(loaded: &LoadedPipeline, input: LoginInput) -> anyhow::Result<(Login, Outcome)> {
+pub async fn login(loaded: &LoadedPipeline, input: LoginInput<EventText<'_>>) -> anyhow::Result<(Login, Outcome)> {
     let mut login = Login::begin(Arc::clone(&loaded.pipeline), input)?;
     let report = drive(&mut login, &loaded.rules, |_| Source::Denied).await?;
     Ok((login, report.outcome))
@@ -142,21 +158,20 @@ pub fn sample_runs(
     })
 }
 
-/// Makes so many logins, and adds what each took. The host's copy of the event is made before the clock starts; all
-/// that a login leaves behind is dropped before it stops.
+/// Makes so many logins, and adds what each took: from the event's text to the outcome, and all that is left is dropped.
 ///
 /// # Errors
 /// When the engine fails.
 pub fn sample_logins(
     bench: &Bench,
     loaded: &LoadedPipeline,
-    event: &Value,
+    arrival: &Arrival,
     runs: usize,
     samples: &mut Samples,
 ) -> anyhow::Result<()> {
     bench.runtime.block_on(async {
         for _ in 0..runs {
-            let input = input(event);
+            let input = arrival.input();
             let began = Instant::now();
             drop(login(loaded, input).await?);
             samples.push(began.elapsed());
@@ -170,7 +185,7 @@ pub fn sample_logins(
 /// # Errors
 /// When it does something else.
 pub fn assert_does_the_same(bench: &Bench, loaded: &LoadedPipeline, event: &Value) -> anyhow::Result<()> {
-    let (_, outcome) = bench.runtime.block_on(login(loaded, input(event)))?;
+    let (_, outcome) = bench.runtime.block_on(login(loaded, Arrival::of(event).input()))?;
     let Outcome::Allow(allow) = outcome else { bail!("the measured login ended in {outcome:?}") };
     let native = crate::native::with_tree(event.to_string().as_bytes()).context("the native rule failed")?;
     let sandboxed = crate::native::Merged { app_metadata: allow.profile.app_metadata(), id_token: allow.id_token };

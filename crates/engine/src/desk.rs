@@ -10,7 +10,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use serde::Deserialize as _;
 use vestibule_abi::{codes::FailureCode, document::Document, limits};
 use vestibule_pipeline::RuleFailure;
 
@@ -134,8 +133,7 @@ impl Papers {
 fn text_of(document: &[u8]) -> Result<Vec<u8>, RuleFailure> {
     let internal = |error: &dyn std::fmt::Display| RuleFailure::new(FailureCode::HostInternal, error.to_string());
     let document = Document::parse(document).map_err(|error| internal(&error))?;
-    let value = serde_json::Value::deserialize(document.root()).map_err(|error| internal(&error))?;
-    serde_json::to_vec(&value).map_err(|error| internal(&error))
+    serde_json::to_vec(&document.root()).map_err(|error| internal(&error))
 }
 
 fn handle(handle: u32) -> Result<i32, RuleFailure> {
