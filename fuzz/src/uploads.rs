@@ -77,7 +77,7 @@ pub fn inspect(bytes: &[u8]) {
     match vestibule_engine::inspect(bytes) {
         Ok(inspected) => {
             assert!(inspected.imports.iter().all(|import| host::FUNCTIONS.contains(import)));
-            assert_eq!(inspected.wasm.as_ref(), bytes);
+            assert_eq!(inspected.bytes.as_ref(), bytes);
         }
         Err(refusal) => {
             assert!(refusal.message.len() <= MESSAGE_BYTES, "{refusal}");

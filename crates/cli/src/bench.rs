@@ -107,7 +107,7 @@ impl Args {
 }
 
 fn measure(workbench: &Workbench, outside: &Outside, local: LocalRule, event: &Path, runs: u32) -> Result<Cost, Fault> {
-    let (rule, module_bytes) = (local.rule.clone(), local.inspected.wasm.len());
+    let (rule, module_bytes) = (local.revision.rule.clone(), local.revision.inspected.bytes.len());
     let input = input(event)?;
     let loaded = workbench.load(vec![local], outside)?;
     let progress = Progress::start(format!("measuring {}", rule.name()));

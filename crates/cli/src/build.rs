@@ -15,9 +15,11 @@ use vestibule_pipeline::manifest::Language;
 
 use crate::{
     exit::{BadInput, Done, Exit, Fault},
+    local::LocalRule,
     progress::Progress,
     project::{self, RuleFolder},
     toolchain::{Node, RustGuests},
+    workbench::{ProfileName, Workbench},
 };
 
 /// Builds rules from source.
@@ -33,9 +35,16 @@ pub(crate) fn run(args: &Args) -> Done {
     let rules = project::rules_at(&args.paths)?;
     build(&rules)?;
     for rule in &rules {
-        let module = rule.module()?;
-        let size = fs::metadata(&module).map_or(0, |metadata| metadata.len());
-        println!("built {} ({} KiB) → {}", rule.name(), size.div_ceil(1024), module.display());
+        let code = rule.code();
+        let size = fs::metadata(&code).map_or(0, |metadata| metadata.len()).div_ceil(1024);
+        match rule.manifest.language {
+            Language::JavaScript => {
+                println!("read {} ({size} KiB), which is deployed as source: {}", rule.name(), code.display())
+            }
+            Language::Rust | Language::AssemblyScript => {
+                println!("built {} ({size} KiB) → {}", rule.name(), code.display())
+            }
+        }
     }
     Ok(Exit::Reached)
 }
@@ -45,11 +54,18 @@ pub(crate) fn run(args: &Args) -> Done {
 /// # Errors
 /// [`Fault::Toolchain`] when a language has no compiler here, [`Fault::BadInput`] when a source does not compile.
 pub(crate) fn build(rules: &[RuleFolder]) -> Result<(), Fault> {
-    for rule in rules {
-        rule.module()?; // A rule that has none is told before anything is compiled.
-    }
     build_rust(&of_language(rules, Language::Rust))?;
-    build_assemblyscript(&of_language(rules, Language::AssemblyScript))
+    build_assemblyscript(&of_language(rules, Language::AssemblyScript))?;
+    build_javascript(&of_language(rules, Language::JavaScript))
+}
+
+/// JavaScript is deployed as source: building it is to evaluate it once, so that its author is told what is wrong.
+fn build_javascript(rules: &[&RuleFolder]) -> Result<(), Fault> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let workbench = Workbench::new(ProfileName::Fast)?;
+    rules.iter().try_for_each(|rule| workbench.compile(&LocalRule::read(rule)?).map(drop))
 }
 
 fn of_language(rules: &[RuleFolder], language: Language) -> Vec<&RuleFolder> {
@@ -90,7 +106,7 @@ fn build_rust_workspace(guests: &RustGuests, workspace: &Path, rules: &[&RuleFol
                 format!("`{}` built no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]", rule.name());
             Fault::bad_input(BadInput::BuildFailed, message)
         })?;
-        put_in_place(built, &rule.module()?)
+        put_in_place(built, &rule.code())
     })
 }
 
@@ -107,11 +123,11 @@ fn build_assemblyscript(rules: &[&RuleFolder]) -> Result<(), Fault> {
         if !output.status.success() {
             return Err(build_failed(rule.name(), &output));
         }
-        if !rule.module()?.is_file() {
+        if !rule.code().is_file() {
             let message = format!(
                 "`npm run build` of `{}` did not write `{}`: let `outFile` in asconfig.json name the module of rule.toml",
                 rule.name(),
-                rule.module()?.display()
+                rule.code().display()
             );
             return Err(Fault::bad_input(BadInput::BuildFailed, message));
         }

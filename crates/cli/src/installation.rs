@@ -6,10 +6,17 @@ use std::{
     env, fs,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::Context as _;
-use vestibule_engine::cache::{Cache, InstallationKey};
+use vestibule_engine::{
+    Inspected,
+    cache::{Cache, InstallationKey},
+    inspect_interpreter,
+};
+
+use crate::exit::Fault;
 
 const KEY_BYTES: usize = 32;
 
@@ -21,6 +28,22 @@ pub(crate) fn cache() -> anyhow::Result<Option<Cache>> {
     };
     let key = installation_key(&state)?;
     Ok(Some(Cache::open(cache.join("compiled"), InstallationKey::new(key))?))
+}
+
+/// The interpreter that JavaScript rules run on: read, or built on first use, once for a command.
+///
+/// # Errors
+/// [`Fault::Toolchain`] when it cannot be built here.
+pub(crate) fn interpreter() -> Result<&'static Arc<Inspected>, Fault> {
+    static INTERPRETER: OnceLock<Arc<Inspected>> = OnceLock::new();
+    if let Some(ready) = INTERPRETER.get() {
+        return Ok(ready);
+    }
+    let folder = home_of("XDG_CACHE_HOME", ".cache").unwrap_or_else(|| env::temp_dir().join("vestibule"));
+    let module = vestibule_javascript::interpreter(&folder).map_err(|error| Fault::Toolchain(error.to_string()))?;
+    let inspected = inspect_interpreter(&module)
+        .map_err(|refusal| Fault::Host(anyhow::anyhow!("the interpreter is not acceptable: {refusal}")))?;
+    Ok(INTERPRETER.get_or_init(|| inspected))
 }
 
 fn home_of(variable: &str, below_home: &str) -> Option<PathBuf> {

@@ -1,29 +1,25 @@
-//! A rule as a deploy would take it: its manifest, its inspected module and its data files.
+//! A rule as a deploy would take it, read from its folder.
 //!
 //! Reads and inspects; never compiles or runs anything.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use anyhow::Context as _;
 use cap_std::{ambient_authority, fs::Dir};
-use vestibule_abi::{codes::RefusalCode, limits::Budget};
-use vestibule_engine::{DataFiles, Inspected, Refusal, inspect};
-use vestibule_pipeline::{Manifest, Rule, pipeline::Digest};
+use vestibule_abi::codes::RefusalCode;
+use vestibule_engine::{DataFiles, Inspected, Refusal, Revision, RevisionError, inspect, inspect_javascript};
+use vestibule_pipeline::manifest::Language;
 
 use crate::{
     exit::{BadInput, Fault},
+    installation,
     project::{self, RULE_FILE, RuleFolder},
 };
 
 /// A rule that passed inspection.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalRule {
-    /// The revision as the pipeline sees it.
-    pub(crate) rule: Rule,
-    /// The module.
-    pub(crate) inspected: Inspected,
-    /// Its `data/` folder, if that is granted.
-    pub(crate) files: Option<Arc<DataFiles>>,
+    /// What a deploy would take.
+    pub(crate) revision: Revision,
     /// Whether it is a module without a manifest.
     pub(crate) is_bare: bool,
 }
@@ -34,34 +30,53 @@ impl LocalRule {
     /// # Errors
     /// [`Fault::BadInput`] when something is missing, [`Fault::Refused`] when the module fails inspection.
     pub(crate) fn read(folder: &RuleFolder) -> Result<Self, Fault> {
-        let wasm = project::read_bytes(&folder.module()?, "build it with `vestibule build`")?;
-        let inspected = inspect(&wasm).map_err(|refusal| refused(folder.name(), &refusal))?;
         let files = if folder.manifest.capabilities.files { Some(data_files(&folder.dir)?) } else { None };
-        let mut revision = fs::read(folder.dir.join(RULE_FILE)).context("cannot read the manifest again")?;
-        revision.extend_from_slice(&inspected.digest);
-        revision.extend(files.iter().flat_map(|files| files.digest()));
-        let rule = rule(folder.manifest.clone(), Digest::of(&revision))?;
-        Ok(Self { rule, inspected, files, is_bare: false })
+        let text = project::read_text(&folder.dir.join(RULE_FILE), "it was there a moment ago")?;
+        let inspected = match folder.manifest.language {
+            Language::JavaScript => inspected_script(folder.name(), &folder.code(), "rule.toml names it as `source`")?,
+            Language::Rust | Language::AssemblyScript => {
+                inspected_module(folder.name(), &folder.code(), "build it with `vestibule build`")?
+            }
+        };
+        let revision = Revision::new(&text, inspected, files).map_err(|error| no_revision(folder.name(), error))?;
+        Ok(Self { revision, is_bare: false })
     }
 
-    /// Reads a module that has no manifest: every write is allowed, no capability is granted.
+    /// Reads a module or a JavaScript source that has no manifest: every write is allowed, no capability is granted.
     ///
     /// # Errors
     /// As [`LocalRule::read`].
     pub(crate) fn bare<'k>(module: &Path, configuration: impl Iterator<Item = &'k str>) -> Result<Self, Fault> {
-        let wasm = project::read_bytes(module, "name a module, or the folder of a rule")?;
         let name = module.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut manifest = Manifest::permissive(&name);
-        manifest.capabilities.configuration = configuration.map(str::to_owned).collect();
-        let inspected = inspect(&wasm).map_err(|refusal| refused(&name, &refusal))?;
-        let rule = rule(manifest, Digest(inspected.digest))?;
-        Ok(Self { rule, inspected, files: None, is_bare: true })
+        let next_step = "name a module, a JavaScript source or the folder of a rule";
+        let inspected = match is_script(module) {
+            true => inspected_script(&name, module, next_step)?,
+            false => inspected_module(&name, module, next_step)?,
+        };
+        let revision = Revision::bare(&name, inspected, configuration.map(str::to_owned));
+        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, is_bare: true })
     }
 
     /// The rule's name.
     pub(crate) fn name(&self) -> &str {
-        self.rule.name()
+        self.revision.name()
     }
+}
+
+/// Whether a file is JavaScript, by its name.
+pub(crate) fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "js")
+}
+
+fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
+    inspect(&project::read_bytes(path, next_step)?).map_err(|refusal| refused(rule, &refusal))
+}
+
+fn inspected_script(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
+    let source = project::read_text(path, next_step)?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let upload = vestibule_javascript::upload(&file, &source).to_bytes();
+    inspect_javascript(&upload, installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
 }
 
 /// A refusal with the rule it is about, and a next step where its message has none.
@@ -80,10 +95,13 @@ pub(crate) fn refused(rule: &str, refusal: &Refusal) -> Fault {
     Fault::Refused { code: refusal.code, message: format!("rule `{rule}`: {}{next_step}", refusal.message) }
 }
 
-fn rule(manifest: Manifest, digest: Digest) -> Result<Rule, Fault> {
-    let name = manifest.name.clone();
-    Rule::new(manifest, digest, &Budget::CEILING)
-        .map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, format!("rule `{name}`: {error}")))
+fn no_revision(rule: &str, error: RevisionError) -> Fault {
+    match error {
+        RevisionError::Manifest(error) => {
+            Fault::bad_input(BadInput::ManifestInvalid, format!("rule `{rule}`: {error}"))
+        }
+        RevisionError::Refused(refusal) => refused(rule, &refusal),
+    }
 }
 
 fn data_files(folder: &Path) -> Result<Arc<DataFiles>, Fault> {

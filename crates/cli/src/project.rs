@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vestibule_pipeline::{
-    Manifest, ManifestError, PipelineFile,
-    manifest::{Code, Language},
-};
+use vestibule_pipeline::{Manifest, ManifestError, PipelineFile, manifest::Code};
 
 use crate::exit::{BadInput, Fault};
 
@@ -45,20 +42,10 @@ impl RuleFolder {
         self.manifest.name.as_str()
     }
 
-    /// Where the built module lies.
-    ///
-    /// # Errors
-    /// [`Fault::BadInput`] for a JavaScript rule, which has none.
-    pub(crate) fn module(&self) -> Result<PathBuf, Fault> {
-        match (&self.manifest.code, self.manifest.language) {
-            (Code::Module(path), Language::Rust | Language::AssemblyScript) => Ok(self.dir.join(path)),
-            (Code::Module(_) | Code::Source(_), _) => {
-                let message = format!(
-                    "`{}` is a JavaScript rule, which this version cannot run; write it in Rust or AssemblyScript",
-                    self.name()
-                );
-                Err(Fault::bad_input(BadInput::ManifestInvalid, message))
-            }
+    /// Where the code lies that is deployed: the built module, or the source of a JavaScript rule.
+    pub(crate) fn code(&self) -> PathBuf {
+        match &self.manifest.code {
+            Code::Module(path) | Code::Source(path) => self.dir.join(path),
         }
     }
 }

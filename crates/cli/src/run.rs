@@ -44,8 +44,8 @@ struct Rules {
     /// The rules of a pipeline.toml
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
-    /// A rule's folder, or a module without a manifest: every write allowed, no capabilities
-    #[arg(long, value_name = "DIR|FILE.wasm")]
+    /// A rule's folder, or a module or JavaScript file without a manifest: every write allowed, no capabilities
+    #[arg(long, value_name = "DIR|FILE")]
     rule: Option<PathBuf>,
 }
 
@@ -73,7 +73,7 @@ impl Args {
         match (&self.rules.pipeline, &self.rules.rule) {
             (Some(pipeline), _) => project::rules_of_pipeline(pipeline)?.iter().map(LocalRule::read).collect(),
             (None, Some(rule)) => Ok(vec![self.local(rule)?]),
-            (None, None) => Err(Fault::Usage("name --pipeline FILE or --rule DIR|FILE.wasm".into())),
+            (None, None) => Err(Fault::Usage("name --pipeline FILE or --rule DIR|FILE".into())),
         }
     }
 

@@ -15,10 +15,11 @@ use clap::ValueEnum;
 use secrecy::SecretString;
 use tokio::runtime::{self, Runtime};
 use vestibule_engine::{
-    CompileError, CompiledRule, Compiler, Engine, EngineError, Grants, Profile, Report, SandboxedRule, Settings, drive,
+    CompileError, CompiledRule, Compiler, Engine, EngineError, GrantError, Grants, Profile, Report, SandboxedRule,
+    Settings, drive,
     http::{Egress, EgressSettings, HttpGrants, Recording, Source},
 };
-use vestibule_pipeline::{InvalidEvent, Login, LoginInput, Pipeline, manifest::Origin};
+use vestibule_pipeline::{InvalidEvent, Login, LoginInput, Pipeline};
 
 use crate::{
     exit::{BadInput, Fault},
@@ -140,11 +141,11 @@ impl Workbench {
     /// [`Fault::Refused`] for a module that is not acceptable or lacks a grant, [`Fault::BadInput`] for rules that make
     /// no pipeline.
     pub(crate) fn load(&self, mut locals: Vec<LocalRule>, outside: &Outside) -> Result<Loaded, Fault> {
-        let rules = locals.iter().map(|local| local.rule.clone()).collect();
+        let rules = locals.iter().map(|local| local.revision.rule.clone()).collect();
         let pipeline =
             Pipeline::new(rules).map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, error.to_string()))?;
-        locals.sort_by_key(|local| local.rule.manifest.order); // As the pipeline does.
-        let needs_http = locals.iter().any(|local| !local.rule.manifest.capabilities.http.is_empty());
+        locals.sort_by_key(|local| local.revision.rule.manifest.order); // As the pipeline does.
+        let needs_http = locals.iter().any(|local| !local.revision.rule.manifest.capabilities.http.is_empty());
         let mut loaded = Loaded { pipeline: Arc::new(pipeline), compiled: Vec::new(), rules: Vec::new(), needs_http };
         let progress = Progress::start("compiling");
         for local in &locals {
@@ -155,6 +156,15 @@ impl Workbench {
             loaded.compiled.push(compiled);
         }
         Ok(loaded)
+    }
+
+    /// Compiles a rule and goes no further.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] for code that is not acceptable.
+    pub(crate) fn compile(&self, local: &LocalRule) -> Result<CompiledRule, Fault> {
+        let compiled = self.runtime.block_on(self.compiler.compile(&self.engine, &local.revision.inspected));
+        compiled.map_err(|error| classified(local.name(), error))
     }
 
     /// Runs one login.
@@ -213,11 +223,8 @@ impl Workbench {
     fn load_one(&self, local: &LocalRule, grants: Grants) -> Result<(SandboxedRule, Compiled), CompileError> {
         self.runtime.block_on(async {
             let began = Instant::now();
-            let compiled = self.compiler.compile(&self.engine, &local.inspected).await?;
-            let cost = Compiled::of(&compiled, began);
-            let rule = self.engine.load(&compiled, grants)?;
-            rule.smoke().await?;
-            Ok((rule, cost))
+            let ready = self.compiler.ready(&self.engine, &local.revision.inspected, grants).await;
+            ready.map(|(rule, compiled)| (rule, Compiled::of(&compiled, began)))
         })
     }
 }
@@ -235,34 +242,22 @@ impl Compiled {
 
 /// What a rule is granted, by its manifest or, for a module without one, by the recording.
 fn grants(local: &LocalRule, outside: &Outside) -> Result<Grants, Fault> {
-    let capabilities = &local.rule.manifest.capabilities;
-    let http = match (&outside.recording, local.is_bare) {
-        (Some(_), true) => Some(HttpGrants::of_recording()),
-        _ if capabilities.http.is_empty() && capabilities.secrets.is_empty() => None,
-        _ => {
-            let granted = HttpGrants::new(capabilities.http.clone(), secrets(local, outside)?);
-            Some(granted.map_err(|error| Fault::bad_input(BadInput::OptionInvalid, error.to_string()))?)
-        }
+    if local.is_bare && outside.recording.is_some() {
+        return Ok(Grants { http: Some(Arc::new(HttpGrants::of_recording())), files: None });
+    }
+    let value = |name: &str| match (outside.secrets.get(name), &outside.recording) {
+        (Some(value), _) => Some(SecretString::from(value.clone())),
+        (None, Some(_)) => Some(SecretString::from("made-up-for-a-recording")),
+        (None, None) => None,
     };
-    Ok(Grants { http: http.map(Arc::new), files: local.files.clone() })
-}
-
-fn secrets(local: &LocalRule, outside: &Outside) -> Result<BTreeMap<String, (SecretString, Origin)>, Fault> {
-    let granted = local.rule.manifest.capabilities.secrets.iter();
-    granted
-        .map(|(name, origin)| {
-            let value = match (outside.secrets.get(name), &outside.recording) {
-                (Some(value), _) => value.clone(),
-                (None, Some(_)) => "made-up-for-a-recording".to_owned(),
-                (None, None) => {
-                    let message =
-                        format!("rule `{}` is granted the secret `{name}`: add --secret {name}=VALUE", local.name());
-                    return Err(Fault::bad_input(BadInput::OptionInvalid, message));
-                }
-            };
-            Ok((name.clone(), (SecretString::from(value), origin.clone())))
-        })
-        .collect()
+    local.revision.grants(value).map_err(|error| {
+        let next_step = match &error {
+            GrantError::SecretMissing(name) => format!(": add --secret {name}=VALUE"),
+            GrantError::SecretInvalid(_) => String::new(),
+        };
+        let message = format!("rule `{}`: {error}{next_step}", local.name());
+        Fault::bad_input(BadInput::OptionInvalid, message)
+    })
 }
 
 /// Where HTTP answers come from. The network is set up only for rules that may use it.

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let compiled = Compiler::new(None)?.compile(&engine, &inspected).await?;
     let sandboxed = [engine.load(&compiled, Grants::default())?];
     let manifest = Manifest::parse("name = 'closed'\nlanguage = 'rust'\nmodule = 'closed.wasm'\norder = 1")?;
-    let rule = Rule::new(manifest, Digest::of(&inspected.wasm), &Budget::CEILING)?;
+    let rule = Rule::new(manifest, Digest::of(&inspected.bytes), &Budget::CEILING)?;
     let pipeline = Arc::new(Pipeline::new(vec![rule])?);
 
     // For each login, after authentication and before anything is written or issued.

@@ -10,22 +10,26 @@ use std::{
     io,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
-    sync::Semaphore,
+    sync::{Mutex, Semaphore},
     time::timeout,
 };
 use vestibule_abi::{codes::RefusalCode, host::Capability};
 
 use crate::{
-    CompileLimits, Engine, EngineError, Inspected, Refusal,
+    CompileLimits, Engine, EngineError, Grants, Inspected, Refusal, SandboxedRule,
     cache::{ArtifactId, Cache},
-    worker::{self, Job, Verdict},
+    heap::Heap,
+    settings::EVALUATION_ADDRESS_SPACE,
+    worker::{self, Job, Task, Verdict},
 };
 
 /// How hard the compiler tried.
@@ -49,11 +53,19 @@ impl Tier {
     }
 }
 
-/// Machine code of one rule, made by this installation for one kind of engine.
+/// Machine code, made by this installation for one kind of engine.
+#[derive(Debug)]
+pub(crate) struct MachineCode {
+    pub(crate) id: ArtifactId,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// One rule, ready to be linked: its machine code, or the interpreter's and what the rule laid over its memory.
 #[derive(Debug, Clone)]
 pub struct CompiledRule {
-    id: ArtifactId,
-    code: Vec<u8>,
+    code: Arc<MachineCode>,
+    heap: Option<Heap>,
+    digest: [u8; 32],
     capabilities: BTreeSet<Capability>,
     from_cache: bool,
 }
@@ -62,19 +74,19 @@ impl CompiledRule {
     /// How hard the compiler tried.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        self.id.tier
+        self.code.id.tier
     }
 
-    /// SHA-256 of the module.
+    /// SHA-256 of the upload.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        self.id.module
+        self.digest
     }
 
-    /// The length of the machine code, in bytes.
+    /// What this rule takes for itself, in bytes: its machine code, or what it laid over the interpreter's memory.
     #[must_use]
     pub fn code_bytes(&self) -> usize {
-        self.code.len()
+        self.heap.as_ref().map_or(self.code.bytes.len(), |heap| heap.encoded().len())
     }
 
     /// Whether it came from the cache.
@@ -86,16 +98,26 @@ impl CompiledRule {
     /// Code that was compiled in this process.
     #[cfg(feature = "in-process-compile")]
     pub(crate) fn compiled_here(engine: &Engine, inspected: &Inspected, tier: Tier, code: Vec<u8>) -> Self {
-        let id = artifact_id(engine, inspected, tier);
-        Self { id, code, capabilities: inspected.capabilities.clone(), from_cache: false }
+        Self::new(MachineCode { id: artifact_id(engine, inspected, tier), bytes: code }, inspected, false)
     }
 
-    pub(crate) fn code(&self) -> &[u8] {
+    fn new(code: MachineCode, inspected: &Inspected, from_cache: bool) -> Self {
+        let (digest, capabilities) = (inspected.digest, inspected.capabilities.clone());
+        Self { code: Arc::new(code), heap: None, digest, capabilities, from_cache }
+    }
+
+    /// A rule that is what an upload laid over an interpreter's memory.
+    pub(crate) fn on_interpreter(code: Arc<MachineCode>, heap: Heap, inspected: &Inspected, from_cache: bool) -> Self {
+        let (digest, capabilities) = (inspected.digest, inspected.capabilities.clone());
+        Self { code, heap: Some(heap), digest, capabilities, from_cache }
+    }
+
+    pub(crate) fn code(&self) -> &Arc<MachineCode> {
         &self.code
     }
 
-    pub(crate) fn compatibility(&self) -> [u8; 32] {
-        self.id.compatibility
+    pub(crate) fn heap(&self) -> Option<&Heap> {
+        self.heap.as_ref()
     }
 
     pub(crate) fn capabilities(&self) -> &BTreeSet<Capability> {
@@ -123,6 +145,8 @@ pub struct Compiler {
     cache: Option<Cache>,
     /// Uploads compiled at one time; the rest wait.
     queue: Semaphore,
+    /// The interpreters that rules were evaluated in: each is compiled once.
+    interpreters: Mutex<Vec<Arc<MachineCode>>>,
 }
 
 impl Compiler {
@@ -145,6 +169,7 @@ impl Compiler {
             limits: CompileLimits::STANDARD,
             cache,
             queue: Semaphore::new(2),
+            interpreters: Mutex::default(),
         }
     }
 
@@ -162,59 +187,138 @@ impl Compiler {
         self
     }
 
-    /// Compiles a module for an engine, or takes it from the cache.
+    /// Compiles an upload for an engine, or takes it from the cache.
     ///
-    /// What takes the optimiser too long or too much memory is tried once more without optimisation.
+    /// A module that takes the optimiser too long or too much memory is tried once more without optimisation. JavaScript
+    /// is evaluated instead, on its interpreter, which is compiled when the first rule needs it.
     ///
     /// # Errors
     /// [`CompileError::Refused`] with `compile_timeout`, `compile_memory`, `compile_crashed` or `init_failed`;
     /// [`CompileError::Engine`] when no worker could be started.
     pub async fn compile(&self, engine: &Engine, inspected: &Inspected) -> Result<CompiledRule, CompileError> {
+        match &inspected.interpreter {
+            None => self.compile_module(engine, inspected, &self.limits).await,
+            Some(interpreter) => {
+                let code = self.interpreter(engine, interpreter).await?;
+                self.evaluate(inspected, code).await
+            }
+        }
+    }
+
+    async fn compile_module(
+        &self,
+        engine: &Engine,
+        inspected: &Inspected,
+        limits: &CompileLimits,
+    ) -> Result<CompiledRule, CompileError> {
         if let Some(cached) = self.cached(engine, inspected) {
             return Ok(cached);
         }
         let _turn = self.queue.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
-        match self.attempt(engine, inspected, Tier::Optimised).await {
+        match self.attempt(engine, inspected, Tier::Optimised, limits).await {
             Err(CompileError::Refused(refusal)) if worth_another_try(refusal.code) => {
-                self.attempt(engine, inspected, Tier::Baseline).await
+                self.attempt(engine, inspected, Tier::Baseline, limits).await
             }
             other => other,
         }
+    }
+
+    /// Compiles a module, links it to its grants and proves that it starts: all that stands between an upload and a login.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`], [`Engine::load`] and [`SandboxedRule::smoke`].
+    pub async fn ready(
+        &self,
+        engine: &Engine,
+        inspected: &Inspected,
+        grants: Grants,
+    ) -> Result<(SandboxedRule, CompiledRule), CompileError> {
+        let compiled = self.compile(engine, inspected).await?;
+        let rule = engine.load(&compiled, grants)?;
+        rule.smoke().await?;
+        Ok((rule, compiled))
+    }
+
+    /// The machine code of an interpreter. Whoever asks while it is compiled waits for it.
+    async fn interpreter(&self, engine: &Engine, interpreter: &Inspected) -> Result<Arc<MachineCode>, CompileError> {
+        let mut compiled = self.interpreters.lock().await;
+        let is_it = |code: &&Arc<MachineCode>| {
+            code.id.module == interpreter.digest && code.id.compatibility == engine.compatibility()
+        };
+        if let Some(known) = compiled.iter().find(is_it) {
+            return Ok(Arc::clone(known));
+        }
+        let code = self.compile_module(engine, interpreter, &CompileLimits::INTERPRETER).await?.code;
+        compiled.push(Arc::clone(&code));
+        Ok(code)
+    }
+
+    /// Evaluates an upload on its interpreter, or takes what it came to from the cache.
+    async fn evaluate(&self, inspected: &Inspected, code: Arc<MachineCode>) -> Result<CompiledRule, CompileError> {
+        let id = heap_id(inspected, &code);
+        let cached = self.cache.as_ref().and_then(|cache| cache.get(&id)).and_then(Heap::decode);
+        if let Some(heap) = cached {
+            return Ok(CompiledRule::on_interpreter(code, heap, inspected, true));
+        }
+        let _turn = self.queue.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
+        let wall = self.limits.optimised;
+        let task = Task::Evaluate { code_bytes: code.bytes.len() as u64 };
+        let job = self.job(task, &CompileLimits { memory_bytes: EVALUATION_ADDRESS_SPACE, ..self.limits }, wall);
+        let bytes = self.in_worker(&job, &[&code.bytes, &inspected.bytes], inspected, wall).await?;
+        let heap = Heap::decode(bytes).ok_or_else(|| crashed("it answered with no heap"))?;
+        self.keep(&id, heap.encoded());
+        Ok(CompiledRule::on_interpreter(code, heap, inspected, false))
+    }
+
+    /// Remembers an artifact. A cache that cannot be written costs time, not logins.
+    fn keep(&self, id: &ArtifactId, bytes: &[u8]) {
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(id, bytes)
+        {
+            tracing::warn!(%error, "compiled rule not cached");
+        }
+    }
+
+    fn job(&self, task: Task, limits: &CompileLimits, wall: Duration) -> Job {
+        let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        Job { task, wall_ms, memory_bytes: limits.memory_bytes, init_fuel: limits.init_fuel }
     }
 
     fn cached(&self, engine: &Engine, inspected: &Inspected) -> Option<CompiledRule> {
         let cache = self.cache.as_ref()?;
         [Tier::Optimised, Tier::Baseline].into_iter().find_map(|tier| {
             let id = artifact_id(engine, inspected, tier);
-            let code = cache.get(&id)?;
-            Some(CompiledRule { id, code, capabilities: inspected.capabilities.clone(), from_cache: true })
+            let bytes = cache.get(&id)?;
+            Some(CompiledRule::new(MachineCode { id, bytes }, inspected, true))
         })
     }
 
-    async fn attempt(&self, engine: &Engine, inspected: &Inspected, tier: Tier) -> Result<CompiledRule, CompileError> {
+    async fn attempt(
+        &self,
+        engine: &Engine,
+        inspected: &Inspected,
+        tier: Tier,
+        limits: &CompileLimits,
+    ) -> Result<CompiledRule, CompileError> {
         let wall = match tier {
-            Tier::Optimised => self.limits.optimised,
-            Tier::Baseline => self.limits.baseline,
+            Tier::Optimised => limits.optimised,
+            Tier::Baseline => limits.baseline,
         };
-        let job = Job {
-            tier,
-            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
-            memory_bytes: self.limits.memory_bytes,
-            needs_init: inspected.needs_init,
-            init_fuel: self.limits.init_fuel,
-        };
-        let code = self.in_worker(&job, inspected, wall).await?;
+        let job = self.job(Task::Compile { tier, needs_init: inspected.needs_init }, limits, wall);
+        let bytes = self.in_worker(&job, &[&inspected.bytes], inspected, wall).await?;
         let id = artifact_id(engine, inspected, tier);
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.put(&id, &code)
-        {
-            // A cache that cannot be written costs time, not logins.
-            tracing::warn!(%error, "compiled rule not cached");
-        }
-        Ok(CompiledRule { id, code, capabilities: inspected.capabilities.clone(), from_cache: false })
+        self.keep(&id, &bytes);
+        Ok(CompiledRule::new(MachineCode { id, bytes }, inspected, false))
     }
 
-    async fn in_worker(&self, job: &Job, inspected: &Inspected, wall: Duration) -> Result<Vec<u8>, CompileError> {
+    /// Has a worker do a job on these inputs, the last of which is the upload.
+    async fn in_worker(
+        &self,
+        job: &Job,
+        inputs: &[&[u8]],
+        inspected: &Inspected,
+        wall: Duration,
+    ) -> Result<Vec<u8>, CompileError> {
         let started = |source| EngineError::Worker { program: self.worker.display().to_string(), source };
         let mut child = Command::new(&self.worker)
             .args(&self.worker_args)
@@ -229,7 +333,7 @@ impl Compiler {
             .map_err(started)?;
         // The worker watches its own clock; the parent's is for one that does not.
         let grace = wall + Duration::from_millis(250);
-        let talk = timeout(grace, talk(&mut child, job, inspected, self.limits.artifact_bytes)).await;
+        let talk = timeout(grace, talk(&mut child, job, inputs, self.limits.artifact_bytes)).await;
         let Ok(talked) = talk else {
             // Dead and gone before the next takes its turn: two workers at a time are two, with memory for two.
             let _already_dead = child.kill().await;
@@ -237,7 +341,7 @@ impl Compiler {
         };
         let said = talked.map_err(|error| crashed(&format!("its pipes failed: {error}")))?;
         if !said.status.success() && !said.is_cut {
-            return Err(died(&said, wall, self.limits.memory_bytes).into());
+            return Err(died(&said, wall, job.memory_bytes).into());
         }
         verdict(said.output, inspected, self.limits.artifact_bytes).map_err(CompileError::Refused)
     }
@@ -245,6 +349,14 @@ impl Compiler {
 
 fn artifact_id(engine: &Engine, inspected: &Inspected, tier: Tier) -> ArtifactId {
     ArtifactId { module: inspected.digest, compatibility: engine.compatibility(), tier }
+}
+
+/// Names the heap an upload leaves on one interpreter, apart from every name of machine code.
+fn heap_id(inspected: &Inspected, code: &MachineCode) -> ArtifactId {
+    let mut digest = Sha256::new_with_prefix(b"vestibule heap 1");
+    digest.update(code.id.module);
+    digest.update(inspected.digest);
+    ArtifactId { module: digest.finalize().into(), ..code.id }
 }
 
 fn worth_another_try(code: RefusalCode) -> bool {
@@ -260,7 +372,7 @@ struct Said {
     errors: Vec<u8>,
 }
 
-async fn talk(child: &mut Child, job: &Job, inspected: &Inspected, artifact_bytes: u64) -> io::Result<Said> {
+async fn talk(child: &mut Child, job: &Job, inputs: &[&[u8]], artifact_bytes: u64) -> io::Result<Said> {
     const LINE_BYTES: u64 = 8 * 1024;
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
@@ -271,7 +383,9 @@ async fn talk(child: &mut Child, job: &Job, inspected: &Inspected, artifact_byte
     let write = async {
         // A worker that died does not read; how it died says why.
         let _broken_pipe = stdin.write_all(&line).await;
-        let _broken_pipe = stdin.write_all(&inspected.wasm).await;
+        for input in inputs {
+            let _broken_pipe = stdin.write_all(input).await;
+        }
         drop(stdin);
         Ok(())
     };

@@ -56,6 +56,9 @@ pub struct RuleReport {
     pub logs: Vec<LogLine>,
     /// The requests it made.
     pub http: Vec<HttpReport>,
+    /// What a further run of this rule in the same login is given ([`crate::http::Source::Replay`]).
+    #[serde(skip)]
+    pub recorded: Vec<Exchange>,
 }
 
 /// One request of a rule, as a report shows it.
@@ -109,7 +112,8 @@ impl RuleReport {
             RuleOutcome::Continued | RuleOutcome::Denied(_) => None,
         };
         let ran = Self::spent(name, outcome.as_str(), &run.spent);
-        Self { failure, logs: run.logs, http: run.http.exchanges.iter().map(HttpReport::of).collect(), ..ran }
+        let http = run.http.exchanges.iter().map(HttpReport::of).collect();
+        Self { failure, logs: run.logs, http, recorded: run.http.into_recorded(), ..ran }
     }
 
     fn spent(name: String, outcome: &'static str, spent: &Spent) -> Self {
@@ -123,6 +127,7 @@ impl RuleReport {
             wall_us: (spent.wall.as_nanos() / 100) as f64 / 10.0,
             logs: Vec::new(),
             http: Vec::new(),
+            recorded: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     hash::Hasher,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering, fence},
     },
     thread,
@@ -72,6 +72,8 @@ struct Shared {
     /// Runs that have used up their first milliseconds take turns here, so that they never occupy every core.
     slow_lane: Arc<Semaphore>,
     ticker: Ticker,
+    /// The interpreters that loaded rules run on, so that all of them share one module.
+    interpreters: Mutex<Vec<([u8; 32], wasmtime::Module)>>,
 }
 
 impl Engine {
@@ -92,6 +94,7 @@ impl Engine {
                 settings,
                 slots,
                 ticker,
+                interpreters: Mutex::default(),
             }),
         })
     }
@@ -114,6 +117,21 @@ impl Engine {
 
     pub(crate) fn slow_lane(&self) -> &Arc<Semaphore> {
         &self.shared.slow_lane
+    }
+
+    /// The one module of an interpreter, by its digest; made when the first rule needs it.
+    pub(crate) fn interpreter<E>(
+        &self,
+        digest: [u8; 32],
+        load: impl FnOnce() -> Result<wasmtime::Module, E>,
+    ) -> Result<wasmtime::Module, E> {
+        let mut interpreters = self.shared.interpreters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, module)) = interpreters.iter().find(|(known, _)| *known == digest) {
+            return Ok(module.clone());
+        }
+        let module = load()?;
+        interpreters.push((digest, module.clone()));
+        Ok(module)
     }
 
     /// Waits for a slot to run in.

@@ -56,6 +56,28 @@ impl DataFiles {
         Ok(files)
     }
 
+    /// Takes files by their path below `data/`, as a bundle or a store has them.
+    ///
+    /// # Errors
+    /// [`DataFilesError::TooMuch`] above the limits of a folder.
+    pub fn of(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, DataFilesError> {
+        let mut taken = Self::default();
+        let mut left = TOTAL_BYTES;
+        for (path, bytes) in files {
+            left = left.checked_sub(bytes.len() as u64).ok_or(DataFilesError::TooMuch)?;
+            if path.split('/').count() > DEPTH + 1 || taken.files.len() >= FILES {
+                return Err(DataFilesError::TooMuch);
+            }
+            taken.files.insert(path, bytes.into());
+        }
+        Ok(taken)
+    }
+
+    /// All files by their path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_ref()))
+    }
+
     /// The bytes of a file, or `None` for a path that names none.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Arc<[u8]>> {
@@ -150,6 +172,19 @@ mod tests {
     fn folders_too_deep_are_refused() {
         let refused = read(|folder| fs::create_dir_all(folder.join("a/b/c/d/e/f/g/h/i")).unwrap());
         assert!(matches!(refused, Err(DataFilesError::TooMuch)));
+    }
+
+    #[test]
+    fn files_of_a_bundle_are_those_of_its_folder() {
+        let read = read(|folder| {
+            fs::create_dir_all(folder.join("ip")).unwrap();
+            fs::write(folder.join("ip/ranges.txt"), "10.0.0.0/8").unwrap();
+        })
+        .unwrap();
+        let taken = DataFiles::of(read.iter().map(|(path, bytes)| (path.to_owned(), bytes.to_vec()))).unwrap();
+        assert_eq!(taken.digest(), read.digest());
+        let deep = DataFiles::of([("a/b/c/d/e/f/g/h/i/j".to_owned(), vec![1])]);
+        assert!(matches!(deep, Err(DataFilesError::TooMuch)));
     }
 
     #[test]

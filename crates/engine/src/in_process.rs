@@ -40,7 +40,7 @@ impl InProcessCompiler {
             Tier::Baseline => &self.baseline,
         };
         let init_fuel = inspected.needs_init.then_some(self.init_fuel);
-        let compiled = catch_unwind(AssertUnwindSafe(|| worker::compile_with(compiling, &inspected.wasm, init_fuel)));
+        let compiled = catch_unwind(AssertUnwindSafe(|| worker::compile_with(compiling, &inspected.bytes, init_fuel)));
         let code = compiled
             .unwrap_or_else(|_| Err(Refusal::new(RefusalCode::CompileCrashed, "compiling the module panicked")))?;
         Ok(CompiledRule::compiled_here(engine, inspected, tier, code))

@@ -73,9 +73,9 @@ impl StructureLimits {
 /// An upload whose structure is acceptable. It has not been run or compiled.
 #[derive(Debug, Clone)]
 pub struct Inspected {
-    /// The module as it was uploaded.
-    pub wasm: Arc<[u8]>,
-    /// SHA-256 of the module.
+    /// The upload, byte for byte: a module, or a [`JavaScriptUpload`](crate::JavaScriptUpload).
+    pub bytes: Arc<[u8]>,
+    /// SHA-256 of the upload.
     pub digest: [u8; 32],
     /// The host functions it imports, each once.
     pub imports: Vec<&'static HostFunction>,
@@ -85,6 +85,8 @@ pub struct Inspected {
     pub needs_init: bool,
     /// The memory it declares to start with, in bytes.
     pub initial_memory_bytes: u64,
+    /// The interpreter it is evaluated in, if it is source and not a module.
+    pub interpreter: Option<Arc<Inspected>>,
 }
 
 /// Inspects an upload under the standard limits.
@@ -343,12 +345,13 @@ impl<'m, 'l> Scan<'m, 'l> {
             .chain([Capability::Core])
             .collect();
         Ok(Inspected {
-            wasm: wasm.into(),
+            bytes: wasm.into(),
             digest: Sha256::digest(wasm).into(),
             imports,
             capabilities,
             needs_init: self.has_start || has_initializer,
             initial_memory_bytes: self.memories.first().map_or(0, |memory| memory.initial.saturating_mul(WASM_PAGE)),
+            interpreter: None,
         })
     }
 

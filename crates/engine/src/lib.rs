@@ -13,17 +13,21 @@ mod compiler;
 mod desk;
 mod drive;
 mod engine;
+mod evaluate;
 mod failure;
 mod files;
+mod heap;
 pub mod http;
 #[cfg(feature = "in-process-compile")]
 mod in_process;
 mod inspect;
+mod javascript;
 mod link;
 mod logs;
 mod meter;
 mod preinit;
 mod refusal;
+mod revision;
 mod rule;
 mod settings;
 pub mod worker;
@@ -35,7 +39,11 @@ pub use files::{DataFiles, DataFilesError};
 #[cfg(feature = "in-process-compile")]
 pub use in_process::InProcessCompiler;
 pub use inspect::{Inspected, StructureLimits, inspect, inspect_within};
+pub use javascript::{
+    JavaScriptUpload, ModuleBundle, ScriptCapability, ScriptKind, inspect_interpreter, inspect_javascript,
+};
 pub use logs::LogLine;
 pub use refusal::Refusal;
+pub use revision::{GrantError, Revision, RevisionError};
 pub use rule::{Grants, PreparedRun, Run, SandboxedRule};
 pub use settings::{CompileLimits, Profile, Settings};

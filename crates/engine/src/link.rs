@@ -10,7 +10,7 @@ use vestibule_abi::{
     host::{CORE, Capability, FILE, FILE_ABSENT, FORM_DOCUMENT, FORM_JSON, HTTP, Level},
     limits,
 };
-use wasmtime::{Caller, Linker, Trap};
+use wasmtime::{Caller, ExternType, Linker, Module, Trap};
 
 use crate::{
     desk::{Ask, Desk},
@@ -21,13 +21,30 @@ use crate::{
 type Linked = wasmtime::Result<()>;
 
 /// Offers the functions of the granted capabilities to a module.
-pub(crate) fn link(linker: &mut Linker<Guest>, granted: impl IntoIterator<Item = Capability>) -> Linked {
+pub(crate) fn link(linker: &mut Linker<Guest>, granted: &[Capability]) -> Linked {
     for capability in granted {
         match capability {
             Capability::Core => link_core(linker)?,
             Capability::Http => link_http(linker)?,
             Capability::Files => link_files(linker)?,
         }
+    }
+    Ok(())
+}
+
+/// Puts a refusal in the place of every import that was not granted.
+pub(crate) fn link_denials(linker: &mut Linker<Guest>, module: &Module, granted: &[Capability]) -> Linked {
+    for import in module.imports() {
+        let (namespace, name) = (import.module().to_owned(), import.name().to_owned());
+        let Some(capability) = Capability::of_namespace(&namespace).filter(|capability| !granted.contains(capability))
+        else {
+            continue;
+        };
+        let ExternType::Func(ty) = import.ty() else { continue };
+        linker.func_new(&namespace, &name, ty, move |_, _, _| {
+            let message = format!("not granted: add `{}` to [capabilities] of rule.toml", capability.grant_line());
+            Err(Stop::new(FailureCode::CapabilityDenied, message).into())
+        })?;
     }
     Ok(())
 }

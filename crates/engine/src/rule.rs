@@ -17,15 +17,16 @@ use vestibule_abi::{
     limits::{self, Budget, Spent},
 };
 use vestibule_pipeline::RuleFailure;
-use wasmtime::{InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
+use wasmtime::{Instance, InstancePre, Linker, Module, ModuleExport, Store, TypedFunc};
 
 use crate::{
     CompiledRule, DataFiles, Engine, EngineError, LogLine, Refusal,
     compiler::CompileError,
     desk::{Ask, Desk},
     failure,
+    heap::Heap,
     http::{HttpGrants, Record, Requests, Source},
-    link::link,
+    link::{link, link_denials},
     logs::{RawLog, printable},
     meter::Meter,
 };
@@ -70,6 +71,8 @@ pub struct SandboxedRule {
     memory: ModuleExport,
     run: ModuleExport,
     grants: Grants,
+    /// What the rule lays over the memory of a fresh instance, if it runs on an interpreter.
+    heap: Option<Heap>,
 }
 
 /// What one run came to.
@@ -102,26 +105,39 @@ impl Engine {
             );
             return Err(Refusal::new(RefusalCode::CapabilityDenied, message).into());
         }
-        let module = self.deserialize(compiled)?;
-        module.initialize_copy_on_write_image().map_err(EngineError::from)?;
+        let module = match compiled.heap() {
+            None => self.module(compiled)?,
+            Some(_) => self.interpreter(compiled.code().id.module, || self.module(compiled))?,
+        };
         let mut linker = Linker::new(self.wasmtime());
-        link(&mut linker, capabilities).map_err(EngineError::from)?;
+        link(&mut linker, &capabilities).map_err(EngineError::from)?;
+        if compiled.heap().is_some() {
+            // An interpreter imports what any rule may need; what this one was not granted ends its run.
+            link_denials(&mut linker, &module, &capabilities).map_err(EngineError::from)?;
+        }
         let export = |name| module.get_export_index(name).ok_or_else(|| not_ours(name));
         let (memory, run) = (export(MEMORY_EXPORT)?, export(RUN_EXPORT)?);
         let pre = linker.instantiate_pre(&module).map_err(EngineError::from)?;
-        Ok(SandboxedRule { engine: self.clone(), pre, memory, run, grants })
+        Ok(SandboxedRule { engine: self.clone(), pre, memory, run, grants, heap: compiled.heap().cloned() })
     }
 
-    #[expect(unsafe_code, reason = "compiled code is trusted: a `CompiledRule` is only made by this installation")]
-    fn deserialize(&self, compiled: &CompiledRule) -> Result<Module, CompileError> {
-        if compiled.compatibility() != self.compatibility() {
+    fn module(&self, compiled: &CompiledRule) -> Result<Module, CompileError> {
+        let code = compiled.code();
+        if code.id.compatibility != self.compatibility() {
             return Err(not_ours("another engine"));
         }
-        // SAFETY: the bytes come from our worker in this process, or from the cache, where their MAC was verified on
-        // this very copy in memory. No upload and no file reaches this call.
-        unsafe { Module::deserialize(self.wasmtime(), compiled.code()) }
-            .map_err(|error| not_ours(&format!("{error:#}")))
+        let module = load_code(self.wasmtime(), &code.bytes).map_err(|error| not_ours(&format!("{error:#}")))?;
+        module.initialize_copy_on_write_image().map_err(EngineError::from)?;
+        Ok(module)
     }
+}
+
+/// Makes compiled code callable.
+#[expect(unsafe_code, reason = "compiled code is trusted: it is only made by this installation")]
+pub(crate) fn load_code(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Module> {
+    // SAFETY: the bytes come from a compile worker of this process, or from the cache, where their MAC was verified on
+    // this very copy in memory, or, in a worker, from the parent that got them so. No upload and no file reaches this.
+    unsafe { Module::deserialize(engine, code) }
 }
 
 fn not_ours(what: &str) -> CompileError {
@@ -202,13 +218,33 @@ impl SandboxedRule {
             Ok(instance) => instance,
             Err(error) => return Ok(Err(failure::classify(&error))),
         };
+        if let Some(heap) = &self.heap
+            && let Err(error) = self.lay_over(heap, instance, &mut store)
+        {
+            return Ok(Err(failure::classify(&error)));
+        }
         let run = instance
             .get_module_export(&mut store, &self.run)
             .and_then(wasmtime::Extern::into_func)
             .ok_or_else(|| EngineError::Runtime(wasmtime::Error::msg("the export `run` is gone")))?
             .typed::<(), ()>(&store)?;
         let instantiation = began.elapsed();
-        Ok(Ok(PreparedRun { store, run, instantiation, slow_lane: Arc::clone(self.engine.slow_lane()), _slot: slot }))
+        let slow_lane = Arc::clone(self.engine.slow_lane());
+        let silence = self.silence();
+        Ok(Ok(PreparedRun { store, run, instantiation, slow_lane, silence, _slot: slot }))
+    }
+
+    fn lay_over(&self, heap: &Heap, instance: Instance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
+        let memory = instance.get_module_export(&mut *store, &self.memory).and_then(wasmtime::Extern::into_memory);
+        heap.lay_over(memory.ok_or_else(|| wasmtime::Error::msg("the export `memory` is gone"))?, store)
+    }
+
+    /// What it means that a run ends without an answer.
+    fn silence(&self) -> RuleFailure {
+        match self.heap {
+            None => RuleFailure::new(FailureCode::AbiProtocol, "the rule ended without an answer"),
+            Some(_) => RuleFailure::new(FailureCode::NoCallback, "the rule ended without calling back"),
+        }
     }
 }
 
@@ -218,6 +254,7 @@ pub struct PreparedRun {
     run: TypedFunc<(), ()>,
     instantiation: Duration,
     slow_lane: Arc<Semaphore>,
+    silence: RuleFailure,
     /// Given back when the store is gone: fields drop in order.
     _slot: OwnedSemaphorePermit,
 }
@@ -241,10 +278,9 @@ impl PreparedRun {
         // After an abnormal end the counter cannot be trusted: the whole budget is charged (HR-49).
         spent.fuel = if ended.is_ok() { budget.fuel - fuel_left.min(budget.fuel) } else { budget.fuel };
         let http = desk.papers().take_requests().map(Requests::finish).unwrap_or_default();
-        let answer = ended.map_err(|failure| with_message(failure, guest.failed_with)).and_then(|()| {
-            let unanswered = || RuleFailure::new(FailureCode::AbiProtocol, "the rule ended without an answer");
-            guest.answer.ok_or_else(unanswered)
-        });
+        let answer = ended
+            .map_err(|failure| with_message(failure, guest.failed_with))
+            .and_then(|()| guest.answer.ok_or(self.silence));
         Run { answer, spent, logs: guest.log.into_lines(), http }
     }
 }

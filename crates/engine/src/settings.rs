@@ -79,7 +79,19 @@ impl CompileLimits {
         init_fuel: 100_000_000,
         artifact_bytes: 24 * 1024 * 1024,
     };
+
+    /// The limits for the interpreter of JavaScript rules: it is ours, large, and compiled once.
+    pub const INTERPRETER: Self = Self {
+        optimised: Duration::from_secs(120),
+        baseline: Duration::from_secs(60),
+        memory_bytes: 4 * 1024 * 1024 * 1024,
+        ..Self::STANDARD
+    };
 }
+
+/// Address space of a worker that evaluates source: the code it runs needs the whole reservation of a memory, of which a
+/// rule may use [`Budget::CEILING`](vestibule_abi::limits::Budget::CEILING).
+pub(crate) const EVALUATION_ADDRESS_SPACE: u64 = 12 * 1024 * 1024 * 1024;
 
 /// The WebAssembly proposals a rule may use: what LLVM and binaryen emit, frozen with the ABI.
 pub(crate) const ALLOWED_FEATURES: WasmFeatures = WasmFeatures::WASM1
@@ -149,6 +161,7 @@ fn pool(settings: &Settings) -> wasmtime::PoolingAllocationConfig {
 pub(crate) fn preinit_engine() -> Result<wasmtime::Engine, EngineError> {
     let mut config = compile_config(Tier::Baseline);
     config.epoch_interruption(false); // The worker's own CPU and wall limits hold here.
+    config.max_wasm_stack(4 * limits::WASM_STACK_BYTES); // Frames of code without optimisation are large.
     config.memory_reservation(0);
     config.memory_reservation_for_growth(0);
     config.memory_guard_size(0); // Safe without pooling: every access is checked in code.

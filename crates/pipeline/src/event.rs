@@ -23,7 +23,7 @@ use vestibule_abi::{
     limits,
 };
 
-pub use intake::{AllowedScopes, EventSource, EventText, InvalidEvent, ScopePolicy};
+pub use intake::{AllowedScopes, EventSource, EventText, InvalidEvent, ScopePolicy, hide_credentials};
 pub(crate) use members::Members;
 
 use crate::{

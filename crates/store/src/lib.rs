@@ -1,1 +1,89 @@
 //! Where users, logins and pipelines are kept: SQLite or PostgreSQL behind one trait.
+//!
+//! [`Store`] is what the server holds. It is the sum of small traits, each in a file with the types it speaks of: what
+//! there is to know about sessions stands in [`Sessions`] and around it. Import the traits you call, or [`prelude`].
+//! [`Logins::commit_login`] is the heart: the one transaction of a login.
+//!
+//! What always holds:
+//! - **Every method takes a tenant**, and sees nothing of another.
+//! - **Time, randomness and ids are arguments.** Secrets come as their SHA-256, sealed things as sealed bytes.
+//! - **Who loses a race is told so by a value**, never by a panic or a second winner. What can go wrong is [`StoreError`].
+//! - Documents are kept as JSON text: keys in order, numbers as they came.
+
+mod error;
+mod ids;
+
+mod credentials;
+mod journal;
+mod logins;
+mod one_time;
+mod operations;
+mod rules;
+mod sealed;
+mod sessions;
+mod tenants;
+mod users;
+
+pub use crate::{
+    credentials::{Credentials, Factor, FactorKind, NewPassword, Password, PasswordSet},
+    error::{Damage, OpenError, Result, StoreError},
+    ids::{
+        ClientId, ConnectionName, FactorId, FamilyId, GenerationNumber, LoginId, NodeId, RevisionDigest, SessionId,
+        TenantId, Timestamp, TokenDigest, UserId, Version,
+    },
+    journal::{Entry, EntryKind, Event, Journal, JournalQuery},
+    logins::{
+        Allowed, CommitError, Committed, Facts, Issued, KeyWritten, LoginCommit, LoginEntry, LoginRecord, Logins,
+        RefreshUse, SessionUse, Verdict,
+    },
+    one_time::{Alone, OneTime, OneTimeToken, Parked, Purpose, Wait},
+    operations::{Operations, Tidied, Verification},
+    rules::{Activated, ChangeMark, Changes, Generation, NewGeneration, Node, Proposed, Revision, Rules},
+    sealed::{Sealed, SealedKind, SealedNote, SealedValues},
+    sessions::{Code, Family, NewCode, NewFamily, NewSession, Presented, Redeem, Redeemed, Session, Sessions},
+    tenants::{Client, ClientSettings, Connection, Tenant, Tenants},
+    users::{Author, Bag, Changed, Created, Identifier, NewUser, Provenance, TakenField, User, UserChange, Users},
+};
+
+/// The traits, for whoever calls many of them.
+pub mod prelude {
+    pub use crate::{
+        Changes as _, Credentials as _, Journal as _, Logins as _, OneTime as _, Operations as _, Rules as _,
+        SealedValues as _, Sessions as _, Store, Tenants as _, Users as _,
+    };
+}
+
+/// Everything the server keeps, as `Arc<dyn Store>`; whoever has all its parts is one.
+pub trait Store:
+    Tenants
+    + Users
+    + Credentials
+    + OneTime
+    + Sessions
+    + Logins
+    + Rules
+    + Changes
+    + SealedValues
+    + Journal
+    + Operations
+    + std::fmt::Debug
+    + 'static
+{
+}
+
+impl<T> Store for T where
+    T: Tenants
+        + Users
+        + Credentials
+        + OneTime
+        + Sessions
+        + Logins
+        + Rules
+        + Changes
+        + SealedValues
+        + Journal
+        + Operations
+        + std::fmt::Debug
+        + 'static
+{
+}

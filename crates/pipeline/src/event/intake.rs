@@ -121,7 +121,8 @@ impl Event {
                 ID_TOKEN => take_in_bag(&mut self.id_token, &member)?,
                 ACCESS_TOKEN => take_in_bag(&mut self.access_token, &member)?,
                 "request" if may_hold_credentials(member.value) => {
-                    let request = without_credentials(decoded(member.value));
+                    let mut request = decoded(member.value);
+                    hide_credentials(&mut request);
                     self.context.add_value(member.key, &request).map_err(not_canonical)?;
                 }
                 _ => self.context.add(&member).map_err(not_canonical)?,
@@ -252,28 +253,26 @@ fn without_idp_credentials(mut identities: Value) -> Value {
 /// The parts of a request in which a browser or client sends what it likes.
 const SENT: [&str; 2] = ["query", "body"];
 
-/// Whether there is anything that [`without_credentials`] would take out.
+/// Whether there is anything that [`hide_credentials`] would take out.
 fn may_hold_credentials(request: Node<'_>) -> bool {
     SENT.iter()
         .filter_map(|part| request.get(*part))
         .any(|part| part.as_object().is_none() || holds_any(part, CREDENTIALS))
 }
 
-/// Takes the credentials out of what a request carried, at every level; a body that is no object cannot be searched
-/// and goes as a whole.
-fn without_credentials(mut request: Value) -> Value {
-    if let Some(request) = request.as_object_mut() {
-        for part in SENT {
-            match request.get_mut(part) {
-                None => {}
-                Some(members @ Value::Object(_)) => scrub(members),
-                Some(_) => {
-                    request.shift_remove(part);
-                }
+/// Takes the credentials out of `context.request`, at every level; a body that is no object cannot be searched and goes
+/// as a whole. Rules never see them; whoever keeps an event calls this first.
+pub fn hide_credentials(request: &mut Value) {
+    let Some(request) = request.as_object_mut() else { return };
+    for part in SENT {
+        match request.get_mut(part) {
+            None => {}
+            Some(members @ Value::Object(_)) => scrub(members),
+            Some(_) => {
+                request.shift_remove(part);
             }
         }
     }
-    request
 }
 
 fn scrub(value: &mut Value) {

@@ -110,6 +110,20 @@ impl KeyPattern {
     }
 }
 
+/// As `writes` has it.
+impl fmt::Display for WriteGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(bag, KeyPattern::Exact(key)) => write!(f, "{bag}.{key}"),
+            Self::Keys(bag, KeyPattern::Prefix(prefix)) => write!(f, "{bag}.{prefix}*"),
+            Self::Scope => f.write_str("scope"),
+            Self::Redirect => f.write_str("redirect"),
+            Self::SecondFactor => f.write_str("second_factor"),
+            Self::Deny => f.write_str("deny"),
+        }
+    }
+}
+
 impl WriteGrant {
     /// Whether the security of a login may rest on it, so that the rule that holds it is never skipped on failure.
     ///

@@ -106,11 +106,23 @@ pub struct RedirectTarget {
 }
 
 impl RedirectTarget {
+    /// Its scheme, host and port, as a page's policy names them.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin.0
+    }
+
     /// Whether a URL leads there. The path ends at a slash: `/form` allows `/form/2`, not `/former`.
     #[must_use]
     pub fn holds(&self, url: &Url) -> bool {
         let below = url.path().strip_prefix(&self.path);
         self.origin.holds(url) && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for RedirectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)
     }
 }
 

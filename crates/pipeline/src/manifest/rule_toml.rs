@@ -124,6 +124,9 @@ impl RuleFile {
 
 fn code(language: Language, module: Option<String>, source: Option<String>) -> Result<Code, ManifestError> {
     let code = match (module, source) {
+        (Some(_), None) if language == Language::JavaScript => {
+            return Err(ManifestError::value("module", "a JavaScript rule is deployed as source", "write `source`"));
+        }
         (Some(module), None) => Code::Module(module),
         (None, Some(source)) if language == Language::JavaScript => Code::Source(source),
         (None, Some(_)) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vestibule_abi::limits::Budget;
 
-use super::{FailurePolicy, Manifest, PipelineFile, pipeline_schema, rule_schema};
+use super::{FailurePolicy, Manifest, PipelineFile, RedirectTarget, WriteGrant, pipeline_schema, rule_schema};
 use crate::pipeline::{Digest, Pipeline, Rule};
 
 const HEAD: &str = "name = \"rule\"\nlanguage = \"rust\"\nmodule = \"rule.wasm\"\norder = 1\n";
@@ -187,6 +187,18 @@ fn skip_is_only_for_rules_that_nothing_secure_depends_on() {
         "on_failure = \"skip\"",
         "`on_failure`: `skip` is not for a rule that may refuse a login, and without `writes` it may; say `on_failure = \"deny\"`, or list `writes` without `deny`",
     );
+}
+
+#[test]
+fn a_grant_is_shown_as_it_is_written() {
+    for text in ["app_metadata.plan", "id_token.https://example.com/*", "scope", "redirect", "second_factor", "deny"] {
+        assert_eq!(text.parse::<WriteGrant>().unwrap().to_string(), text);
+    }
+    for (text, shown) in
+        [("https://a.example", "https://a.example"), ("https://a.example/form/", "https://a.example/form")]
+    {
+        assert_eq!(text.parse::<RedirectTarget>().unwrap().to_string(), shown);
+    }
 }
 
 #[test]

@@ -1,0 +1,223 @@
+//! What a source does, as far as its text tells: one walk over the tree.
+
+use std::collections::BTreeSet;
+
+use oxc_ast::ast::{
+    Argument, AssignmentExpression, AssignmentTarget, BindingPattern, CallExpression, ComputedMemberExpression,
+    Expression, ObjectProperty, PropertyKey, StaticMemberExpression, StringLiteral, TemplateLiteral,
+    VariableDeclarator,
+};
+use oxc_ast_visit::{Visit, walk};
+use url::Url;
+
+/// What says who the user is; granted by name only.
+const WHO: &[&str] = &["email", "email_verified", "phone_number", "phone_verified", "phone_number_verified"];
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Calls of `require` with a literal: the name, where.
+    pub(crate) requires: Vec<(String, u32)>,
+    /// Calls of `require` with anything else.
+    pub(crate) computed_requires: Vec<u32>,
+    pub(crate) origins: BTreeSet<String>,
+    pub(crate) redirects: BTreeSet<String>,
+    pub(crate) may_redirect: bool,
+    pub(crate) configuration: BTreeSet<String>,
+    pub(crate) sets_by_name: BTreeSet<String>,
+    /// Methods that are called: the name, where.
+    pub(crate) methods: Vec<(String, u32)>,
+    /// Members of `api.group.method`: where.
+    pub(crate) api: Vec<(String, String, u32)>,
+    /// Whether `exports.onExecutePostLogin` is set.
+    pub(crate) is_action: bool,
+}
+
+impl Findings {
+    fn text(&mut self, text: &str) {
+        if let Some(origin) = origin(text) {
+            self.origins.insert(origin);
+        }
+    }
+}
+
+/// The origin of a URL at the beginning of a text. A host that is only begun (`https://` + …) is none.
+fn origin(text: &str) -> Option<String> {
+    let is_url = text.starts_with("https://") || text.starts_with("http://");
+    let url = Url::parse(text).ok().filter(|_| is_url)?;
+    url.host_str().filter(|host| host.contains('.') || *host == "localhost")?;
+    Some(url.origin().ascii_serialization())
+}
+
+/// The literal that an expression begins with.
+fn leading_text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
+    match expression {
+        Expression::StringLiteral(literal) => Some(literal.value.as_str()),
+        Expression::TemplateLiteral(template) => leading_quasi(template),
+        Expression::BinaryExpression(sum) => leading_text(&sum.left),
+        Expression::ParenthesizedExpression(inner) => leading_text(&inner.expression),
+        _ => None,
+    }
+}
+
+/// The text of a template before its first hole, where it holds the whole host.
+fn leading_quasi<'e>(template: &'e TemplateLiteral<'_>) -> Option<&'e str> {
+    let text = template.quasis.first()?.value.cooked.as_ref()?.as_str();
+    let after_scheme = text.split_once("://")?.1;
+    (template.expressions.is_empty() || after_scheme.contains('/')).then_some(text)
+}
+
+fn is_named(expression: &Expression<'_>, name: &str) -> bool {
+    matches!(expression, Expression::Identifier(identifier) if identifier.name == name)
+}
+
+fn is_member(expression: &Expression<'_>, object: &str, property: &str) -> bool {
+    matches!(expression, Expression::StaticMemberExpression(member)
+        if is_named(&member.object, object) && member.property.name == property)
+}
+
+/// The bag and key of an assignment such as `user.email = …` and `context.idToken.email_verified = …`.
+fn bag_and_key<'t>(target: &'t AssignmentTarget<'_>) -> Option<(&'static str, &'t str)> {
+    let (object, key) = match target {
+        AssignmentTarget::StaticMemberExpression(member) => (&member.object, member.property.name.as_str()),
+        AssignmentTarget::ComputedMemberExpression(member) => match &member.expression {
+            Expression::StringLiteral(literal) => (&member.object, literal.value.as_str()),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let bag = if is_named(object, "user") {
+        "user"
+    } else if is_member(object, "context", "idToken") {
+        "id_token"
+    } else if is_member(object, "context", "accessToken") {
+        "access_token"
+    } else {
+        return None;
+    };
+    Some((bag, key))
+}
+
+fn is_context_member(target: &AssignmentTarget<'_>, name: &str) -> bool {
+    matches!(target, AssignmentTarget::StaticMemberExpression(member)
+        if is_named(&member.object, "context") && member.property.name == name)
+}
+
+impl<'a> Visit<'a> for Findings {
+    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
+        if is_named(&call.callee, "require") {
+            match call.arguments.first() {
+                Some(Argument::StringLiteral(name)) => self.requires.push((name.value.to_string(), call.span.start)),
+                Some(Argument::TemplateLiteral(name)) if name.expressions.is_empty() => {
+                    let text = name.quasis.first().and_then(|quasi| quasi.value.cooked.as_ref());
+                    self.requires.push((text.map(ToString::to_string).unwrap_or_default(), call.span.start));
+                }
+                _ => self.computed_requires.push(call.span.start),
+            }
+            return;
+        }
+        if let Expression::StaticMemberExpression(member) = &call.callee {
+            self.methods.push((member.property.name.to_string(), member.property.span.start));
+            if member.property.name == "sendUserTo" {
+                self.may_redirect = true;
+                let first = call.arguments.first().and_then(Argument::as_expression).and_then(leading_text);
+                self.redirects.extend(first.and_then(origin));
+            }
+        }
+        walk::walk_call_expression(self, call);
+    }
+
+    fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {
+        if is_named(&member.object, "configuration") {
+            self.configuration.insert(member.property.name.to_string());
+        }
+        if let Expression::StaticMemberExpression(object) = &member.object {
+            let (group, method) = (object.property.name.as_str(), member.property.name.as_str());
+            if is_named(&object.object, "api") {
+                self.api.push((group.to_owned(), method.to_owned(), object.property.span.start));
+            } else if is_named(&object.object, "event") && group == "secrets" {
+                self.configuration.insert(method.to_owned());
+            }
+        }
+        walk::walk_static_member_expression(self, member);
+    }
+
+    fn visit_computed_member_expression(&mut self, member: &ComputedMemberExpression<'a>) {
+        // A literal in brackets is a key, such as the namespace of a claim: never where a request goes.
+        match &member.expression {
+            Expression::StringLiteral(key) if is_named(&member.object, "configuration") => {
+                self.configuration.insert(key.value.to_string());
+            }
+            Expression::StringLiteral(_) => {}
+            expression => self.visit_expression(expression),
+        }
+        self.visit_expression(&member.object);
+    }
+
+    fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
+        if property.computed {
+            self.visit_property_key(&property.key);
+        }
+        self.visit_expression(&property.value);
+    }
+
+    fn visit_variable_declarator(&mut self, declarator: &VariableDeclarator<'a>) {
+        let of_configuration = declarator
+            .init
+            .as_ref()
+            .is_some_and(|init| is_named(init, "configuration") || is_member(init, "event", "secrets"));
+        if let (true, BindingPattern::ObjectPattern(pattern)) = (of_configuration, &declarator.id) {
+            for property in &pattern.properties {
+                if let PropertyKey::StaticIdentifier(key) = &property.key {
+                    self.configuration.insert(key.name.to_string());
+                }
+            }
+        }
+        // The namespace of claims is kept in a constant more often than the address of a service is.
+        let is_namespace = matches!(&declarator.id, BindingPattern::BindingIdentifier(name)
+            if name.name.to_ascii_lowercase().contains("namespace") || name.name == "ns");
+        if !is_namespace {
+            walk::walk_variable_declarator(self, declarator);
+        }
+    }
+
+    fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
+        if let Some((bag, key)) = bag_and_key(&assignment.left)
+            && WHO.contains(&key)
+        {
+            self.sets_by_name.insert(format!("{bag}.{key}"));
+        }
+        if is_context_member(&assignment.left, "redirect") {
+            self.may_redirect = true;
+            if let Expression::ObjectExpression(object) = &assignment.right {
+                let urls = object.properties.iter().filter_map(|property| property.as_property());
+                self.redirects.extend(urls.filter_map(|property| leading_text(&property.value)).filter_map(origin));
+                self.visit_assignment_target(&assignment.left);
+                // Where the browser goes is no place for a request; what is computed on the way may be.
+                for property in object.properties.iter().filter_map(|property| property.as_property()) {
+                    if leading_text(&property.value).is_none() {
+                        self.visit_expression(&property.value);
+                    }
+                }
+                return;
+            }
+        }
+        if let AssignmentTarget::StaticMemberExpression(member) = &assignment.left
+            && member.property.name == "onExecutePostLogin"
+        {
+            self.is_action = true;
+        }
+        walk::walk_assignment_expression(self, assignment);
+    }
+
+    fn visit_string_literal(&mut self, literal: &StringLiteral<'a>) {
+        self.text(&literal.value);
+    }
+
+    fn visit_template_literal(&mut self, template: &TemplateLiteral<'a>) {
+        if let Some(text) = leading_quasi(template) {
+            self.text(text);
+        }
+        walk::walk_template_literal(self, template);
+    }
+}

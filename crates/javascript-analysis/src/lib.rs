@@ -1,0 +1,68 @@
+//! Reads the source of JavaScript rules before anything runs them: which modules they require, which names they take
+//! from nowhere, where they send requests, what they can never have.
+//!
+//! Pure: no files, no network, no engine. What it finds in a source is a proposal for whoever grants; what it refuses
+//! would have failed at a login. [`Program::code`] is the author's text at its own lines and columns.
+
+mod findings;
+mod modules;
+mod names;
+mod place;
+mod source;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+pub use modules::{InvalidTable, ModuleTable};
+pub use place::{Diagnostic, Place};
+use serde::Serialize;
+
+/// Which contract a source keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `function (user, context, callback) { … }`: an Auth0 Rule.
+    Rule,
+    /// `exports.onExecutePostLogin = async (event, api) => { … }`: an Auth0 Action.
+    Action,
+}
+
+/// What there is to know about a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Program {
+    /// Which contract it keeps to.
+    pub kind: Kind,
+    /// What is evaluated: the source with its types blanked, character for character.
+    #[serde(skip)]
+    pub code: String,
+    /// The modules to evaluate before it, in order, those that others need included.
+    pub modules: Vec<String>,
+    /// The names it requires, as it writes them, each with the place of its first `require`.
+    pub requires: Vec<(String, Place)>,
+    /// Whether it can send requests, and so needs a grant.
+    pub needs_http: bool,
+    /// The origins of URLs that it names: what it may want to send requests to.
+    pub origins: BTreeSet<String>,
+    /// The origins that it sends the browser to.
+    pub redirects: BTreeSet<String>,
+    /// Whether it sends the browser somewhere at all.
+    pub may_redirect: bool,
+    /// The keys of `configuration` that it reads.
+    pub configuration: BTreeSet<String>,
+    /// What it sets that says who the user is: granted by name only, such as `user.email` and `id_token.email_verified`.
+    pub sets_by_name: BTreeSet<String>,
+    /// What may surprise, though it runs.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads a source. The file's name decides whether it is TypeScript (`.ts`).
+///
+/// # Errors
+/// What makes it impossible to run, each with its place: a syntax error alone, or every module, global and method that
+/// a rule cannot have.
+pub fn analyse(file: &str, source: &str, table: &ModuleTable) -> Result<Program, Vec<Diagnostic>> {
+    source::analyse(file, source, table)
+}

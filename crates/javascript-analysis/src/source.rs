@@ -1,0 +1,265 @@
+//! From a text to a [`Program`]: a Rule is one expression, everything else is an Action.
+
+use std::collections::BTreeSet;
+
+use oxc_allocator::Allocator;
+use oxc_ast::{AstKind, ast::Program as Tree};
+use oxc_ast_visit::Visit;
+use oxc_parser::{ParseOptions, Parser};
+use oxc_semantic::{Semantic, SemanticBuilder};
+use oxc_span::SourceType;
+use oxc_syntax::operator::UnaryOperator;
+
+use crate::{
+    Diagnostic, Kind, Place, Program,
+    findings::Findings,
+    modules::{Found, ModuleTable},
+    names,
+    types::Types,
+};
+
+/// A source and how it is parsed.
+struct Source<'s> {
+    file: &'s str,
+    /// As the author wrote it.
+    text: &'s str,
+    kind: Kind,
+    /// What is parsed: for a Rule, the text in parentheses.
+    parsed: String,
+}
+
+impl<'s> Source<'s> {
+    fn rule(file: &'s str, text: &'s str) -> Self {
+        Self { file, text, kind: Kind::Rule, parsed: format!("({}\n)", without_semicolon(text)) }
+    }
+
+    fn action(file: &'s str, text: &'s str) -> Self {
+        Self { file, text, kind: Kind::Action, parsed: text.to_owned() }
+    }
+
+    fn says(&self, offset: u32, message: impl Into<String>) -> Diagnostic {
+        // The parenthesis before a Rule is not the author's.
+        let shift = usize::from(self.kind == Kind::Rule);
+        let place = Place::of(self.text, (offset as usize).saturating_sub(shift));
+        Diagnostic { file: self.file.to_owned(), place, message: message.into() }
+    }
+
+    /// Takes the parenthesis off again.
+    fn code(&self, parsed: &str) -> String {
+        match self.kind {
+            Kind::Action => parsed.to_owned(),
+            Kind::Rule => {
+                let inner = parsed.strip_prefix('(').and_then(|rest| rest.strip_suffix("\n)"));
+                inner.unwrap_or(parsed).to_owned()
+            }
+        }
+    }
+}
+
+/// a semicolon behind the function is a slip that does no harm.
+fn without_semicolon(text: &str) -> String {
+    let end = text.trim_end();
+    match end.strip_suffix(';') {
+        Some(function) => format!("{function} {}", text.get(end.len()..).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+pub(crate) fn analyse(file: &str, text: &str, table: &ModuleTable) -> Result<Program, Vec<Diagnostic>> {
+    let rule = Source::rule(file, text);
+    match examine(&rule, table) {
+        Err(syntax) if text.contains("onExecutePostLogin") => {
+            examine(&Source::action(file, text), table).unwrap_or(Err(vec![syntax]))
+        }
+        Err(syntax) => Err(vec![syntax]),
+        Ok(examined) => examined,
+    }
+}
+
+/// Parses and examines; the outer error is the first syntax error.
+fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, Vec<Diagnostic>>, Diagnostic> {
+    let allocator = Allocator::default();
+    let is_typescript = source.file.ends_with(".ts");
+    let language = if is_typescript { SourceType::ts() } else { SourceType::cjs() };
+    let language = language.with_script(true);
+    let options = ParseOptions {
+        parse_regular_expression: true,
+        allow_return_outside_function: false,
+        ..ParseOptions::default()
+    };
+    let parsed = Parser::new(&allocator, &source.parsed, language).with_options(options).parse();
+    if let Some(error) = parsed.diagnostics.iter().next() {
+        return Err(syntax_error(source, error));
+    }
+    let built =
+        SemanticBuilder::new_compiler().with_build_nodes(true).with_check_syntax_error(true).build(&parsed.program);
+    if let Some(error) = built.diagnostics.iter().next() {
+        return Err(syntax_error(source, error));
+    }
+    if source.kind == Kind::Rule && !is_function(&parsed.program) {
+        return Err(source.says(1, "a rule is a function (user, context, callback); this is something else"));
+    }
+    let mut code = source.code(&source.parsed);
+    let mut refused = Vec::new();
+    if is_typescript {
+        let mut types = Types::new(&source.parsed);
+        types.visit_program(&parsed.program);
+        refused.extend(types.refused.iter().map(|(offset, message)| source.says(*offset, *message)));
+        code = source.code(&types.erased());
+    }
+    let mut findings = Findings::default();
+    findings.visit_program(&parsed.program);
+    if source.kind == Kind::Action && !findings.is_action {
+        return Err(source.says(0, "an Action sets `exports.onExecutePostLogin`"));
+    }
+    let program = Examination { source, table, refused, warnings: Vec::new(), wanted: Vec::new() };
+    Ok(program.conclude(code, findings, &built.semantic))
+}
+
+fn syntax_error(source: &Source<'_>, error: &oxc_diagnostics::OxcDiagnostic) -> Diagnostic {
+    let offset = error.labels.iter().next().map_or(0, |label| label.offset());
+    source.says(offset, format!("syntax error: {}", lower_first(&error.message)))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+fn is_function(program: &Tree<'_>) -> bool {
+    use oxc_ast::ast::{Expression, Statement};
+    let [Statement::ExpressionStatement(statement)] = program.body.as_slice() else { return false };
+    matches!(
+        statement.expression.get_inner_expression(),
+        Expression::FunctionExpression(_) | Expression::ArrowFunctionExpression(_)
+    )
+}
+
+/// Findings held against what there is.
+struct Examination<'s> {
+    source: &'s Source<'s>,
+    table: &'s ModuleTable,
+    refused: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    /// Modules, in the order in which they were met.
+    wanted: Vec<String>,
+}
+
+impl Examination<'_> {
+    fn conclude(
+        mut self,
+        code: String,
+        findings: Findings,
+        semantic: &Semantic<'_>,
+    ) -> Result<Program, Vec<Diagnostic>> {
+        if self.source.kind == Kind::Action {
+            self.want("vestibule:actions");
+            self.actions(&findings);
+        }
+        let requires = self.requires(&findings);
+        self.free_names(semantic);
+        let has_sdk = self.wanted.iter().any(|name| name == "auth0");
+        for (method, offset) in findings.methods.iter().filter(|_| has_sdk) {
+            if let Some(why) = self.table.refused_management(method) {
+                self.refused.push(self.source.says(*offset, format!("`{method}` is not available in a rule: {why}")));
+            }
+        }
+        self.refused.sort_by_key(|diagnostic| diagnostic.place);
+        if !self.refused.is_empty() {
+            return Err(self.refused);
+        }
+        let modules = self.table.in_order(self.wanted.iter().map(String::as_str));
+        let needs_http = self.table.sends_requests(&modules);
+        let origins = if needs_http { findings.origins } else { BTreeSet::new() };
+        Ok(Program {
+            kind: self.source.kind,
+            code,
+            needs_http,
+            modules,
+            requires,
+            origins,
+            redirects: findings.redirects,
+            may_redirect: findings.may_redirect,
+            configuration: findings.configuration,
+            sets_by_name: findings.sets_by_name,
+            warnings: self.warnings,
+        })
+    }
+
+    fn want(&mut self, module: &str) {
+        if !self.wanted.iter().any(|wanted| wanted == module) {
+            self.wanted.push(module.to_owned());
+        }
+    }
+
+    fn requires(&mut self, findings: &Findings) -> Vec<(String, Place)> {
+        let mut requires: Vec<(String, Place)> = Vec::new();
+        for (asked, offset) in &findings.requires {
+            let said = match self.table.find(asked) {
+                Found::Module(module) => {
+                    self.want(module);
+                    None
+                }
+                Found::Impossible(why) => Some(format!("`{asked}` cannot be required in a rule: {why}")),
+                Found::Unknown => {
+                    let names: Vec<&str> = self.table.names().collect();
+                    Some(format!("there is no module `{asked}` for rules; there are {}", names.join(", ")))
+                }
+            };
+            self.refused.extend(said.map(|message| self.source.says(*offset, message)));
+            if !requires.iter().any(|(known, _)| known == asked) {
+                requires.push((asked.clone(), self.source.says(*offset, "").place));
+            }
+        }
+        let computed = "`require` with a computed name finds only what is required by a literal elsewhere in this file";
+        self.warnings.extend(findings.computed_requires.iter().map(|offset| self.source.says(*offset, computed)));
+        requires
+    }
+
+    /// Names that nobody declared: magic globals of old, or mistakes.
+    fn free_names(&mut self, semantic: &Semantic<'_>) {
+        let mut free: Vec<(String, u32, bool)> = Vec::new();
+        for (name, references) in semantic.scoping().root_unresolved_references() {
+            for reference in references.iter().map(|id| semantic.scoping().get_reference(*id)) {
+                if reference.is_value() {
+                    let parent = semantic.nodes().parent_kind(reference.node_id());
+                    let is_asked_for =
+                        matches!(parent, AstKind::UnaryExpression(unary) if unary.operator == UnaryOperator::Typeof);
+                    free.push((name.to_string(), semantic.reference_span(reference).start, is_asked_for));
+                }
+            }
+        }
+        free.sort_by_key(|(_, offset, _)| *offset);
+        let mut told = BTreeSet::new();
+        for (name, offset, is_asked_for) in free {
+            if names::is_there(&name) {
+                continue;
+            }
+            match self.table.find_global(&name) {
+                Found::Module(module) => self.want(module),
+                Found::Impossible(why) if !is_asked_for => {
+                    self.refused.push(self.source.says(offset, format!("`{name}` is not there in a rule: {why}")));
+                }
+                Found::Unknown if !is_asked_for && told.insert(name.clone()) => {
+                    let message = format!(
+                        "`{name}` is declared nowhere; it is there only if an earlier rule set `global.{name}`"
+                    );
+                    self.warnings.push(self.source.says(offset, message));
+                }
+                Found::Impossible(_) | Found::Unknown => {}
+            }
+        }
+    }
+
+    fn actions(&mut self, findings: &Findings) {
+        for (group, method, offset) in &findings.api {
+            if let Some(why) = self.table.refused_action(group, method) {
+                let message = format!("`api.{group}.{method}` is not available here: {why}");
+                self.refused.push(self.source.says(*offset, message));
+            }
+            if let Some(module) = self.table.of_action_member(method) {
+                self.want(module);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::{Kind, ModuleTable, Program, analyse};
+
+fn table() -> ModuleTable {
+    let module = |file: &str, needs: &[&str], aliases: &[&str], http: bool| json!({"file": format!("modules/{file}.js"), "needs": needs, "aliases": aliases, "http": http, "bytes": 1});
+    let table = json!({
+        "modules": {
+            "lodash": module("lodash", &[], &["underscore"], false),
+            "buffer": module("buffer", &[], &[], false),
+            "crypto": module("crypto", &["buffer"], &[], false),
+            "jsonwebtoken": module("jsonwebtoken", &["buffer", "crypto"], &[], false),
+            "vestibule:exchange": module("exchange", &[], &[], true),
+            "vestibule:actions": module("actions", &[], &[], false),
+            "request": module("request", &["vestibule:exchange"], &[], true),
+            "auth0": module("auth0", &["vestibule:exchange"], &[], true),
+            "@auth0/rule-utilities": module("rule-utilities", &["buffer", "crypto", "jsonwebtoken"], &[], false),
+        },
+        "globals": {"_": "lodash", "jwt": "jsonwebtoken", "Buffer": "buffer", "request": "request"},
+        "impossible": {"mongodb": "mongodb needs a socket; use an HTTPS endpoint"},
+        "impossibleGlobals": {"mongo": "mongo needs a socket; use an HTTPS endpoint"},
+        "refusedManagement": {"assignRolestoUser": "roles are the host's"},
+        "refusedActions": {"session.*": "sessions are the host's", "rules.wasExecuted": "remove one of the two"},
+        "actionMembers": {"encodeToken": "jsonwebtoken"},
+    });
+    ModuleTable::parse(&table.to_string()).unwrap()
+}
+
+#[track_caller]
+fn accepted(source: &str) -> Program {
+    analyse("rule.js", source, &table()).unwrap()
+}
+
+/// The complaints, as they are shown.
+#[track_caller]
+fn refused(file: &str, source: &str) -> Vec<String> {
+    analyse(file, source, &table()).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+fn set(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_rule_is_a_function_and_its_code_is_the_source() {
+    for source in [
+        "function (user, context, callback) { callback(null, user, context); }",
+        "// first a word\nasync function named(user, context, cb) {\n  cb();\n}\n",
+        "(user, context, callback) => callback(null)",
+        "/* é */ function (u, c, cb) { return cb(null, u, c); } // the end",
+    ] {
+        let program = accepted(source);
+        assert_eq!((program.kind, program.code.as_str()), (Kind::Rule, source));
+        assert!(program.modules.is_empty() && program.warnings.is_empty() && !program.needs_http, "{program:?}");
+    }
+}
+
+#[test]
+fn a_semicolon_behind_the_function_does_no_harm() {
+    assert_eq!(accepted("function (u, c, cb) { cb(); };\n").code, "function (u, c, cb) { cb(); } \n");
+}
+
+#[test]
+fn what_is_no_function_is_no_rule() {
+    assert_eq!(
+        refused("rule.js", "({ user: 1 })"),
+        ["rule.js:1:1: a rule is a function (user, context, callback); this is something else"]
+    );
+}
+
+#[test]
+fn a_syntax_error_is_shown_with_its_place() {
+    let errors = refused("rule.js", "function (user, context, callback) {\n  let é = ;\n}");
+    assert!(errors.first().unwrap().starts_with("rule.js:2:11: syntax error: "), "{errors:?}");
+    let errors = refused("rule.js", "function (user) { let a; let a; }");
+    assert!(errors.first().unwrap().starts_with("rule.js:1:"), "{errors:?}");
+}
+
+#[test]
+fn any_version_of_a_module_is_the_one_there_is_after_what_it_needs() {
+    let program = accepted(
+        "function (user, context, callback) {\n  const u = require('@auth0/rule-utilities@0.1.0');\n  \
+         const l = require(\"lodash@4.17.19\"), c = require(`node:crypto`);\n  callback(null, user, context);\n}",
+    );
+    assert_eq!(program.modules, ["buffer", "crypto", "jsonwebtoken", "@auth0/rule-utilities", "lodash"]);
+    let places: Vec<String> = program.requires.iter().map(|(name, place)| format!("{name} {place}")).collect();
+    assert_eq!(places, ["@auth0/rule-utilities@0.1.0 2:13", "lodash@4.17.19 3:13", "node:crypto 3:44"]);
+}
+
+#[test]
+fn a_module_that_cannot_be_there_is_refused_with_what_to_do_instead() {
+    let source = "function (u, c, cb) {\n  const m = require('mongodb@3.1.4');\n  mongo('x');\n  cb();\n}";
+    assert_eq!(
+        refused("rule.js", source),
+        [
+            "rule.js:2:13: `mongodb@3.1.4` cannot be required in a rule: mongodb needs a socket; use an HTTPS endpoint",
+            "rule.js:3:3: `mongo` is not there in a rule: mongo needs a socket; use an HTTPS endpoint",
+        ]
+    );
+    let unknown = refused("rule.js", "function (u, c, cb) { require('left-pad'); cb(); }");
+    assert!(
+        unknown.first().unwrap().contains("no module `left-pad` for rules; there are @auth0/rule-utilities, auth0")
+    );
+    assert!(!unknown.first().unwrap().contains("vestibule:"), "our own modules are nobody's to require");
+    assert!(refused("rule.js", "function (u, c, cb) { require('vestibule:exchange'); }").len() == 1);
+}
+
+#[test]
+fn magic_globals_are_modules_unless_the_source_declares_them() {
+    assert_eq!(
+        accepted("function (u, c, cb) { u.token = jwt.sign({}, 's'); cb(); }").modules,
+        ["buffer", "crypto", "jsonwebtoken"]
+    );
+    assert!(accepted("function (u, c, cb) { const jwt = 1, { _ } = u; cb(jwt, _); }").modules.is_empty());
+    assert!(accepted("function (u, c, cb) { cb(null, { _: 1, request: u.request }); }").modules.is_empty());
+}
+
+#[test]
+fn asking_whether_a_name_is_there_is_no_use_of_it() {
+    let program = accepted("function (u, c, cb) { if (typeof mongo !== 'undefined') u.x = 1; cb(); }");
+    assert!(program.warnings.is_empty(), "{:?}", program.warnings);
+}
+
+#[test]
+fn a_name_declared_nowhere_is_a_warning() {
+    let program = accepted("function (u, c, cb) {\n  helper(u);\n  helper(c);\n  cb();\n}");
+    let warnings: Vec<String> = program.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["rule.js:2:3: `helper` is declared nowhere; it is there only if an earlier rule set `global.helper`"]
+    );
+}
+
+#[test]
+fn the_hosts_in_texts_are_proposed_to_a_rule_that_sends_requests() {
+    let source = "function (user, context, callback) {\n\
+        const namespace = 'https://claims.example.com/';\n\
+        context.idToken['https://keys.example.com/a'] = 1;\n\
+        const map = { 'http://schemas.example.org/x': 'y' };\n\
+        const id = encodeURIComponent(user.user_id);\n\
+        request.get(`https://api.example.com:8443/v1/${id}`, done);\n\
+        request.post('https://hooks.example.com' + '/x', done);\n\
+        request.post(`https://${id}.example.com/`, done);\n\
+        context.redirect = { url: 'https://forms.example.com/?a=' + id };\n\
+        function done() { callback(null, user, context); }\n}";
+    let program = accepted(source);
+    assert!(program.needs_http && program.may_redirect);
+    assert_eq!(program.origins, set(&["https://api.example.com:8443", "https://hooks.example.com"]));
+    assert_eq!(program.redirects, set(&["https://forms.example.com"]));
+    let quiet = accepted("function (u, c, cb) { u.picture = 'https://cdn.example.com/a.png'; cb(); }");
+    assert!(quiet.origins.is_empty(), "a rule without requests needs no grant");
+}
+
+#[test]
+fn configuration_keys_are_found_however_they_are_read() {
+    let program = accepted(
+        "function (u, c, cb) { const { A, B: renamed } = configuration; cb(configuration.C || configuration['D'], renamed, A); }",
+    );
+    assert_eq!(program.configuration, set(&["A", "B", "C", "D"]));
+}
+
+#[test]
+fn what_says_who_the_user_is_has_to_be_granted_by_name() {
+    let program = accepted(
+        "function (user, context, cb) { user.email = 'x'; context.idToken['email_verified'] = true; context.accessToken.plan = 1; cb(); }",
+    );
+    assert_eq!(program.sets_by_name, set(&["id_token.email_verified", "user.email"]));
+}
+
+#[test]
+fn what_needs_a_whole_tenant_is_refused_by_name() {
+    let source = "function (u, c, cb) {\n  const { ManagementClient } = require('auth0');\n  \
+                  new ManagementClient({}).assignRolestoUser({}, {}, cb);\n}";
+    assert_eq!(
+        refused("rule.js", source),
+        ["rule.js:3:28: `assignRolestoUser` is not available in a rule: roles are the host's"]
+    );
+    assert!(accepted("function (u, c, cb) { u.assignRolestoUser(cb); }").modules.is_empty(), "only with the SDK");
+}
+
+#[test]
+fn an_action_is_told_by_its_export() {
+    let source = "const a = 1;\nexports.onExecutePostLogin = async (event, api) => {\n  \
+                  api.redirect.sendUserTo('https://x.example.com/', { query: { t: api.redirect.encodeToken({ secret: event.secrets.S, payload: { a } }) } });\n};\n";
+    let program = accepted(source);
+    assert_eq!((program.kind, program.code.as_str()), (Kind::Action, source));
+    assert_eq!(program.modules, ["vestibule:actions", "buffer", "crypto", "jsonwebtoken"]);
+    assert_eq!(program.configuration, set(&["S"]));
+    assert!(program.may_redirect);
+    assert_eq!(program.redirects, set(&["https://x.example.com"]));
+}
+
+#[test]
+fn methods_that_need_their_cloud_are_refused_by_name() {
+    let source = "exports.onExecutePostLogin = async (event, api) => {\n  api.session.revoke('x');\n  api.rules.wasExecuted('y');\n};";
+    assert_eq!(
+        refused("action.js", source),
+        [
+            "action.js:2:7: `api.session.revoke` is not available here: sessions are the host's",
+            "action.js:3:7: `api.rules.wasExecuted` is not available here: remove one of the two",
+        ]
+    );
+}
+
+#[test]
+fn types_are_blanked_where_they_stood() {
+    let source = "async function (user: User, context: Context, callback?: Callback): Promise<void> {\n  \
+                  type Plan = 'a' |\n    'b';\n  interface X { a: number }\n  \
+                  const é = (user.app_metadata as { plan: Plan }).plan!;\n  \
+                  let later!: string, list = new Map<string, Array<number>>();\n  \
+                  const f = <T,>(x: T): T => x satisfies unknown;\n  \
+                  return callback!(null, <any>user, context, é, f<number>(1));\n}";
+    let program = analyse("rule.ts", source, &table()).unwrap();
+    let expected = "async function (user      , context         , callback           )                {\n  \
+                    ;                \n        \n  ;                        \n  \
+                    const é = (user.app_metadata                  ).plan ;\n  \
+                    let later         , list = new Map                       ();\n  \
+                    const f =     (x   )    => x                  ;\n  \
+                    return callback (null,      user, context, é, f        (1));\n}";
+    assert_eq!(program.code, expected);
+    let js = analyse("rule.js", &program.code, &table()).unwrap();
+    assert_eq!(js.code, expected, "what is left is JavaScript");
+}
+
+#[test]
+fn types_that_need_code_are_refused() {
+    let errors = refused("rule.ts", "function (u: any, c: any, cb: any) {\n  enum A { B }\n  cb();\n}");
+    assert_eq!(errors, ["rule.ts:2:3: an `enum` cannot be erased: use a constant object"]);
+}

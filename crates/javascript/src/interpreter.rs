@@ -1,0 +1,232 @@
+//! Builds the interpreter: QuickJS-NG and our shim, from C, as one WebAssembly module without imports but the host's.
+//!
+//! The sources of QuickJS-NG and a C library come from the package of crate `rquickjs-sys`, fetched by cargo under a lock
+//! file of ours (both are under the MIT licence; `sdk/javascript/engine/README.md` says what is taken). The module is
+//! kept in a cache folder under the digest of everything it is made of.
+
+use std::{
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+};
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use vestibule_abi::symbols;
+
+use crate::tools::CTools;
+
+/// Our part of the interpreter, by the names of the files.
+const SHIM: &[(&str, &str)] = &[
+    ("vestibule.h", include_str!("../../../sdk/javascript/engine/vestibule.h")),
+    ("vestibule.c", include_str!("../../../sdk/javascript/engine/vestibule.c")),
+    ("host.c", include_str!("../../../sdk/javascript/engine/host.c")),
+    ("event.c", include_str!("../../../sdk/javascript/engine/event.c")),
+    ("changes.c", include_str!("../../../sdk/javascript/engine/changes.c")),
+];
+/// What cargo fetches the rest by.
+const FETCH: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("../../../sdk/javascript/engine/Cargo.toml")),
+    ("Cargo.lock", include_str!("../../../sdk/javascript/engine/Cargo.lock")),
+    ("nothing.rs", include_str!("../../../sdk/javascript/engine/nothing.rs")),
+];
+const PRELUDE: &str = include_str!("../../../sdk/javascript/runtime/dist/prelude.js");
+
+const PACKAGE: &str = "rquickjs-sys";
+/// The C files of that package.
+const QUICKJS: &[&str] =
+    &["quickjs/quickjs.c", "quickjs/libregexp.c", "quickjs/libunicode.c", "quickjs/dtoa.c", "wasm-shim/shim.c"];
+const LIBC: &str = "vendor/wasi-libc";
+
+/// `-O2`: -O3 is not measurably faster, -Oz runs 40 % slower. `EMSCRIPTEN` is QuickJS's word for "a machine without
+/// threads and stack addresses"; wasm has no rounding modes.
+const COMPILE: &[&str] = &[
+    "--target=wasm32-unknown-unknown",
+    "-O2",
+    "-nostdlib",
+    "-nostdlibinc",
+    "-DEMSCRIPTEN=1",
+    "-DFE_DOWNWARD=0",
+    "-DFE_UPWARD=0",
+    "-D_GNU_SOURCE",
+    "-DNDEBUG",
+    "-mbulk-memory",
+    "-msign-ext",
+    "-mnontrapping-fptoint",
+    "-w",
+];
+/// The stack lies below everything, so that what a run touches lies together; the memory is large enough for a rule with
+/// its modules, because growing it costs every run.
+const LINK: &[&str] = &[
+    "--no-entry",
+    "--gc-sections",
+    "--stack-first",
+    "-z",
+    "stack-size=65536",
+    "--initial-memory=2097152",
+    "--strip-all",
+    "--export-memory",
+];
+
+/// Why there is no interpreter.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The tools are missing and could not be installed.
+    #[error("{0}")]
+    Tools(String),
+    /// The sources could not be fetched.
+    #[error("the sources of the interpreter could not be fetched; check the network and the registry of cargo\n{0}")]
+    Fetch(String),
+    /// A tool failed.
+    #[error("the interpreter for JavaScript rules does not build: `{tool}` says\n{said}")]
+    Build {
+        /// The tool.
+        tool: String,
+        /// What it printed.
+        said: String,
+    },
+    /// A file could not be read or written.
+    #[error("the interpreter for JavaScript rules cannot be built in `{path}`")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The interpreter as a WebAssembly module: from the cache folder, or built and kept there. Building is announced on
+/// stderr, because it takes about 15 seconds.
+///
+/// # Errors
+/// [`BuildError`] with the next step.
+pub fn interpreter(cache: &Path) -> Result<Vec<u8>, BuildError> {
+    let kept = cache.join(format!("interpreter-{}.wasm", digest()));
+    if let Ok(module) = fs::read(&kept) {
+        return Ok(module);
+    }
+    let tools = CTools::find_or_install()?;
+    eprintln!("building the interpreter for JavaScript rules, once (about 15 s)");
+    let folder = tempfile::tempdir().map_err(|source| BuildError::Io { path: std::env::temp_dir(), source })?;
+    let package = fetch(folder.path())?;
+    let module = build(&tools, &package, folder.path())?;
+    keep(&kept, &module)?;
+    Ok(module)
+}
+
+/// A digest of everything the module is made of but the tools.
+fn digest() -> String {
+    let mut digest = Sha256::new();
+    for (name, content) in SHIM.iter().chain(FETCH).chain([&("prelude.js", PRELUDE)]) {
+        digest.update(name);
+        digest.update([0]);
+        digest.update((content.len() as u64).to_le_bytes());
+        digest.update(content);
+    }
+    for word in COMPILE.iter().chain(LINK).chain(symbols::NAMES) {
+        digest.update(word);
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(12).fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap_or_default();
+        hex
+    })
+}
+
+/// Has cargo fetch the package, and says where its files are.
+fn fetch(folder: &Path) -> Result<PathBuf, BuildError> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        manifest_path: PathBuf,
+    }
+    for (name, content) in FETCH {
+        write_file(&folder.join(name), content.as_bytes())?;
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(folder).args(["metadata", "--format-version=1", "--locked", "--all-features"]);
+    let output = output_of(&mut cargo).map_err(|error| BuildError::Fetch(error.to_string()))?;
+    let said = || BuildError::Fetch(String::from_utf8_lossy(&output.stderr).trim_end().to_owned());
+    if !output.status.success() {
+        return Err(said());
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(|_| said())?;
+    let package = metadata.packages.into_iter().find(|package| package.name == PACKAGE).ok_or_else(said)?;
+    package.manifest_path.parent().map(Path::to_owned).ok_or_else(said)
+}
+
+fn build(tools: &CTools, package: &Path, folder: &Path) -> Result<Vec<u8>, BuildError> {
+    for (name, content) in SHIM {
+        write_file(&folder.join(name), content.as_bytes())?;
+    }
+    let prelude: String = PRELUDE.bytes().fold(String::new(), |mut text, byte| {
+        write!(text, "{},", byte as i8).unwrap_or_default();
+        text
+    });
+    write_file(&folder.join("prelude.inc"), prelude.as_bytes())?;
+    let names: String = symbols::NAMES.iter().map(|name| format!("\"{name}\",\n")).collect();
+    write_file(&folder.join("symbols.inc"), names.as_bytes())?;
+    let ours = SHIM.iter().filter(|(name, _)| name.ends_with(".c")).map(|(name, _)| folder.join(name));
+    let sources: Vec<PathBuf> = ours.chain(QUICKJS.iter().map(|name| package.join(name))).collect();
+    let objects = compile_all(tools, package, folder, &sources)?;
+    let module = folder.join("interpreter.wasm");
+    let mut link = Command::new(&tools.linker);
+    link.args(LINK)
+        .args(&objects)
+        .arg(package.join(LIBC).join("lib/libc.a"))
+        .arg(&tools.builtins)
+        .arg("-o")
+        .arg(&module);
+    run("wasm-ld", &mut link)?;
+    fs::read(&module).map_err(|source| BuildError::Io { path: module, source })
+}
+
+/// Compiles each source in a process of its own, all at once.
+fn compile_all(tools: &CTools, package: &Path, folder: &Path, sources: &[PathBuf]) -> Result<Vec<PathBuf>, BuildError> {
+    let compile = |source: &PathBuf| {
+        let object = folder.join(source.file_name().unwrap_or_default()).with_extension("o");
+        let mut clang = Command::new(&tools.clang);
+        clang.args(COMPILE).arg("-isystem").arg(package.join(LIBC).join("include"));
+        clang.arg("-I").arg(folder).arg("-I").arg(package.join("quickjs")).arg("-c").arg(source).arg("-o").arg(&object);
+        run("clang", &mut clang).map(|()| object)
+    };
+    thread::scope(|scope| {
+        let compiling: Vec<_> = sources.iter().map(|source| scope.spawn(move || compile(source))).collect();
+        let lost = || BuildError::Build { tool: "clang".into(), said: "its thread was lost".into() };
+        compiling.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(lost()))).collect()
+    })
+}
+
+fn run(tool: &str, command: &mut Command) -> Result<(), BuildError> {
+    let failed = |said: String| BuildError::Build { tool: tool.to_owned(), said };
+    let output = output_of(command).map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
+}
+
+fn output_of(command: &mut Command) -> io::Result<Output> {
+    command.stdin(Stdio::null()).output()
+}
+
+/// Keeps the module, whole or not at all: another command may be building it at this moment.
+fn keep(path: &Path, module: &[u8]) -> Result<(), BuildError> {
+    let failed = |source| BuildError::Io { path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    io::Write::write_all(&mut file, module).map_err(failed)?;
+    file.persist(path).map(drop).map_err(|error| failed(error.error))
+}
+
+fn write_file(path: &Path, content: &[u8]) -> Result<(), BuildError> {
+    fs::write(path, content).map_err(|source| BuildError::Io { path: path.to_owned(), source })
+}

@@ -1,0 +1,298 @@
+//! People's accounts: what all of the pages and endpoints about them share, and the one place that checks a password.
+//!
+//! Who asks must not learn whether an account exists: an unknown one costs the same time, takes from the same buckets and
+//! gets the same answer as a wrong password (HS-03, HS-04, HS-05).
+
+use std::{sync::Arc, time::Duration};
+
+use axum_extra::extract::CookieJar;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use vestibule_store::{ConnectionName, TenantId, User, UserId};
+
+use crate::{
+    app::App,
+    clock::Entropy,
+    error::{ApiError, Fault, Refused},
+    identifier::Identifier,
+    keys::Seal,
+    limits::{AccountKey, KnownBrowser, LimitSettings, Limits, TooMany, Trying},
+    mail::{MailError, MailSettings, Mailer},
+    password::{Cost, Hasher, Overloaded, Password, Policy, Unhashed, Verified},
+    request::Caller,
+    session::CookieKind,
+    signup::SignupSettings,
+};
+
+/// What the operator decides about accounts.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// The service, as pages and mails name it.
+    pub service: String,
+    /// What hashing costs.
+    pub cost: Cost,
+    /// Which passwords may be chosen.
+    pub policy: Policy,
+    /// How often things may be tried.
+    pub limits: LimitSettings,
+    /// Who may sign up, and what is asked.
+    pub signup: SignupSettings,
+    /// How mails are sent.
+    pub mail: MailSettings,
+    /// How long the link in a verification mail is good.
+    pub verification: Duration,
+    /// How long the link in a reset mail is good.
+    pub reset: Duration,
+}
+
+/// What the pages and endpoints about accounts share.
+pub struct Accounts {
+    /// The service, as pages and mails name it.
+    pub service: String,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Which passwords may be chosen.
+    pub policy: Policy,
+    /// How often things may be tried.
+    pub limits: Limits,
+    /// Who may sign up, and what is asked.
+    pub signup: SignupSettings,
+    /// Sends mails.
+    pub mailer: Mailer,
+    /// How long the link in a verification mail is good.
+    pub verification: Duration,
+    /// How long the link in a reset mail is good.
+    pub reset: Duration,
+    errands: Errands,
+}
+
+/// Why there can be no accounts with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountsError {
+    /// Mails cannot be sent.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The cost of hashing is out of range.
+    #[error("passwords cannot be hashed at this cost")]
+    Cost,
+}
+
+impl Accounts {
+    /// Puts it together. Hashes once, to know what that costs.
+    pub fn new(settings: &AccountSettings, entropy: &dyn Entropy) -> Result<Self, AccountsError> {
+        Ok(Self {
+            service: settings.service.clone(),
+            hasher: Hasher::new(settings.cost, entropy).map_err(|_| AccountsError::Cost)?,
+            policy: settings.policy.clone(),
+            limits: Limits::new(&settings.limits),
+            signup: settings.signup.clone(),
+            mailer: Mailer::new(&settings.mail)?,
+            verification: settings.verification,
+            reset: settings.reset,
+            errands: Errands::default(),
+        })
+    }
+
+    /// Does something behind the answer, so that its time tells nothing. It is dropped when too much of that is going on.
+    pub fn behind(&self, errand: impl Future<Output = Result<(), Fault>> + Send + 'static) {
+        self.errands.run(errand);
+    }
+
+    /// Waits until what was begun behind answers is done, and all mails are sent or given up: before the process ends.
+    pub async fn drain(&self) {
+        self.errands.drain().await;
+        self.mailer.drain().await;
+    }
+}
+
+/// Why nobody was let in. The first two must read alike to whoever asks.
+#[derive(Debug)]
+pub enum Unauthenticated {
+    /// There is no such account, or the password is not its.
+    Wrong,
+    /// The password is right, and the account is blocked.
+    Blocked,
+    /// It was tried too often.
+    TooMany(TooMany),
+    /// Too many passwords are being checked.
+    Overloaded(Overloaded),
+    /// Ours.
+    Fault(Fault),
+}
+
+/// A password, and whose it is said to be.
+pub struct Claim<'a> {
+    /// The connection.
+    pub connection: &'a ConnectionName,
+    /// What they call themselves.
+    pub identifier: &'a str,
+    /// Their password; `None` if what came cannot be one.
+    pub password: Option<&'a Password>,
+    /// In a browser that may be known.
+    pub cookies: Option<&'a CookieJar>,
+}
+
+/// Checks a password. Whoever comes out is authenticated; whether they may log in is for the rules to say.
+pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<User, Unauthenticated> {
+    let identifier = Identifier::parse(claim.identifier);
+    let account = account_key(&caller.tenant, claim.connection, claim.identifier, identifier.as_ref());
+    let browser = claim.cookies.and_then(|cookies| known_browser(app, cookies, account));
+    let trying = Trying { address: caller.address, account, browser };
+    app.accounts.limits.login(&trying).map_err(Unauthenticated::TooMany)?;
+    let password = claim.password.ok_or(Unauthenticated::Wrong)?;
+
+    let user = match &identifier {
+        Some(named) => app.store.user_by_identifier(&caller.tenant, claim.connection, named.in_store()).await?,
+        None => None,
+    };
+    // Nobody's password is asked for as well, and nobody's hash is verified: an unknown account takes as long.
+    let nobody = UserId::new("auth0|0");
+    let id = user.as_ref().map_or(&nobody, |user| &user.id);
+    let stored = app.store.password(&caller.tenant, id).await?.map(|password| password.phc);
+    let verified = app.accounts.hasher.verify(password, stored.as_deref()).await?;
+    let user = match (verified, user) {
+        (Verified::Right | Verified::RightButWeak, Some(user)) if user.blocked => return Err(Unauthenticated::Blocked),
+        (Verified::Right | Verified::RightButWeak, Some(user)) => user,
+        (Verified::Wrong, _) | (_, None) => return Err(Unauthenticated::Wrong),
+    };
+    if let (Verified::RightButWeak, Some(old)) = (verified, stored) {
+        rehash(app, &user, password, &old).await;
+    }
+    Ok(user)
+}
+
+/// Hashes a password anew that was hashed more cheaply. A login does not fail because this did.
+async fn rehash(app: &App, user: &User, password: &Password, old: &str) {
+    let new = match app.accounts.hasher.hash(password, app.entropy.as_ref()).await {
+        Ok(new) => new,
+        Err(Unhashed::Overloaded(_)) => return, // The next login will.
+        Err(Unhashed::Fault(fault)) => return tracing::error!(?fault, "a password could not be hashed anew"),
+    };
+    if let Err(error) = app.store.rehash_password(&user.tenant, &user.id, old, &new).await {
+        tracing::error!(%error, "a new password hash could not be stored");
+    }
+}
+
+/// The buckets of an account: by its canonical name, or by what was typed if that can be none.
+pub(crate) fn account_key(
+    tenant: &TenantId,
+    connection: &ConnectionName,
+    typed: &str,
+    identifier: Option<&Identifier>,
+) -> AccountKey {
+    AccountKey::of(tenant.as_str(), connection.as_str(), identifier.map_or(typed, Identifier::as_str))
+}
+
+/// Whether this browser has logged in to this account before.
+fn known_browser(app: &App, cookies: &CookieJar, account: AccountKey) -> Option<KnownBrowser> {
+    let value = BASE64_URL_SAFE_NO_PAD.decode(CookieKind::Known.read(app, cookies)?.as_str()).ok()?;
+    let (nonce, proof) = value.split_first_chunk::<16>()?;
+    let expected = proof_of(*nonce, &app.keys.seal, account);
+    let is_ours: bool = subtle::ConstantTimeEq::ct_eq(proof, expected.as_slice()).into();
+    is_ours.then_some(KnownBrowser(*nonce))
+}
+
+/// The value of that cookie.
+pub(crate) fn make_known(seal: &Seal, account: AccountKey, entropy: &dyn Entropy) -> String {
+    let nonce = entropy.bytes::<16>();
+    BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &proof_of(nonce, seal, account)].concat())
+}
+
+fn proof_of(nonce: [u8; 16], seal: &Seal, account: AccountKey) -> [u8; 32] {
+    seal.mac("known browser", &[nonce.as_slice(), account.as_bytes()].concat())
+}
+
+/// What is done behind answers.
+struct Errands {
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+impl Default for Errands {
+    fn default() -> Self {
+        const PLACES: usize = 256;
+        Self { places: Arc::new(Semaphore::new(PLACES)), tasks: TaskTracker::new() }
+    }
+}
+
+impl Errands {
+    fn run(&self, errand: impl Future<Output = Result<(), Fault>> + Send + 'static) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return tracing::error!("a mail was not begun: too many are");
+        };
+        self.tasks.spawn(async move {
+            if let Err(fault) = errand.await {
+                tracing::error!(?fault, "something behind an answer failed");
+            }
+            drop(place);
+        });
+    }
+
+    async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+}
+
+impl From<vestibule_store::StoreError> for Unauthenticated {
+    fn from(error: vestibule_store::StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Unhashed> for Unauthenticated {
+    fn from(unhashed: Unhashed) -> Self {
+        match unhashed {
+            Unhashed::Overloaded(overloaded) => Self::Overloaded(overloaded),
+            Unhashed::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<Unauthenticated> for ApiError {
+    /// For the token endpoint (S-12).
+    fn from(why: Unauthenticated) -> Self {
+        match why {
+            Unauthenticated::Wrong | Unauthenticated::Blocked => {
+                Self::refused(http::StatusCode::FORBIDDEN, "invalid_grant", "Wrong email or password.")
+            }
+            Unauthenticated::TooMany(too_many) => too_many.into(),
+            Unauthenticated::Overloaded(overloaded) => Self::Refused(overloaded.into()),
+            Unauthenticated::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<TooMany> for Refused {
+    fn from(too_many: TooMany) -> Self {
+        Self::too_many(too_many.seconds())
+    }
+}
+
+impl From<Overloaded> for Refused {
+    fn from(overloaded: Overloaded) -> Self {
+        let busy = "Too many people are logging in. Please try again in a moment.";
+        let refused = Self::new(http::StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", busy);
+        Self { retry_after: Some(overloaded.retry_after.as_secs().max(1)), ..refused }
+    }
+}
+
+impl From<Unhashed> for ApiError {
+    fn from(unhashed: Unhashed) -> Self {
+        match unhashed {
+            Unhashed::Overloaded(overloaded) => Self::Refused(overloaded.into()),
+            Unhashed::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(too_many: TooMany) -> Self {
+        Self::Refused(too_many.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! How often things may be tried: by account, by address prefix, and by everybody together.
+//!
+//! Token buckets, in memory, per process. Nobody is ever locked out: a bucket fills again by itself, and a browser that
+//! has logged in to an account before has a bucket of its own, which a stranger who guesses at the account cannot empty
+//! (HS-01, HS-02). An account that does not exist has buckets like any other (HS-05).
+
+use std::{
+    hash::Hash,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock as _,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed, keyed::DashMapStateStore},
+};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// How fast a bucket fills, and how much it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// How many tries may come at once.
+    pub burst: NonZeroU32,
+    /// How many more there are an hour.
+    pub per_hour: NonZeroU32,
+}
+
+/// The rates of one kind of try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// At one account.
+    pub account: Rate,
+    /// From one address prefix: /24 of IPv4, /56 of IPv6.
+    pub prefix: Rate,
+    /// By everybody together.
+    pub all: Rate,
+}
+
+/// All rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Passwords.
+    pub login: Rates,
+    /// Codes of a second factor.
+    pub factor: Rates,
+    /// New accounts.
+    pub signup: Rates,
+    /// Mails that somebody asks for.
+    pub mail: Rates,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        let all = Rate::of(2_000, 720_000);
+        Self {
+            login: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
+            factor: Rates { account: Rate::of(10, 20), prefix: Rate::of(100, 3_600), all },
+            signup: Rates { account: Rate::of(5, 20), prefix: Rate::of(30, 240), all: Rate::of(500, 36_000) },
+            mail: Rates { account: Rate::of(3, 6), prefix: Rate::of(30, 120), all: Rate::of(500, 18_000) },
+        }
+    }
+}
+
+impl Rate {
+    const fn of(burst: u32, per_hour: u32) -> Self {
+        let (Some(burst), Some(per_hour)) = (NonZeroU32::new(burst), NonZeroU32::new(per_hour)) else {
+            return Self { burst: NonZeroU32::MIN, per_hour: NonZeroU32::MIN };
+        };
+        Self { burst, per_hour }
+    }
+
+    fn quota(self) -> Quota {
+        let every = Duration::from_secs(60 * 60) / self.per_hour.get();
+        Quota::with_period(every).unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)).allow_burst(self.burst)
+    }
+}
+
+/// Which account somebody tries at, whether it exists or not. Holds nothing personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccountKey([u8; 16]);
+
+impl AccountKey {
+    /// The account with this identifier, canonical, in this tenant and connection.
+    #[must_use]
+    pub fn of(tenant: &str, connection: &str, identifier: &str) -> Self {
+        let mut digest = Sha256::new();
+        for part in [tenant, connection, identifier] {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(part);
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        Self(std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default()))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// A browser that has logged in to an account before, as its cookie says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KnownBrowser(pub [u8; 16]);
+
+/// Who tries.
+#[derive(Debug, Clone, Copy)]
+pub struct Trying {
+    /// From where.
+    pub address: IpAddr,
+    /// At which account.
+    pub account: AccountKey,
+    /// In a browser known to that account.
+    pub browser: Option<KnownBrowser>,
+}
+
+/// Something was tried too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many tries; try again in {} s", self.seconds())]
+pub struct TooMany {
+    /// After so long there is a place in the bucket again.
+    pub retry_after: Duration,
+}
+
+impl TooMany {
+    /// For the header `Retry-After`.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        self.retry_after.as_secs().saturating_add(1)
+    }
+}
+
+/// Tells how much time has passed since some point.
+pub type Ticks = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// All buckets.
+pub struct Limits {
+    logins: Gate,
+    factors: Gate,
+    signups: Gate,
+    mails: Gate,
+}
+
+impl Limits {
+    /// Full buckets, filled by the machine's clock.
+    #[must_use]
+    pub fn new(settings: &LimitSettings) -> Self {
+        let started = Instant::now(); // Monotonic: a clock that is set back must not lock anybody out.
+        Self::with_ticks(settings, Arc::new(move || started.elapsed()))
+    }
+
+    /// Full buckets, filled by these ticks.
+    #[must_use]
+    pub fn with_ticks(settings: &LimitSettings, ticks: Ticks) -> Self {
+        let gate = |rates: &Rates| Gate::new(rates, Metre(Arc::clone(&ticks)));
+        Self {
+            logins: gate(&settings.login),
+            factors: gate(&settings.factor),
+            signups: gate(&settings.signup),
+            mails: gate(&settings.mail),
+        }
+    }
+
+    /// Asks whether a password may be tried.
+    pub fn login(&self, trying: &Trying) -> Result<(), TooMany> {
+        self.logins.from(trying.address)?;
+        self.logins.at(trying)
+    }
+
+    /// Asks whether a code of a second factor may be tried.
+    pub fn factor(&self, trying: &Trying) -> Result<(), TooMany> {
+        self.factors.from(trying.address)?;
+        self.factors.at(trying)
+    }
+
+    /// Asks whether an account may be made.
+    pub fn signup(&self, trying: &Trying) -> Result<(), TooMany> {
+        self.signups.from(trying.address)?;
+        self.signups.at(trying)
+    }
+
+    /// Asks whether a mail may be asked for from this address.
+    pub fn mail_from(&self, address: IpAddr) -> Result<(), TooMany> {
+        self.mails.from(address)
+    }
+
+    /// Asks whether a mail may go to this account. The caller is not told: what they see must not depend on it.
+    pub fn mail_to(&self, account: AccountKey) -> Result<(), TooMany> {
+        self.mails.account.take(&account)
+    }
+}
+
+/// The buckets of one kind of try.
+struct Gate {
+    all: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
+    prefix: Buckets<Prefix>,
+    /// Of accounts, for all who are not known to them, by where they come from: an attacker elsewhere is no burden.
+    account_here: Buckets<(AccountKey, Prefix)>,
+    /// Of accounts, for all who are not known to them: five times as much, for attackers with many addresses.
+    account: Buckets<AccountKey>,
+    browser: Buckets<(AccountKey, KnownBrowser)>,
+    metre: Metre,
+}
+
+impl Gate {
+    fn new(rates: &Rates, metre: Metre) -> Self {
+        let Rate { burst, per_hour } = rates.account;
+        let five = NonZeroU32::MIN.saturating_add(4);
+        let wide = Rate { burst: burst.saturating_mul(five), per_hour: per_hour.saturating_mul(five) };
+        Self {
+            all: RateLimiter::new(rates.all.quota(), InMemoryState::default(), metre.clone()),
+            prefix: Buckets::new(rates.prefix, &metre),
+            account_here: Buckets::new(rates.account, &metre),
+            account: Buckets::new(wide, &metre),
+            browser: Buckets::new(rates.account, &metre),
+            metre,
+        }
+    }
+
+    fn from(&self, address: IpAddr) -> Result<(), TooMany> {
+        self.prefix.take(&Prefix::of(address))?;
+        let now = self.metre.now();
+        self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
+    }
+
+    fn at(&self, trying: &Trying) -> Result<(), TooMany> {
+        if let Some(browser) = trying.browser {
+            return self.browser.take(&(trying.account, browser));
+        }
+        self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
+        self.account.take(&trying.account)
+    }
+}
+
+/// Buckets by some key. Those that are full again are forgotten from time to time.
+struct Buckets<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DashMapStateStore<K>, Metre, NoOpMiddleware<Duration>>,
+    taken: AtomicU32,
+    metre: Metre,
+}
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    /// After so many tries the full buckets are dropped.
+    const SWEEP: u32 = 4_096;
+
+    fn new(rate: Rate, metre: &Metre) -> Self {
+        let limiter = RateLimiter::new(rate.quota(), DashMapStateStore::default(), metre.clone());
+        Self { limiter, taken: AtomicU32::new(0), metre: metre.clone() }
+    }
+
+    fn take(&self, key: &K) -> Result<(), TooMany> {
+        if self.taken.fetch_add(1, Ordering::Relaxed) % Self::SWEEP == Self::SWEEP - 1 {
+            self.limiter.retain_recent();
+        }
+        let now = self.metre.now();
+        self.limiter.check_key(key).map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
+    }
+}
+
+/// The neighbourhood of an address: what one customer of a provider has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Prefix {
+    V4([u8; 3]),
+    V6([u8; 7]),
+}
+
+impl Prefix {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f, g])
+            }
+        }
+    }
+}
+
+/// The clock of the buckets.
+#[derive(Clone)]
+struct Metre(Ticks);
+
+impl governor::clock::Clock for Metre {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What a replay of a login needs: the event, the seed, the time, and what the network answered. Sealed in the journal.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vestibule_engine::http::Exchange;
+use vestibule_pipeline::{
+    LoginInput, ScopePolicy,
+    event::{AllowedScopes, hide_credentials},
+};
+use vestibule_store::LoginId;
+
+use super::{LoginTransaction, decide::Ran, seed};
+use crate::{app::App, error::Fault, keys::Seal};
+
+/// The inputs of a login's rules on the attempt that was committed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// What the rules saw, credentials taken out.
+    pub event: Value,
+    /// The login's own randomness.
+    pub seed: [u8; 32],
+    /// What the rules saw as now, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// The scope before the rules.
+    pub granted: Vec<String>,
+    /// What rules could put in its place.
+    pub allowed: Vec<String>,
+    /// Whether the access token was for the management API.
+    pub is_management: bool,
+    /// What each rule asked the network and was answered.
+    pub exchanges: Vec<RuleExchanges>,
+}
+
+/// The exchanges of one rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleExchanges {
+    /// The rule's name.
+    pub rule: String,
+    /// Its exchanges, in order.
+    pub exchanges: Vec<Exchange>,
+}
+
+impl Recording {
+    pub(super) fn of(app: &App, login: &LoginTransaction<'_>, ran: &Ran<'_>) -> Self {
+        let ScopePolicy { granted, allowed, is_management } = login.scopes();
+        let mut event = ran.event.clone();
+        if let Some(request) = event.pointer_mut("/context/request") {
+            hide_credentials(request);
+        }
+        let of_rules = ran.report.rules.iter().zip(ran.recorded);
+        Self {
+            event,
+            seed: seed(app, &login.id),
+            now_ms: login.at.0,
+            granted,
+            allowed: match allowed {
+                AllowedScopes::Only(allowed) => allowed.into_iter().collect(),
+                AllowedScopes::Any => Vec::new(),
+            },
+            is_management,
+            exchanges: of_rules
+                .map(|(rule, exchanges)| RuleExchanges { rule: rule.name.clone(), exchanges: exchanges.clone() })
+                .collect(),
+        }
+    }
+
+    pub(super) fn seal(&self, seal: &Seal, login: &LoginId, leg: u32) -> Result<Vec<u8>, Fault> {
+        seal.seal(&purpose(login, leg), &serde_json::to_vec(self)?)
+    }
+
+    /// Opens what the journal keeps of a leg.
+    ///
+    /// # Errors
+    /// [`Fault`] when it is not this leg's, or not this installation's.
+    pub fn open(seal: &Seal, login: &LoginId, leg: u32, sealed: &[u8]) -> Result<Self, Fault> {
+        Ok(serde_json::from_slice(&seal.open(&purpose(login, leg), sealed)?)?)
+    }
+
+    /// The input of the state machine, to run the rules again as they ran then.
+    #[must_use]
+    pub fn input(&self, budget: vestibule_abi::limits::LoginBudget) -> LoginInput {
+        LoginInput {
+            event: self.event.clone(),
+            seed: self.seed,
+            now_ms: self.now_ms,
+            scopes: ScopePolicy {
+                granted: self.granted.clone(),
+                allowed: AllowedScopes::Only(self.allowed.iter().cloned().collect()),
+                is_management: self.is_management,
+            },
+            budget,
+        }
+    }
+}
+
+fn purpose(login: &LoginId, leg: u32) -> String {
+    format!("replay/{login}/{leg}")
+}

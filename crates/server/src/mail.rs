@@ -1,0 +1,285 @@
+//! Mails: to prove an address, to choose a new password, to tell that one was chosen.
+//!
+//! They are plain text, and hold nothing that a stranger typed. They are sent behind the answer, so that nobody can tell
+//! from its time whether there was one (HS-05); links come from the configured public URL alone (HS-13).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use askama::Template;
+use lettre::{
+    AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    address::AddressError,
+    message::{
+        Body, Mailbox,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+    },
+    transport::smtp,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+/// Where mails go.
+#[derive(Debug, Clone)]
+pub enum MailRoute {
+    /// To a server: `smtps://user:password@host:465`, or `smtp://…:587?tls=required` for STARTTLS.
+    Smtp(SecretString),
+    /// Into a folder, one file each: for a first try, and for tests.
+    Outbox(PathBuf),
+}
+
+/// How mails are sent.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// Where they go.
+    pub route: MailRoute,
+    /// Whom they are from: `Example <login@example.com>`.
+    pub from: String,
+    /// The service, as it names itself.
+    pub service: String,
+}
+
+/// Why mails cannot be sent with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The sender is no address.
+    #[error("`{sender}` is no e-mail address")]
+    Sender {
+        /// What was given.
+        sender: String,
+        /// Why not.
+        #[source]
+        source: AddressError,
+    },
+    /// The server's URL cannot be used.
+    #[error("the SMTP URL cannot be used; it should look like smtps://user:password@host:465")]
+    Smtp(#[source] smtp::Error),
+    /// The folder cannot be made.
+    #[error("the outbox folder `{}` cannot be made", path.display())]
+    Outbox {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A mail to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The address it goes to, as it was parsed.
+    pub to: String,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// Follow this link to prove your address.
+    Verify {
+        /// The link.
+        link: String,
+        /// How long it is good.
+        hours: u64,
+    },
+    /// Follow this link to choose a new password.
+    Reset {
+        /// The link.
+        link: String,
+        /// How long it is good.
+        minutes: u64,
+    },
+    /// Your password was changed.
+    Changed,
+}
+
+/// Sends mails, behind the answer.
+#[derive(Clone)]
+pub struct Mailer {
+    route: Route,
+    from: Mailbox,
+    service: Arc<str>,
+    /// How many letters may be on their way; further ones are dropped, and that is logged.
+    places: Arc<Semaphore>,
+    letters: TaskTracker,
+}
+
+#[derive(Clone)]
+enum Route {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Outbox(AsyncFileTransport<Tokio1Executor>),
+}
+
+impl Mailer {
+    /// How many letters may be on their way at once.
+    const PLACES: usize = 1_000;
+    /// How often sending is tried, and how long to wait after each time but the last.
+    const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)];
+
+    /// A mailer with these settings. Nothing is sent, and no server asked, before the first letter.
+    pub fn new(settings: &MailSettings) -> Result<Self, MailError> {
+        let sender = || settings.from.clone();
+        let from = settings.from.parse().map_err(|source| MailError::Sender { sender: sender(), source })?;
+        let route = match &settings.route {
+            MailRoute::Smtp(url) => {
+                let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
+                let builder = builder.map_err(MailError::Smtp)?;
+                Route::Smtp(builder.timeout(Some(Duration::from_secs(30))).build())
+            }
+            MailRoute::Outbox(path) => {
+                private_folder(path).map_err(|source| MailError::Outbox { path: path.clone(), source })?;
+                Route::Outbox(AsyncFileTransport::new(path))
+            }
+        };
+        let places = Arc::new(Semaphore::new(Self::PLACES));
+        Ok(Self { route, from, service: settings.service.as_str().into(), places, letters: TaskTracker::new() })
+    }
+
+    /// Sends a letter, later.
+    pub fn post(&self, letter: Letter) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::error!("a mail was dropped: too many are on their way");
+            return;
+        };
+        let mailer = self.clone();
+        self.letters.spawn(async move {
+            mailer.deliver(&letter).await;
+            drop(place);
+        });
+    }
+
+    /// Waits until what was posted is sent, or given up.
+    pub async fn drain(&self) {
+        self.letters.close();
+        self.letters.wait().await;
+        self.letters.reopen();
+    }
+
+    async fn deliver(&self, letter: &Letter) {
+        let message = match self.message(letter) {
+            Ok(message) => message,
+            Err(error) => return tracing::error!(%error, "a mail could not be written"),
+        };
+        let mut pauses = Self::PAUSES.into_iter();
+        loop {
+            let Err(failure) = self.send(message.clone()).await else { return };
+            match pauses.next() {
+                Some(pause) if failure.may_pass => {
+                    tracing::warn!(error = %failure.cause, "a mail could not be sent yet");
+                    tokio::time::sleep(pause).await;
+                }
+                Some(_) | None => return tracing::error!(error = %failure.cause, "a mail could not be sent"),
+            }
+        }
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Failure> {
+        match &self.route {
+            Route::Smtp(server) => server.send(message).await.map(drop).map_err(|error| {
+                // What the server said may quote the address: the kind of the error has to do.
+                let cause = if error.is_permanent() { "refused by the server" } else { "the server cannot be used" };
+                Failure { may_pass: !error.is_permanent(), cause: cause.to_owned() }
+            }),
+            Route::Outbox(folder) => match folder.send(message).await {
+                Ok(id) => {
+                    tracing::info!(file = format!("{id}.eml"), "a mail was put into the outbox");
+                    Ok(())
+                }
+                Err(error) => Err(Failure { may_pass: false, cause: error.to_string() }),
+            },
+        }
+    }
+
+    fn message(&self, letter: &Letter) -> Result<Message, WritingError> {
+        let (subject, text) = letter.says.write(&self.service)?;
+        let text = text.replace('\n', "\r\n");
+        // A link that is broken over two lines cannot be followed: lines stay as they are where the text allows it.
+        let body = Body::new_with_encoding(text, ContentTransferEncoding::SevenBit);
+        let body = body.unwrap_or_else(|text| Body::new(text));
+        let mut message = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, letter.to.parse()?))
+            .subject(subject)
+            .message_id(None)
+            .header(ContentType::TEXT_PLAIN)
+            .body(body)?;
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted"); // RFC 3834: no answer, please.
+        message.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
+        Ok(message)
+    }
+}
+
+/// Why a mail was not sent.
+struct Failure {
+    may_pass: bool,
+    cause: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum WritingError {
+    #[error("the text could not be put together")]
+    Text(#[from] askama::Error),
+    #[error("the recipient is no address")]
+    Recipient(#[from] AddressError),
+    #[error("the message could not be put together")]
+    Message(#[from] lettre::error::Error),
+}
+
+impl Says {
+    /// The subject and the text.
+    fn write(&self, service: &str) -> Result<(String, String), askama::Error> {
+        match self {
+            Self::Verify { link, hours } => {
+                let text = VerifyText { service, link, hours: *hours }.render()?;
+                Ok((format!("Confirm your address for {service}"), text))
+            }
+            Self::Reset { link, minutes } => {
+                let text = ResetText { service, link, minutes: *minutes }.render()?;
+                Ok((format!("Choose a new password for {service}"), text))
+            }
+            Self::Changed => {
+                Ok((format!("Your password for {service} was changed"), ChangedText { service }.render()?))
+            }
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "mail/verify.txt")]
+struct VerifyText<'a> {
+    service: &'a str,
+    link: &'a str,
+    hours: u64,
+}
+
+#[derive(Template)]
+#[template(path = "mail/reset.txt")]
+struct ResetText<'a> {
+    service: &'a str,
+    link: &'a str,
+    minutes: u64,
+}
+
+#[derive(Template)]
+#[template(path = "mail/changed.txt")]
+struct ChangedText<'a> {
+    service: &'a str,
+}
+
+/// A folder that only its owner reads: its mails let people in.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! The answer to an authorization request: at the redirect URI, in the response mode asked for, with `iss` (RFC 9207).
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use url::Url;
+
+use super::request::{Destination, ResponseMode};
+use crate::{
+    error::{Fault, Refused},
+    pages,
+};
+
+/// What the client is told.
+#[derive(Debug)]
+pub(crate) enum Answer<'a> {
+    /// A code.
+    Code(&'a str),
+    /// Why there is none.
+    Error(&'a Refused),
+}
+
+/// Sends the browser back to the client.
+///
+/// # Errors
+/// [`Fault`] when the redirect URI, which was registered, is no URL.
+pub(crate) fn respond(to: &Destination, answer: &Answer<'_>, issuer: &str) -> Result<Response, Fault> {
+    let mut parameters: Vec<(&str, Cow<'_, str>)> = match answer {
+        Answer::Code(code) => vec![("code", Cow::Borrowed(*code))],
+        Answer::Error(refused) => {
+            vec![("error", refused.error.clone()), ("error_description", one_line(&refused.description).into())]
+        }
+    };
+    parameters.extend(to.state.as_deref().map(|state| ("state", Cow::Borrowed(state))));
+    parameters.push(("iss", Cow::Borrowed(issuer)));
+    match to.response_mode {
+        ResponseMode::Query => {
+            let mut url = Url::parse(&to.redirect_uri)?;
+            url.query_pairs_mut().extend_pairs(&parameters);
+            see_other(url.as_str())
+        }
+        ResponseMode::FormPost => Ok(form_post(&to.redirect_uri, &parameters)),
+    }
+}
+
+/// `303 See Other`, never 307: what was posted here is not posted there (RFC 9700 §4.12; HS-37).
+///
+/// # Errors
+/// [`Fault`] when the URL cannot stand in a header.
+pub(crate) fn see_other(url: &str) -> Result<Response, Fault> {
+    let location = HeaderValue::try_from(url)?;
+    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
+}
+
+fn form_post(action: &str, parameters: &[(&str, Cow<'_, str>)]) -> Response {
+    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+    pages::form_post(action, &parameters)
+}
+
+/// Printable characters of `error_description` (RFC 6749 §4.1.2.1: no control characters, quotes or backslashes).
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

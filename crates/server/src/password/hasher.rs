@@ -1,0 +1,205 @@
+//! Where passwords are hashed: as many at a time as there are cores, and a queue of at most a second of work.
+//!
+//! More workers than cores lose throughput and make everybody wait (`hostile-http.md`, finding 12). What does not fit into
+//! the queue is refused at once, so that whoever is let in is served.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher};
+use tokio::sync::Semaphore;
+
+use super::{HashRefused, Password, StoredHash};
+use crate::{clock::Entropy, error::Fault};
+
+/// What one hash costs: Argon2id with this much memory, so many passes, one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// KiB of memory.
+    pub memory: u32,
+    /// Passes over it.
+    pub passes: u32,
+}
+
+impl Cost {
+    /// 19 MiB and two passes (OWASP Password Storage Cheat Sheet).
+    pub const RECOMMENDED: Self = Self { memory: 19 * 1024, passes: 2 };
+}
+
+/// Hashes and verifies passwords.
+#[derive(Clone)]
+pub struct Hasher {
+    params: Params,
+    /// The hash that nobody's password has: verified in place of a missing one, so that it takes as long.
+    nobody: Arc<StoredHash>,
+    queue: Arc<Queue>,
+}
+
+/// What verifying came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// The password is right, and its hash is as good as a new one.
+    Right,
+    /// The password is right, and should be hashed anew: its hash is weaker than today's.
+    RightButWeak,
+    /// The password is wrong, or there is none.
+    Wrong,
+}
+
+/// There is more to hash than a second of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked; try again in {} s", .retry_after.as_secs())]
+pub struct Overloaded {
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+/// Why a password was not hashed.
+#[derive(Debug)]
+pub enum Unhashed {
+    /// There was no place in the queue.
+    Overloaded(Overloaded),
+    /// It could not be.
+    Fault(Fault),
+}
+
+impl Hasher {
+    /// A hasher with as many workers as there are cores. Hashes once, to know what it costs.
+    pub fn new(cost: Cost, entropy: &dyn Entropy) -> Result<Self, Fault> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with_workers(cost, cores, entropy)
+    }
+
+    /// A hasher with so many workers.
+    pub fn with_workers(cost: Cost, workers: usize, entropy: &dyn Entropy) -> Result<Self, Fault> {
+        let params =
+            Params::new(cost.memory, cost.passes, 1, None).map_err(|_| Fault::broken("the cost of hashing"))?;
+        let started = Instant::now();
+        let nobody = hash(&params, &entropy.bytes::<32>(), entropy.bytes())?;
+        let queue = Arc::new(Queue::new(workers.max(1), started.elapsed()));
+        Ok(Self { params, nobody: Arc::new(StoredHash::parse(&nobody)?), queue })
+    }
+
+    /// The PHC string of a new password.
+    pub async fn hash(&self, password: &Password, entropy: &dyn Entropy) -> Result<String, Unhashed> {
+        let (password, params, salt) = (password.clone(), self.params.clone(), entropy.bytes());
+        let hashed = self.queue.run(move || hash(&params, password.as_bytes(), salt)).await?;
+        hashed.map_err(Unhashed::Fault)
+    }
+
+    /// Whether the password is the one that was hashed. Takes as long where nothing is stored, or something unusable.
+    pub async fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verified, Unhashed> {
+        let stored = stored.map(StoredHash::parse).transpose().unwrap_or_else(|refused: HashRefused| {
+            tracing::error!(%refused, "a stored password hash is unusable");
+            None
+        });
+        let (password, params, nobody) = (password.clone(), self.params.clone(), Arc::clone(&self.nobody));
+        let verify = move || match stored {
+            Some(stored) => {
+                let is_right = stored.is_of(&password);
+                if let Some(missing) = stored.missing_work(&params) {
+                    spend(missing, &password);
+                }
+                match (is_right, stored.is_weaker_than(&params)) {
+                    (true, false) => Verified::Right,
+                    (true, true) => Verified::RightButWeak,
+                    (false, _) => Verified::Wrong,
+                }
+            }
+            None => {
+                nobody.is_of(&password);
+                Verified::Wrong
+            }
+        };
+        self.queue.run(verify).await
+    }
+
+    /// How many passwords are being hashed, or wait for it.
+    #[must_use]
+    pub fn in_hand(&self) -> usize {
+        self.queue.in_hand.load(Ordering::Relaxed)
+    }
+}
+
+fn hash(params: &Params, password: &[u8], salt: [u8; 16]) -> Result<String, Fault> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let hashed = argon2.hash_password_with_salt(password, &salt);
+    hashed.map(|phc| phc.to_string()).map_err(|_| Fault::broken("Argon2 refused a password"))
+}
+
+/// Does work whose result nobody wants.
+fn spend(params: Params, password: &Password) {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let spent = argon2.hash_password_into(password.as_bytes(), &[0; 16], &mut [0; 32]);
+    std::hint::black_box(spent).ok();
+}
+
+/// The places in which hashing is done and waited for.
+struct Queue {
+    workers: usize,
+    turns: Arc<Semaphore>,
+    in_hand: AtomicUsize,
+    /// What one hash takes, in microseconds: an average that follows the last few.
+    cost: AtomicU64,
+}
+
+impl Queue {
+    /// The most work that may wait.
+    const MOST: Duration = Duration::from_secs(1);
+
+    fn new(workers: usize, cost: Duration) -> Self {
+        let turns = Arc::new(Semaphore::new(workers));
+        Self { workers, turns, in_hand: AtomicUsize::new(0), cost: AtomicU64::new(micros(cost)) }
+    }
+
+    /// Does the work when its turn comes. Whoever stops waiting leaves the queue.
+    async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unhashed> {
+        let place = self.enter().map_err(Unhashed::Overloaded)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| Unhashed::Fault(error.into()))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let started = Instant::now();
+            let result = work();
+            place.queue.learn(started.elapsed());
+            drop((turn, place));
+            result
+        });
+        done.await.map_err(|error| Unhashed::Fault(error.into()))
+    }
+
+    fn enter(self: &Arc<Self>) -> Result<Place, Overloaded> {
+        let ahead = self.in_hand.fetch_add(1, Ordering::Relaxed);
+        let place = Place { queue: Arc::clone(self) };
+        let waiting = ahead.saturating_sub(self.workers - 1); // Those ahead that no worker has begun.
+        let work = u64::try_from(waiting).unwrap_or(u64::MAX).saturating_mul(self.cost.load(Ordering::Relaxed));
+        let wait = work / u64::try_from(self.workers).unwrap_or(u64::MAX);
+        if wait <= micros(Self::MOST) { Ok(place) } else { Err(Overloaded { retry_after: Self::MOST }) }
+    }
+
+    fn learn(&self, took: Duration) {
+        let before = self.cost.load(Ordering::Relaxed);
+        self.cost.store((before * 7 + micros(took)) / 8, Ordering::Relaxed); // A lost update costs nothing here.
+    }
+}
+
+/// A place in the queue; dropping it leaves the queue.
+struct Place {
+    queue: Arc<Queue>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

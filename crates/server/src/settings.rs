@@ -1,0 +1,494 @@
+//! What the operator decides: one TOML file, the environment over it, the command line over both.
+//!
+//! Every value has a default that is right for `vestibule serve` on one machine. A key nobody knows is an error that
+//! names it, in the file as in the environment: a setting that is misspelt must not be a setting that is ignored.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format as _, Serialized, Toml},
+};
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, de};
+use url::{Host, Url};
+
+/// What the variables of the environment begin with: `VESTIBULE_PUBLIC_URL`, `VESTIBULE_LISTEN__ADMIN`.
+pub const PREFIX: &str = "VESTIBULE_";
+
+/// Variables with the prefix that are no settings.
+const NO_SETTINGS: &[&str] = &["admin_token", "admin_url", "compile_worker", "config", "installation_key"];
+
+/// All settings of `vestibule serve`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The folder that holds what this node keeps: keys, the SQLite database, compiled rules, undelivered mail.
+    #[serde(default = "data_folder")]
+    pub data: PathBuf,
+    /// `postgres://user:password@host/name`; without it, SQLite in the data folder.
+    #[serde(default)]
+    pub database: Option<SecretString>,
+    /// Where browsers reach the service; without it, the public listener on `localhost`.
+    #[serde(default, deserialize_with = "url")]
+    pub public_url: Option<Url>,
+    /// The proxies whose `X-Forwarded-For` is believed; nobody's, unless named.
+    #[serde(default, deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where it listens.
+    #[serde(default)]
+    pub listen: Listen,
+    /// What one client may occupy, and for how long.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What it writes to its log.
+    #[serde(default)]
+    pub log: Log,
+    /// The rules' sandbox.
+    #[serde(default)]
+    pub sandbox: Sandbox,
+    /// Where rules may reach beyond public addresses.
+    #[serde(default)]
+    pub egress: EgressList,
+    /// How mail leaves.
+    #[serde(default)]
+    pub mail: Mail,
+    /// What a login asks for, and how long it counts.
+    #[serde(default)]
+    pub login: Login,
+    /// How long what is recorded is kept.
+    #[serde(default)]
+    pub journal: Journal,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// For browsers and clients.
+    pub public: SocketAddr,
+    /// For operators: health, metrics, deployment. Never reachable from the internet.
+    pub admin: SocketAddr,
+}
+
+/// What one client may occupy, and for how long.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections to the public listener at one time.
+    pub connections: usize,
+    /// Requests that are worked on at one time; further ones are told to come again.
+    pub requests: usize,
+    /// From the first byte of a request's head to its last.
+    pub header: Span,
+    /// For the body of a request to arrive.
+    pub body: Span,
+    /// How long a connection may wait for its next request.
+    pub idle: Span,
+    /// The longest a request may take.
+    pub request: Span,
+    /// For requests to end when the server is stopped.
+    pub drain: Span,
+}
+
+/// What it writes to its log.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How much: `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: Level,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// How much is logged of what this program does. What libraries log about requests is never logged: it may quote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// What somebody has to look at.
+    Error,
+    /// What may become one.
+    Warn,
+    /// What happens.
+    Info,
+    /// How.
+    Debug,
+    /// All of it.
+    Trace,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The rules' sandbox.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sandbox {
+    /// How instances get their memory.
+    pub profile: Profile,
+    /// Rules that run at one time.
+    pub concurrent_runs: u32,
+}
+
+/// How instances get their memory; the answers are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Slots made ahead and reset after each run.
+    Fast,
+    /// Fresh mappings for every run.
+    Hardened,
+}
+
+/// Where rules may reach beyond public addresses.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EgressList {
+    /// Exact addresses and ports, such as `10.1.2.3:443`.
+    pub allow: Vec<SocketAddr>,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// `smtps://user:password@host:465`, or `smtp://…?tls=required`; without it, mail is put into `outbox` in the data
+    /// folder.
+    pub smtp: Option<SecretString>,
+    /// The sender.
+    pub from: String,
+}
+
+/// What a login asks for, and how long it counts.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Login {
+    /// Whether somebody without a second factor may enrol one because a rule demands it.
+    pub enrolment: Enrolment,
+    /// Logins whose rules run at one time.
+    pub concurrent: usize,
+    /// A session that is not used.
+    pub session_idle: Span,
+    /// A session, however much it is used.
+    pub session: Span,
+    /// An access token, unless its client says otherwise.
+    pub access_token: Span,
+    /// An ID token, unless its client says otherwise.
+    pub id_token: Span,
+    /// A family of refresh tokens, unless its client says otherwise.
+    pub refresh_token: Span,
+}
+
+/// Whether somebody without a second factor may enrol one because a rule demands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enrolment {
+    /// They enrol on the spot.
+    OnDemand,
+    /// The login is denied.
+    Deny,
+}
+
+/// How long what is recorded is kept.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// What a login's entry tells about a person, and what it takes to replay it.
+    pub keep: Span,
+}
+
+/// A length of time, written as in `5s`, `10m` or `72h`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl Span {
+    const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    const fn hours(hours: u64) -> Self {
+        Self::seconds(hours * 60 * 60)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed: Option<SignedDuration> = text.parse().ok();
+        let length = parsed.and_then(|length| Duration::try_from(length).ok()).filter(|length| !length.is_zero());
+        length.map(Self).ok_or_else(|| format!("`{text}` is no length of time; write it as in `5s`, `10m` or `72h`"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        Self { public: loopback(3000), admin: loopback(3001) }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            requests: 512,
+            header: Span::seconds(5), // HS-61
+            body: Span::seconds(10),
+            idle: Span::seconds(60),
+            request: Span::seconds(30),
+            drain: Span::seconds(5),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info, format: LogFormat::Text }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self { profile: Profile::Fast, concurrent_runs: 128 }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { smtp: None, from: "Vestibule <no-reply@localhost>".to_owned() }
+    }
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            enrolment: Enrolment::OnDemand,
+            concurrent: 256,
+            session_idle: Span::hours(3 * 24),
+            session: Span::hours(7 * 24),
+            access_token: Span::hours(24),
+            id_token: Span::hours(10),
+            refresh_token: Span::hours(30 * 24),
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { keep: Span::hours(90 * 24) }
+    }
+}
+
+/// What the command line decides, over the file and the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// The database's URL.
+    pub database: Option<String>,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file that was named is not there.
+    #[error("`{0}`: there is no such file")]
+    NoFile(String),
+    /// A key that nobody knows, or a value of another type; it names both and where they stand.
+    #[error("{0}")]
+    Malformed(Box<figment::Error>),
+    /// A value that cannot be.
+    #[error("`{key}`: {problem}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+}
+
+impl Settings {
+    /// Reads a file, if one is named, then the environment, then the command line's overrides.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that names the key and where it stands.
+    pub fn read(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
+        let mut figment = Figment::new();
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(SettingsError::NoFile(file.display().to_string()));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Env::prefixed(PREFIX).ignore(NO_SETTINGS).split("__"));
+        if let Some(data) = &overrides.data {
+            figment = figment.merge(Serialized::default("data", data));
+        }
+        if let Some(database) = &overrides.database {
+            figment = figment.merge(Serialized::default("database", database));
+        }
+        let settings: Self = figment.extract().map_err(|error| SettingsError::Malformed(Box::new(error)))?;
+        settings.checked()
+    }
+
+    /// Where browsers reach the service, given where the public listener came to listen.
+    ///
+    /// # Errors
+    /// [`SettingsError::Value`] when that makes no URL.
+    pub fn public_url(&self, public: SocketAddr) -> Result<Url, SettingsError> {
+        if let Some(url) = &self.public_url {
+            return Ok(url.clone());
+        }
+        let url = format!("http://localhost:{}", public.port());
+        Url::parse(&url).map_err(|error| SettingsError::Value { key: "public_url", problem: error.to_string() })
+    }
+
+    fn checked(self) -> Result<Self, SettingsError> {
+        let wrong = |key, problem: &str| Err(SettingsError::Value { key, problem: problem.to_owned() });
+        if let Some(url) = &self.public_url {
+            if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(url)) {
+                return wrong("public_url", "it has to be `https`; `http` is for localhost only");
+            }
+            if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+                return wrong("public_url", "it is a scheme, a host and perhaps a port; write no path behind it");
+            }
+        }
+        if self.limits.connections == 0 || self.limits.requests == 0 || self.login.concurrent == 0 {
+            return wrong("limits", "a server that serves nobody is of no use; write 1 or more");
+        }
+        if self.listen.public == self.listen.admin && self.listen.public.port() != 0 {
+            return wrong("listen", "the public and the admin listener need addresses of their own");
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a URL leads to this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| Url::parse(&text).map_err(|error| de::Error::custom(format!("`{text}` is no URL: {error}"))))
+        .transpose()
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let parse = |text: &String| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = text.parse::<IpNet>().or(address);
+        network.map_err(|_| de::Error::custom(format!("`{text}` is no network; write it as in `10.0.0.0/8`")))
+    };
+    Vec::<String>::deserialize(deserializer)?.iter().map(parse).collect()
+}
+
+fn data_folder() -> PathBuf {
+    PathBuf::from("vestibule-data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vestibule.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::read(Some(&file), &Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_a_server_on_this_machine() {
+        let settings = read("").unwrap();
+        assert!(settings.listen.public.ip().is_loopback() && settings.listen.admin.ip().is_loopback());
+        assert_eq!(settings.public_url(settings.listen.public).unwrap().as_str(), "http://localhost:3000/");
+        assert!(settings.database.is_none() && settings.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn a_key_nobody_knows_is_named() {
+        for (text, key) in [
+            ("public_ulr = 'https://a.example'", "public_ulr"),
+            ("[listen]\npubic = '127.0.0.1:1'", "pubic"),
+            ("[limits]\nheaders = '5s'", "headers"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_named_with_the_next_step() {
+        for (text, told) in [
+            ("public_url = 'http://login.example.com'", "`https`"),
+            ("public_url = 'https://login.example.com/auth'", "no path"),
+            ("[limits]\nheader = '5 parsecs'", "write it as in `5s`"),
+            ("[limits]\nheader = '0s'", "write it as in `5s`"),
+            ("[limits]\nrequests = 0", "1 or more"),
+            ("[listen]\npublic = '127.0.0.1:80'\nadmin = '127.0.0.1:80'", "addresses of their own"),
+            ("[log]\nlevel = 'loud'", "loud"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_heard_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vestibule.toml");
+        std::fs::write(&file, "data = 'in-the-file'\ndatabase = 'postgres://in-the-file'").unwrap();
+        let overrides = Overrides { data: Some("typed".into()), database: None };
+        let settings = Settings::read(Some(&file), &overrides).unwrap();
+        assert_eq!(settings.data, Path::new("typed"));
+        assert!(settings.database.is_some());
+    }
+
+    #[test]
+    fn a_database_url_is_not_shown() {
+        let settings = read("database = 'postgres://u:hunter2@db/v'\n[mail]\nsmtp = 'smtps://u:hunter2@mail'").unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = Settings::read(Some(Path::new("nowhere.toml")), &Overrides::default()).unwrap_err().to_string();
+        assert!(error.contains("nowhere.toml"), "{error}");
+    }
+}

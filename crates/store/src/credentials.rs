@@ -1,0 +1,102 @@
+//! What a person proves themselves with: password, second factors, recovery codes.
+
+use async_trait::async_trait;
+
+use crate::{Author, FactorId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
+
+/// A stored password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Password {
+    /// Algorithm, parameters, salt and hash, as a PHC string.
+    pub phc: String,
+    /// When it was set.
+    pub set_at: Timestamp,
+}
+
+/// A password to be set by its owner or an administrator.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    /// The PHC string.
+    pub phc: String,
+    /// Only if the current one is this; `None` sets it whatever there is.
+    pub instead_of: Option<String>,
+    /// The reset token that allows it: used up in the same transaction, or nothing happens.
+    pub token: Option<TokenDigest>,
+    /// The session that goes on; all others of the user end, and so do all refresh tokens.
+    pub keep: Option<SessionId>,
+    /// Who sets it.
+    pub by: Author,
+    /// Now; becomes `last_password_reset`.
+    pub at: Timestamp,
+}
+
+/// What became of a password to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordSet {
+    /// It counts from now on.
+    Done,
+    /// The current one is not what the caller read.
+    Conflict,
+    /// The reset token is unknown, used, expired or somebody else's.
+    TokenSpent,
+    /// There is no such user.
+    Gone,
+}
+
+/// A second factor of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factor {
+    /// Its id, made by the caller.
+    pub id: FactorId,
+    /// What it is.
+    pub kind: FactorKind,
+    /// Its secret, sealed by the caller.
+    pub sealed: Vec<u8>,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// When it was first used with success; until then it satisfies nothing.
+    pub confirmed_at: Option<Timestamp>,
+    /// The last time step that was accepted (RFC 6238).
+    pub last_step: Option<i64>,
+}
+
+/// The kinds of second factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FactorKind {
+    /// RFC 6238.
+    Totp,
+}
+
+/// Passwords, second factors and recovery codes.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// The user's password, if they have one.
+    async fn password(&self, tenant: &TenantId, user: &UserId) -> Result<Option<Password>>;
+    /// Sets the password; see [`NewPassword`]. The user's version grows.
+    async fn set_password(&self, tenant: &TenantId, user: &UserId, new: &NewPassword) -> Result<PasswordSet>;
+    /// The same password in another hash (stronger parameters): nothing else changes. Whether `old` was the current one.
+    async fn rehash_password(&self, tenant: &TenantId, user: &UserId, old: &str, new: &str) -> Result<bool>;
+
+    /// Begins to enrol a factor: not confirmed, and the only unconfirmed one of its kind.
+    async fn begin_factor(&self, tenant: &TenantId, user: &UserId, factor: &Factor) -> Result<()>;
+    /// The user's factors, confirmed or not, oldest first.
+    async fn factors(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<Factor>>;
+    /// Accepts a time step: confirms the factor if it is new. `false` if that step, or a later one, was used before (HS-14).
+    async fn use_step(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        factor: &FactorId,
+        step: i64,
+        now: Timestamp,
+    ) -> Result<bool>;
+    /// Removes a factor; whether there was one.
+    async fn remove_factor(&self, tenant: &TenantId, user: &UserId, factor: &FactorId) -> Result<bool>;
+
+    /// Replaces all recovery codes.
+    async fn put_recovery_codes(&self, tenant: &TenantId, user: &UserId, codes: &[TokenDigest]) -> Result<()>;
+    /// Uses a recovery code up; `false` if there is no such code (any more).
+    async fn use_recovery_code(&self, tenant: &TenantId, user: &UserId, code: &TokenDigest) -> Result<bool>;
+    /// How many are left.
+    async fn recovery_codes_left(&self, tenant: &TenantId, user: &UserId) -> Result<u32>;
+}

@@ -1,0 +1,3 @@
+__vestibuleModule(["vestibule:abort","abort-controller"],{"AbortController":"AbortController","AbortSignal":"AbortSignal"},function(module,exports,require){
+var o=(r,t)=>()=>{try{return t||r((t={exports:{}}).exports,t),t.exports}catch(e){throw t=0,e}};var a=o((u,n)=>{var{EventEmitter:c}=require("events"),s=class extends c{constructor(){super(),this.aborted=!1}addEventListener(t,e){this.once(t,e)}removeEventListener(t,e){this.off(t,e)}},i=class{constructor(){this.signal=new s}abort(){this.signal.aborted||(this.signal.aborted=!0,this.signal.emit("abort",{type:"abort"}))}};n.exports={AbortController:i,AbortSignal:s}});module.exports=a();
+});

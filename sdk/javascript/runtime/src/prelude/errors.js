@@ -1,0 +1,42 @@
+// How a rule refuses, and what is told of it (auth0-behaviour §3.5).
+
+/** The one error that is not `access_denied`. */
+export class UnauthorizedError extends Error {
+  constructor(message) {
+    super(message);
+    this.name = "UnauthorizedError";
+  }
+}
+
+/** The refusal that an error stands for. */
+export function refusal(error) {
+  const unauthorized = error instanceof UnauthorizedError || (isObject(error) && error.name === "UnauthorizedError");
+  return { code: unauthorized ? "unauthorized" : "access_denied", reason: messageOf(error) };
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error) {
+  if (isObject(error)) {
+    if (typeof error.message === "string" && error.message !== "") return error.message;
+    if (error instanceof Error) return error.name;
+    try {
+      return JSON.stringify(error) ?? String(error);
+    } catch {
+      return "an object that cannot be shown";
+    }
+  }
+  return String(error);
+}
+
+/** An error with its stack, for the log. */
+export function describe(error) {
+  if (!(error instanceof Error)) return messageOf(error);
+  const head = `${error.name}: ${error.message}`;
+  const stack = typeof error.stack === "string" ? error.stack.trimEnd() : "";
+  // V8 begins a stack with the message, QuickJS does not.
+  return stack === "" ? head : stack.startsWith(head) ? stack : `${head}\n${stack}`;
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,39 @@
+// The contract of Auth0 Rules (auth0-behaviour §3): `function (user, context, callback)`.
+
+import { applyTransient } from "./answer.js";
+import { fillContext, mergeAppMetadata } from "./event.js";
+import { begin, conclude, login, refuse } from "./login.js";
+import { refusal, describe } from "./errors.js";
+import { LEVEL, log } from "./host.js";
+import { define } from "./define.js";
+import { openShared } from "./shared.js";
+
+/** Calls a rule. It ends with its first `callback`, or with what it throws before that (R-5, R-6). */
+export function startRule(rule, user, context, configuration, shared) {
+  begin(user, context, configuration, shared);
+  applyTransient(user, shared);
+  login.merged = mergeAppMetadata(user);
+  login.filled = fillContext(context);
+  define("configuration", configuration);
+  openShared(shared);
+  try {
+    const result = rule(user, context, callback);
+    // The promise of an async rule is no sign of completion, but its rejection is an uncaught exception (R-8).
+    if (typeof result?.then === "function") result.then(undefined, refuse);
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+function callback(error, user, context) {
+  if (error) {
+    if (typeof error === "object" && error.stack !== undefined) log(LEVEL.info, describe(error));
+    conclude({ refused: refusal(error) });
+  } else {
+    conclude({ user: object(user, login.user), context: object(context, login.context) });
+  }
+}
+
+function object(given, otherwise) {
+  return typeof given === "object" && given !== null ? given : otherwise;
+}

@@ -1,0 +1,56 @@
+// `global`: fresh for each login, shared by the rules of one login as far as it is JSON.
+//
+// What an earlier rule left becomes a global when the login starts. What this rule put there is collected only if it
+// named `global` at all.
+
+import { LEVEL, log } from "./host.js";
+import { login } from "./login.js";
+
+/** Where in-memory changes of metadata travel to later rules; never globals. */
+export const TRANSIENT = { user_metadata: "user.user_metadata", app_metadata: "user.app_metadata" };
+const isTransient = (key) => key === TRANSIENT.user_metadata || key === TRANSIENT.app_metadata;
+
+let isOpen = false;
+let own = new Set();
+
+/** Called at deploy, when everything that belongs to the engine is there. */
+export function markOwnGlobals() {
+  own = new Set(Object.keys(globalThis));
+  Object.defineProperty(globalThis, "global", {
+    get() {
+      isOpen = true;
+      return globalThis;
+    },
+    set() {},
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+/** Puts there what earlier rules left. A name of the engine's own stays what it is. */
+export function openShared(shared) {
+  isOpen = false;
+  for (const key in shared) {
+    if (isTransient(key)) continue;
+    isOpen = true;
+    if (!(key in globalThis)) globalThis[key] = shared[key];
+  }
+}
+
+/** What later rules shall see, or `undefined` where nobody looked. */
+export function collectShared(transient) {
+  const before = login.shared;
+  if (!isOpen && transient === undefined && !Object.values(TRANSIENT).some((key) => key in before)) return undefined;
+  const after = {};
+  if (isOpen) {
+    for (const key of Object.keys(globalThis)) {
+      if (own.has(key)) continue;
+      if (typeof globalThis[key] === "function") {
+        log(LEVEL.warn, `global.${key} is a function: later rules do not see it, only JSON values are passed on`);
+      } else {
+        after[key] = globalThis[key];
+      }
+    }
+  }
+  return Object.assign(after, transient);
+}

@@ -1,0 +1,87 @@
+// Timers of one login. Time does not pass in a rule: what would fire later fires as soon as nothing else is left to
+// do, in the order of its delay, as far as Auth0 would have waited.
+
+/** Auth0's limit for all rules of a login, in milliseconds. */
+const PATIENCE_MS = 20_000;
+
+let timers = [];
+let started = 0;
+let now = 0;
+
+class Timeout {
+  constructor(run, delay, period) {
+    this.run = run;
+    this.due = now + delay;
+    this.period = period;
+    this.sequence = started++;
+  }
+  ref() {
+    return this;
+  }
+  unref() {
+    return this;
+  }
+  hasRef() {
+    return true;
+  }
+  refresh() {
+    return this;
+  }
+  close() {
+    clear(this);
+    return this;
+  }
+  [Symbol.toPrimitive]() {
+    return this.sequence;
+  }
+}
+
+function milliseconds(delay) {
+  const number = Number(delay);
+  return number >= 1 && number <= 0x7fffffff ? Math.trunc(number) : 1; // As Node does.
+}
+
+function start(callback, delay, period, values) {
+  if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function');
+  const timeout = new Timeout(() => callback(...values), delay, period);
+  timers.push(timeout);
+  return timeout;
+}
+
+function clear(timeout) {
+  timers = timers.filter((timer) => timer !== timeout && timer.sequence !== timeout);
+}
+
+export function forgetTimers() {
+  if (timers.length > 0) timers = [];
+  now = 0;
+}
+
+/** Runs the earliest timer that is due before `until`; tells whether there was one. */
+export function runTimer(onlyImmediate, run) {
+  let first;
+  for (const timer of timers) {
+    if (first === undefined || timer.due < first.due) first = timer;
+  }
+  const until = onlyImmediate ? now + 1 : PATIENCE_MS;
+  if (first === undefined || first.due > until) return false;
+  now = Math.max(now, first.due);
+  if (first.period === undefined) {
+    clear(first);
+  } else {
+    first.due = now + first.period;
+    timers.push(timers.splice(timers.indexOf(first), 1)[0]); // Behind those that are due at the same time.
+  }
+  run(first.run);
+  return true;
+}
+
+export const timerFunctions = {
+  setTimeout: (callback, delay, ...values) => start(callback, milliseconds(delay), undefined, values),
+  setInterval: (callback, delay, ...values) => start(callback, milliseconds(delay), milliseconds(delay), values),
+  setImmediate: (callback, ...values) => start(callback, 0, undefined, values),
+  clearTimeout: clear,
+  clearInterval: clear,
+  clearImmediate: clear,
+  queueMicrotask: (callback) => void Promise.resolve().then(callback),
+};

@@ -1,0 +1,6 @@
+function (user, context, callback) {
+  context.idToken.groups = user.groups;
+  context.idToken.plan = user.plan;
+  context.idToken.email_is = user.email;
+  callback(null, user, context);
+}

@@ -1,0 +1,4 @@
+function (user, context, callback) {
+  user.plan = user.plan + '-plus';
+  callback(null, user, context);
+}

@@ -1,0 +1,5 @@
+function (user, context, callback) {
+  require('axios').get('https://api.example.com/down')
+    .then((response) => callback(null, user, context))
+    .catch((err) => callback(err));
+}

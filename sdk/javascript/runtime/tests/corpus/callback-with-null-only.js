@@ -1,0 +1,4 @@
+function (user, context, cb) {
+  user.nickname = 'seen';
+  cb(null);
+}

@@ -1,0 +1,4 @@
+function (user, context, callback) {
+  context.idToken.seen = true;
+  callback();
+}

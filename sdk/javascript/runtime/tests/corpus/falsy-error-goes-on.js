@@ -1,0 +1,3 @@
+function (user, context, callback) {
+  callback(undefined, user, context);
+}

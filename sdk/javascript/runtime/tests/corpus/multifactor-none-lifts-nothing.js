@@ -1,0 +1,4 @@
+function (user, context, callback) {
+  context.multifactor = { provider: 'none' };
+  callback(null, user, context);
+}

@@ -1,0 +1,3 @@
+function (user, context, callback) {
+  if (context.protocol === 'never') callback(null, user, context);
+}

@@ -1,0 +1,3 @@
+function (user, context, callback) {
+  callback({ message: 'an object', code: 7 });
+}

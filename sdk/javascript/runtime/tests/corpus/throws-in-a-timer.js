@@ -1,0 +1,5 @@
+function (user, context, callback) {
+  setTimeout(function () {
+    throw new Error('late');
+  }, 10);
+}

@@ -1,0 +1,3 @@
+function (user, context, callback) {
+  throw new UnauthorizedError('no entry');
+}
