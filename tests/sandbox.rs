@@ -14,5 +14,6 @@ mod determinism;
 mod fairness;
 mod http;
 mod logins;
+mod ready;
 mod residue;
 mod stack;

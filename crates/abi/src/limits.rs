@@ -75,7 +75,7 @@ pub struct Budget {
     pub memory_bytes: u64,
     /// Time the guest itself may run; waiting for HTTP does not count.
     pub wall: Duration,
-    /// Time from instantiation to answer, waiting for HTTP and for a turn included.
+    /// Time from the call to the answer, waiting for a slot, for HTTP and for a turn included.
     pub elapsed: Duration,
     /// The answer, in bytes.
     pub answer_bytes: u32,
@@ -163,7 +163,7 @@ pub struct Spent {
     pub fuel: u64,
     /// The most linear memory it had, in bytes.
     pub peak_memory_bytes: u64,
-    /// Time from instantiation to answer, waiting for HTTP included.
+    /// Time from the call to the answer, waiting for a slot, for HTTP and for a turn included.
     pub wall: Duration,
     /// Calls of host functions.
     pub host_calls: u32,
