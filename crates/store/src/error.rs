@@ -18,10 +18,12 @@ pub enum StoreError {
     #[error(transparent)]
     Damaged(#[from] Damage),
     /// A row holds what this version cannot have written.
-    #[error("column `{column}` holds what no version of this software writes")]
+    #[error("column {column} of a row is not what this version writes ({wanted})")]
     Undecodable {
-        /// The column.
-        column: &'static str,
+        /// The column, counted from 1.
+        column: usize,
+        /// What it was to be read as.
+        wanted: &'static str,
     },
     /// A document is not one that can be stored: NUL is in no JSON text of the canonical profile.
     #[error("the document cannot be stored")]
@@ -61,6 +63,12 @@ pub enum Damage {
         /// The last commit in the witness file.
         witness: i64,
     },
+    /// The database and its witness file tell different stories.
+    #[error("the database and its witness file differ from commit {commit} on")]
+    Diverged {
+        /// The commit.
+        commit: i64,
+    },
     /// A line of the witness file does not follow from the one before.
     #[error("line {line} of the witness file was altered")]
     WitnessAltered {
@@ -79,7 +87,7 @@ pub enum Damage {
     #[error("a row of table `{table}` was altered: {key}")]
     Row {
         /// The table.
-        table: &'static str,
+        table: String,
         /// Its row.
         key: String,
     },
@@ -105,6 +113,12 @@ pub enum OpenError {
     /// Another process has the database open.
     #[error("`{0}` is in use by another process")]
     InUse(std::path::PathBuf),
+    /// A backup is restored to a place where there is nothing yet.
+    #[error("`{0}` exists already: move it away, a backup is restored to a new place")]
+    Exists(std::path::PathBuf),
+    /// A backup is restored to an empty database.
+    #[error("the database is not empty: a backup is restored to an empty one")]
+    NotEmpty,
     /// The schema is newer than this software. Nothing was changed.
     #[error("the database has schema {found}, this version knows {known}: run a newer vestibule")]
     NewerSchema {

@@ -12,6 +12,7 @@
 
 mod error;
 mod ids;
+mod sql;
 
 mod credentials;
 mod journal;
@@ -39,7 +40,7 @@ pub use crate::{
     one_time::{Alone, OneTime, OneTimeToken, Parked, Purpose, Wait},
     operations::{Operations, Tidied, Verification},
     rules::{Activated, ChangeMark, Changes, Generation, NewGeneration, Node, Proposed, Revision, Rules},
-    sealed::{Sealed, SealedKind, SealedNote, SealedValues},
+    sealed::{NewSealed, Sealed, SealedKind, SealedNote, SealedValues},
     sessions::{Code, Family, NewCode, NewFamily, NewSession, Presented, Redeem, Redeemed, Session, Sessions},
     tenants::{Client, ClientSettings, Connection, Tenant, Tenants},
     users::{Author, Bag, Changed, Created, Identifier, NewUser, Provenance, TakenField, User, UserChange, Users},
@@ -86,4 +87,30 @@ impl<T> Store for T where
         + std::fmt::Debug
         + 'static
 {
+}
+
+/// Opens the store at an address: a file (made if there is none), or `postgres://…`. The schema is brought up to this
+/// version; a newer one is refused. Damage to what was committed does not keep it from being read
+/// ([`Operations::damage`]).
+///
+/// # Errors
+///
+/// [`OpenError`] says what the operator has to do.
+pub async fn open(address: &str, node: &NodeId, now: Timestamp) -> Result<std::sync::Arc<dyn Store>, OpenError> {
+    Ok(std::sync::Arc::new(sql::Sql::open(address, node, now).await?))
+}
+
+/// Restores a backup ([`Operations::backup`]), of whichever database it was made, to a new file or an empty PostgreSQL
+/// database. Sessions and refresh tokens of before end: those that were revoked since the backup must not come back
+/// ([`Sessions::not_before`]).
+///
+/// # Errors
+///
+/// [`OpenError::Exists`] or [`OpenError::NotEmpty`]; [`StoreError::Damaged`] when the backup is not what was written.
+pub async fn restore(backup: &std::path::Path, address: &str, node: &NodeId, now: Timestamp) -> Result<(), OpenError> {
+    sql::restore(backup, address).await?;
+    let store = sql::Sql::open(address, node, now).await?;
+    store.begin_epoch(now).await?;
+    store.close().await;
+    Ok(())
 }

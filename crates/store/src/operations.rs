@@ -39,6 +39,10 @@ pub struct Tidied {
 pub trait Operations: Send + Sync {
     /// Whether the database answers: what `/health/ready` asks.
     async fn ping(&self) -> Result<()>;
+    /// What was found to be wrong when the store was opened: until it is accepted, nothing can be written (HR-125).
+    fn damage(&self) -> Option<Damage>;
+    /// The operator goes on with the database as it is: the witness begins anew with it.
+    async fn accept_damage(&self, now: Timestamp) -> Result<()>;
     /// Checks everything that was ever committed and is still kept.
     async fn verify(&self) -> Result<Verification>;
     /// Removes what is over. To be called every few minutes.

@@ -40,22 +40,28 @@ pub struct Sealed {
     pub sealed: Vec<u8>,
 }
 
+/// A sealed value to be kept.
+#[derive(Debug, Clone)]
+pub struct NewSealed {
+    /// What it is.
+    pub kind: SealedKind,
+    /// Its name.
+    pub name: String,
+    /// The bytes, sealed by the caller.
+    pub sealed: Vec<u8>,
+    /// What may be known.
+    pub note: Map<String, Value>,
+    /// Only if this is its version: `Some(0)` means that there is none yet, `None` whatever there is.
+    pub expected: Option<i64>,
+    /// Now.
+    pub at: Timestamp,
+}
+
 /// Sealed values.
 #[async_trait]
 pub trait SealedValues: Send + Sync {
-    /// Makes or replaces a value, if its version is `expected` (`None`: whatever there is; `Some(0)`: there must be none).
-    /// Its new version, or `None` on a conflict. Nodes are told.
-    #[expect(clippy::too_many_arguments, reason = "a row")]
-    async fn put_sealed(
-        &self,
-        tenant: &TenantId,
-        kind: SealedKind,
-        name: &str,
-        sealed: &[u8],
-        note: &Map<String, Value>,
-        expected: Option<i64>,
-        at: Timestamp,
-    ) -> Result<Option<i64>>;
+    /// Makes or replaces a value. Its new version, or `None` on a conflict. Nodes are told.
+    async fn put_sealed(&self, tenant: &TenantId, new: &NewSealed) -> Result<Option<i64>>;
     /// The value of that name.
     async fn sealed(&self, tenant: &TenantId, kind: SealedKind, name: &str) -> Result<Option<Sealed>>;
     /// All values of a kind, by name: what a node loads.

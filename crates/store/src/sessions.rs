@@ -180,11 +180,11 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
         idle_until: Timestamp,
     ) -> Result<bool>;
-    /// Ends a session, its unredeemed codes, and the refresh tokens that came of it unless they are `offline_access`
-    /// ones, which outlive it; the session as it was, for its clients.
+    /// Ends a session and its unredeemed codes; refresh tokens outlive it, they were issued for offline use. The session
+    /// as it was, for its clients.
     async fn end_session(&self, tenant: &TenantId, id: &SessionId) -> Result<Option<Session>>;
     /// Ends all sessions, codes and refresh tokens of a user; how many sessions there were.
-    async fn end_sessions_of(&self, tenant: &TenantId, user: &UserId, now: Timestamp) -> Result<u64>;
+    async fn end_sessions_of(&self, tenant: &TenantId, user: &UserId) -> Result<u64>;
     /// The sessions of a user, newest first.
     async fn sessions_of(&self, tenant: &TenantId, user: &UserId, now: Timestamp) -> Result<Vec<Session>>;
 

@@ -1,0 +1,345 @@
+//! The witness: a second file that knows of every commit before it is acknowledged.
+//!
+//! A write-ahead log whose checksum is wrong ends there for SQLite: one flipped bit and everything committed after it is
+//! gone without a word. So each commit is also a line here, synced before anybody hears of it. Its number and its mark
+//! must be those of the database when it is opened again. The file holds digests only, nothing of any person.
+//!
+//! ```text
+//! base ⇥ number ⇥ mark            { ⇥ chain ⇥ sequence ⇥ link } ⇥ mark'    where the file begins, and the chains' heads there
+//! number ⇥ digest of what it wrote [ ⇥ chain ⇥ sequence ⇥ link ] ⇥ mark     one commit
+//! ```
+//! A line's mark is the SHA-256 of the mark before and of the line up to it: a line that was altered is not followed by
+//! the next one.
+//!
+//! The database keeps the last [`RING`] lines as well. The database commits first: after a crash it may know lines that
+//! the file does not, and then gives them to it. The other way round, history was lost.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
+
+use crate::{Damage, StoreError, sql::backend::Link};
+
+/// How many lines the database keeps.
+pub(super) const RING: i64 = 512;
+
+/// From this size on, the file begins anew.
+const LONGEST: u64 = 16 << 20;
+
+/// What everything up to a commit comes to.
+pub(super) type Mark = [u8; 32];
+
+/// Where a sequence of commits stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) number: i64,
+    pub(super) mark: Mark,
+}
+
+impl Head {
+    /// Before the first commit.
+    pub(super) const START: Self = Self { number: 0, mark: [0; 32] };
+
+    /// The line of the next commit, and where the sequence stands after it.
+    pub(super) fn next(self, wrote: &[u8; 32], link: Option<&Link>) -> (String, Self) {
+        let number = self.number + 1;
+        let mut line = format!("{number}\t{}", hex(wrote));
+        if let Some(link) = link {
+            push_link(&mut line, &link.chain, link.sequence, &link.link);
+        }
+        let mark = mark_after(&self.mark, &line);
+        line.push('\t');
+        line.push_str(&hex(&mark));
+        (line, Self { number, mark })
+    }
+}
+
+fn push_link(line: &mut String, chain: &str, sequence: i64, link: &[u8; 32]) {
+    let _ = write!(line, "\t{}\t{sequence}\t{}", chain.escape_default(), hex(link)); // Into a string: infallible.
+}
+
+fn mark_after(mark: &Mark, text: &str) -> Mark {
+    Sha256::new().chain_update(mark).chain_update(text).finalize().into()
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // Into a string: infallible.
+        text
+    })
+}
+
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (position, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(position * 2..position * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// The number and mark at the end of a line, if it follows from the mark before.
+pub(super) fn follow(before: Head, line: &str) -> Option<(Head, Option<Link>)> {
+    let (text, mark) = line.rsplit_once('\t')?;
+    let mark = unhex(mark).filter(|mark| *mark == mark_after(&before.mark, text))?;
+    let mut parts = text.split('\t');
+    let number: i64 = parts.next()?.parse().ok().filter(|number| *number == before.number + 1)?;
+    unhex(parts.next()?)?;
+    let link = links(&mut parts)?.pop();
+    Some((Head { number, mark }, link))
+}
+
+fn links<'t>(parts: &mut impl Iterator<Item = &'t str>) -> Option<Vec<Link>> {
+    let mut links = Vec::new();
+    while let Some(chain) = parts.next() {
+        let sequence = parts.next()?.parse().ok()?;
+        links.push(Link { chain: chain.to_owned(), sequence, link: unhex(parts.next()?)? });
+    }
+    Some(links)
+}
+
+/// What a witness file tells.
+#[derive(Debug)]
+pub(super) struct Testimony {
+    /// Where it ends.
+    pub(super) head: Head,
+    /// How many commits it tells of.
+    pub(super) lines: u64,
+    /// How many of its bytes tell this; what follows is half a line that nobody was told of.
+    pub(super) length: u64,
+    /// The last link of each chain.
+    pub(super) chains: BTreeMap<String, (i64, [u8; 32])>,
+    /// All links that it tells of.
+    pub(super) links: Vec<Link>,
+}
+
+/// Reads a witness file. A last line that is torn is left out.
+pub(super) fn read(path: &Path) -> Result<Result<Testimony, Damage>, StoreError> {
+    let bytes = fs::read(path).map_err(|source| StoreError::File { path: path.to_owned(), action: "read", source })?;
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let Some((mut testimony, base)) = lines.next().and_then(|line| base(line).map(|base| (base, line))) else {
+        return Ok(Err(Damage::WitnessAltered { line: 1 }));
+    };
+    testimony.length = base.len() as u64;
+    while let Some(line) = lines.next() {
+        let text = line.strip_suffix(b"\n").and_then(|text| std::str::from_utf8(text).ok());
+        let Some((head, link)) = text.and_then(|text| follow(testimony.head, text)) else {
+            return Ok(if lines.next().is_none() {
+                Ok(testimony)
+            } else {
+                Err(Damage::WitnessAltered { line: testimony.lines + 2 })
+            });
+        };
+        testimony.head = head;
+        testimony.lines += 1;
+        testimony.length += line.len() as u64;
+        if let Some(link) = link {
+            testimony.chains.insert(link.chain.clone(), (link.sequence, link.link));
+            testimony.links.push(link);
+        }
+    }
+    Ok(Ok(testimony))
+}
+
+/// Reads the first line.
+fn base(line: &[u8]) -> Option<Testimony> {
+    let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
+    let (text, check) = line.rsplit_once('\t')?;
+    unhex(check).filter(|check| *check == mark_after(&[0; 32], text))?;
+    let mut parts = text.split('\t');
+    parts.next().filter(|word| *word == "base")?;
+    let head = Head { number: parts.next()?.parse().ok()?, mark: unhex(parts.next()?)? };
+    let links = links(&mut parts)?;
+    let chains = links.iter().map(|link| (link.chain.clone(), (link.sequence, link.link))).collect();
+    Some(Testimony { head, lines: 0, length: 0, chains, links })
+}
+
+/// The witness file, open for more.
+#[derive(Debug)]
+struct WitnessFile {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    /// Something may stand after that length.
+    torn: bool,
+    head: Head,
+    chains: BTreeMap<String, (i64, [u8; 32])>,
+    /// Lines that could not be written yet.
+    pending: Vec<String>,
+}
+
+impl WitnessFile {
+    /// Begins a file here, in place of what there was.
+    fn begin(path: &Path, head: Head, chains: BTreeMap<String, (i64, [u8; 32])>) -> io::Result<Self> {
+        let mut text = format!("base\t{}\t{}", head.number, hex(&head.mark));
+        for (chain, (sequence, link)) in &chains {
+            push_link(&mut text, chain, *sequence, link);
+        }
+        let check = mark_after(&[0; 32], &text);
+        let line = format!("{text}\t{}\n", hex(&check));
+        let mut next = path.as_os_str().to_owned();
+        next.push(".next");
+        fs::write(&next, &line)?;
+        let file = OpenOptions::new().append(true).open(&next)?;
+        file.sync_all()?;
+        fs::rename(&next, path)?;
+        sync_folder(path)?;
+        let length = line.len() as u64;
+        Ok(Self { path: path.to_owned(), file, length, torn: false, head, chains, pending: Vec::new() })
+    }
+
+    /// Goes on after what a file tells.
+    fn resume(path: &Path, testimony: Testimony) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            file: OpenOptions::new().append(true).open(path)?,
+            length: testimony.length,
+            torn: true,
+            head: testimony.head,
+            chains: testimony.chains,
+            pending: Vec::new(),
+        })
+    }
+
+    /// Writes what is pending, and syncs it. What fails stays pending.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let text: String = self.pending.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        self.torn = true;
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()?;
+        self.torn = false;
+        self.length += text.len() as u64;
+        for line in std::mem::take(&mut self.pending) {
+            if let Some((head, link)) = follow(self.head, &line) {
+                self.head = head;
+                if let Some(link) = link {
+                    self.chains.insert(link.chain, (link.sequence, link.link));
+                }
+            }
+        }
+        if self.length > LONGEST {
+            *self = Self::begin(&self.path, self.head, std::mem::take(&mut self.chains))?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Where lines are handed in.
+#[derive(Debug)]
+pub(super) struct Witness {
+    path: PathBuf,
+    orders: mpsc::Sender<Order>,
+    behind: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Order {
+    line: Option<String>,
+    done: oneshot::Sender<io::Result<()>>,
+}
+
+impl Witness {
+    /// Begins a file.
+    pub(super) fn begin(
+        path: &Path,
+        head: Head,
+        chains: BTreeMap<String, (i64, [u8; 32])>,
+    ) -> Result<Self, StoreError> {
+        let file = WitnessFile::begin(path, head, chains).map_err(|source| unwritten(path, source))?;
+        Self::start(file).map_err(|source| unwritten(path, source))
+    }
+
+    /// Goes on after what the file tells, with the lines that only the database has.
+    pub(super) fn resume(path: &Path, testimony: Testimony, missing: Vec<String>) -> Result<Self, StoreError> {
+        let resumed = WitnessFile::resume(path, testimony).and_then(|mut file| {
+            file.pending = missing;
+            file.flush()?;
+            Ok(file)
+        });
+        resumed.and_then(Self::start).map_err(|source| unwritten(path, source))
+    }
+
+    /// A thread of its own writes and syncs: whatever waits, in one go.
+    fn start(mut file: WitnessFile) -> io::Result<Self> {
+        let (orders, waiting) = mpsc::channel::<Order>();
+        let behind = Arc::new(AtomicBool::new(false));
+        let path = file.path.clone();
+        let told = Arc::clone(&behind);
+        thread::Builder::new().name("vestibule-witness".to_owned()).spawn(move || {
+            while let Ok(first) = waiting.recv() {
+                let mut batch = vec![first];
+                batch.extend(waiting.try_iter());
+                file.pending.extend(batch.iter_mut().filter_map(|order| order.line.take()));
+                let written = file.flush();
+                told.store(written.is_err(), Ordering::Release);
+                for order in batch {
+                    let answer =
+                        written.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+                    let _ = order.done.send(answer); // Whoever asked may have gone: the line counts all the same.
+                }
+            }
+        })?;
+        Ok(Self { path, orders, behind })
+    }
+
+    /// Hands a line in; in the order of these calls they are written.
+    pub(super) fn tell(&self, line: String) -> Told {
+        self.order(Some(line))
+    }
+
+    /// Whether lines could not be written: they are tried again now, and nothing new may be committed before.
+    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+        if !self.behind.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.order(None).synced().await.map_err(|source| unwritten(&self.path, source))
+    }
+
+    fn order(&self, line: Option<String>) -> Told {
+        let (done, told) = oneshot::channel();
+        let _ = self.orders.send(Order { line, done }); // Without a thread `told` says so.
+        Told(told)
+    }
+}
+
+/// A line that was handed in.
+#[derive(Debug)]
+pub(super) struct Told(oneshot::Receiver<io::Result<()>>);
+
+impl Told {
+    /// Waits until it is on disk.
+    pub(super) async fn synced(self) -> io::Result<()> {
+        self.0.await.unwrap_or_else(|_| Err(io::Error::other("the witness has stopped")))
+    }
+}
+
+fn unwritten(path: &Path, source: io::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), action: "written", source }
+}

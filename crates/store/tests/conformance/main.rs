@@ -1,0 +1,30 @@
+//! What every store must do, on SQLite and on PostgreSQL: each test runs on both.
+
+mod given;
+
+mod logins;
+mod one_time;
+mod operations;
+mod rules;
+mod sessions;
+mod tenants;
+mod users;
+
+/// Makes two tests of each: one for each database.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(vestibule_testkit::stores::TestStore::sqlite().await).await;
+            }
+        )*}
+        mod postgres {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(vestibule_testkit::stores::TestStore::postgres().await).await;
+            }
+        )*}
+    };
+}
+use on_both;
