@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    browser,
+    chromium,
     counts::Counts,
     shell::{self, cargo, heading, root},
 };
