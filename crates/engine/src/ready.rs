@@ -97,9 +97,9 @@ impl Housekeeper {
         self.shared.has_chores.store(true, Ordering::Release);
     }
 
-    /// Asks for the next instance of a rule, unless it was asked for or none may wait. Returns at once.
+    /// Asks for the next instance of a rule, unless it was asked for or none may ever wait. Returns at once.
     pub(crate) fn want(&self, rule: &Arc<Linked>, budget: Budget) {
-        if self.shared.places.available_permits() == 0 || rule.ready.is_asked_for.swap(true, Ordering::AcqRel) {
+        if self.all_places == 0 || rule.ready.is_asked_for.swap(true, Ordering::AcqRel) {
             return;
         }
         self.shared.chores().wanted.push((Arc::downgrade(rule), budget));

@@ -153,7 +153,7 @@ fn pool(settings: &Settings) -> wasmtime::PoolingAllocationConfig {
     let memories = instances.max(settings.warm_memories);
     pool.total_memories(memories); // Address space, 4 GiB each; only what a rule touched is resident.
     pool.total_tables(instances);
-    pool.total_stacks(settings.concurrent_runs + 1); // One for making an instance ready.
+    pool.total_stacks(instances + 1); // An instance keeps the stack it was made on; one is for the next.
     pool.max_memories_per_module(1);
     pool.max_tables_per_module(1);
     pool.max_memory_size(crate::inspect::MEMORY_BYTES as usize);

@@ -104,11 +104,17 @@ mod tests {
     #[tokio::test]
     async fn who_asks_at_the_same_time_shares_one_lookup() {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
+        static RELEASE: Mutex<()> = Mutex::new(());
+        let held = RELEASE.lock().unwrap();
         let resolver = SystemResolver::with(|_, _| {
             ASKED.fetch_add(1, Ordering::SeqCst);
+            drop(RELEASE.lock());
             Ok(vec![FOUND])
         });
-        let answers = join_all((0..100).map(|_| resolver.resolve("api.example", 443))).await;
+        let mut all = join_all((0..100).map(|_| resolver.resolve("api.example", 443)));
+        assert!((&mut all).now_or_never().is_none(), "all ask before there is an answer");
+        drop(held);
+        let answers = all.await;
         assert!(answers.into_iter().all(|answer| answer.unwrap() == [FOUND]));
         assert_eq!(ASKED.load(Ordering::SeqCst), 1);
         resolver.resolve("api.example", 443).await.unwrap();
