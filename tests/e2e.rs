@@ -10,7 +10,9 @@
 mod abi_programs;
 mod findings;
 mod fuzz_bodies;
+mod login;
 mod mutated_modules;
 mod random_modules;
 mod sandbox;
 mod second_engine;
+mod service;

@@ -90,6 +90,8 @@ pub(crate) enum BadInput {
     AlreadyThere,
     /// The rule's source does not compile.
     BuildFailed,
+    /// An export of another product of another shape.
+    ExportInvalid,
 }
 
 impl BadInput {
@@ -103,6 +105,7 @@ impl BadInput {
             Self::OptionInvalid => "option_invalid",
             Self::AlreadyThere => "already_there",
             Self::BuildFailed => "build_failed",
+            Self::ExportInvalid => "export_invalid",
         }
     }
 }

@@ -65,7 +65,7 @@ impl LocalRule {
 
 /// Whether a file is JavaScript, by its name.
 pub(crate) fn is_script(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "js")
+    path.extension().is_some_and(|extension| extension == "js" || extension == "ts")
 }
 
 fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
@@ -75,8 +75,11 @@ fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspecte
 fn inspected_script(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
     let source = project::read_text(path, next_step)?;
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let upload = vestibule_javascript::upload(&file, &source).to_bytes();
-    inspect_javascript(&upload, installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
+    let upload = vestibule_javascript::upload(&file, &source).map_err(|wrong| {
+        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        Fault::bad_input(BadInput::BuildFailed, format!("rule `{rule}` cannot run\n{}", lines.join("\n")))
+    })?;
+    inspect_javascript(&upload.to_bytes(), installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
 }
 
 /// A refusal with the rule it is about, and a next step where its message has none.

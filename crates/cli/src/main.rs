@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod completions;
 mod doctor;
+mod import;
 mod new;
 mod run;
 mod schema;
@@ -55,6 +56,8 @@ enum Verb {
     Test(test::Args),
     /// Measure what rules cost
     Bench(bench::Args),
+    /// Make a pipeline of rules exported from another product
+    Import(import::Args),
     /// Show which toolchains are here, which are missing and how to get them
     Doctor,
     /// Print the JSON schema of a file people write
@@ -84,6 +87,7 @@ impl Verb {
             Self::Run(args) => run::run(args, json),
             Self::Test(args) => test::run(args, json),
             Self::Bench(args) => bench::run(args, json),
+            Self::Import(args) => import::run(args, json),
             Self::Doctor => doctor::run(json),
             Self::Schema(args) => schema::run(args),
             Self::Completions(args) => completions::run(args),

@@ -5,8 +5,11 @@
 //! compile worker. Node is never needed here.
 
 mod interpreter;
+mod modules;
 pub mod tools;
 mod upload;
 
 pub use interpreter::{BuildError, interpreter};
+pub use modules::table;
 pub use upload::upload;
+pub use vestibule_javascript_analysis::Diagnostic;

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule_store::StoreError;
 
 use crate::pages;
@@ -61,7 +61,7 @@ pub struct Refused {
     /// The `WWW-Authenticate` of the answer.
     pub authenticate: Option<&'static str>,
     /// Further members of the body, such as `mfa_token`.
-    pub extra: serde_json::Map<String, serde_json::Value>,
+    pub extra: Vec<(&'static str, Value)>,
 }
 
 impl Refused {
@@ -72,7 +72,7 @@ impl Refused {
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (error, description) = (error.into(), description.into());
-        Self { status, error, description, retry_after: None, authenticate: None, extra: serde_json::Map::new() }
+        Self { status, error, description, retry_after: None, authenticate: None, extra: Vec::new() }
     }
 
     /// `400 invalid_request`.
@@ -148,7 +148,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut body = json!({"error": self.error, "error_description": self.description});
         if let Some(body) = body.as_object_mut() {
-            body.extend(self.extra);
+            body.extend(self.extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
         let mut response = (self.status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
         retry_after(&mut response, self.retry_after);

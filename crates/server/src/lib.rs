@@ -26,6 +26,7 @@ mod tokens;
 
 pub mod clock;
 pub mod error;
+mod headers;
 mod pages;
 pub mod request;
 

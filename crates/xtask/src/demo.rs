@@ -71,7 +71,7 @@ impl Demo {
         shell::loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--bin", "vestibule"]))?;
         let vestibule = shell::vestibule()?;
         let examples = root().join("rules-examples");
-        println!("{QUIET}building the example rules, in Rust and in AssemblyScript{QUIET:#}");
+        println!("{QUIET}building the example rules, in Rust, AssemblyScript and JavaScript{QUIET:#}");
         let mut build = Command::new(&vestibule);
         shell::loud(build.arg("build").arg(&examples).stdin(Stdio::null()).stdout(Stdio::null()))?;
         let pipeline = examples.join("pipeline.toml");

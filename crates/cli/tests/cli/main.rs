@@ -10,5 +10,6 @@
 mod bad_input;
 mod cases;
 mod folder;
+mod importing;
 mod running;
 mod scaffold;
