@@ -8,9 +8,12 @@
 )]
 
 mod abi_programs;
+mod accounts;
 mod findings;
 mod fuzz_bodies;
+mod login;
 mod mutated_modules;
 mod random_modules;
 mod sandbox;
 mod second_engine;
+mod service;

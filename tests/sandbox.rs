@@ -15,5 +15,6 @@ mod fairness;
 mod http;
 mod javascript;
 mod logins;
+mod ready;
 mod residue;
 mod stack;

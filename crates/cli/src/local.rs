@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct LocalRule {
     /// What a deploy would take.
     pub(crate) revision: Revision,
+    /// The text of its manifest; empty for a module without one.
+    pub(crate) text: String,
     /// Whether it is a module without a manifest.
     pub(crate) is_bare: bool,
 }
@@ -39,7 +41,7 @@ impl LocalRule {
             }
         };
         let revision = Revision::new(&text, inspected, files).map_err(|error| no_revision(folder.name(), error))?;
-        Ok(Self { revision, is_bare: false })
+        Ok(Self { revision, text, is_bare: false })
     }
 
     /// Reads a module or a JavaScript source that has no manifest: every write is allowed, no capability is granted.
@@ -54,7 +56,7 @@ impl LocalRule {
             false => inspected_module(&name, module, next_step)?,
         };
         let revision = Revision::bare(&name, inspected, configuration.map(str::to_owned));
-        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, is_bare: true })
+        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, text: String::new(), is_bare: true })
     }
 
     /// The rule's name.
@@ -65,7 +67,7 @@ impl LocalRule {
 
 /// Whether a file is JavaScript, by its name.
 pub(crate) fn is_script(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "js")
+    path.extension().is_some_and(|extension| extension == "js" || extension == "ts")
 }
 
 fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
@@ -75,8 +77,11 @@ fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspecte
 fn inspected_script(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {
     let source = project::read_text(path, next_step)?;
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let upload = vestibule_javascript::upload(&file, &source).to_bytes();
-    inspect_javascript(&upload, installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
+    let upload = vestibule_javascript::upload(&file, &source).map_err(|wrong| {
+        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        Fault::bad_input(BadInput::BuildFailed, format!("rule `{rule}` cannot run\n{}", lines.join("\n")))
+    })?;
+    inspect_javascript(&upload.to_bytes(), installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
 }
 
 /// A refusal with the rule it is about, and a next step where its message has none.

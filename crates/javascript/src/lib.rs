@@ -5,8 +5,11 @@
 //! compile worker. Node is never needed here.
 
 mod interpreter;
+mod modules;
 pub mod tools;
 mod upload;
 
 pub use interpreter::{BuildError, interpreter, quickjs_sources};
+pub use modules::table;
 pub use upload::upload;
+pub use vestibule_javascript_analysis::Diagnostic;

@@ -1,9 +1,25 @@
 //! From an author's file to what is deployed.
 
-use vestibule_engine::JavaScriptUpload;
+use vestibule_engine::{JavaScriptUpload, ScriptCapability, ScriptKind};
+use vestibule_javascript_analysis::{Diagnostic, Kind, analyse};
 
-/// Turns a source into an upload. `file` is the name that errors show.
-#[must_use]
-pub fn upload(file: &str, source: &str) -> JavaScriptUpload {
-    JavaScriptUpload { file: file.to_owned(), ..JavaScriptUpload::rule(source) }
+use crate::modules::{bundle, table};
+
+/// Turns a source into an upload with the modules it names. `file` is the name that errors show; `.ts` is TypeScript.
+///
+/// # Errors
+/// What makes it impossible to run, each with its line and what to do instead.
+pub fn upload(file: &str, source: &str) -> Result<JavaScriptUpload, Vec<Diagnostic>> {
+    let program = analyse(file, source, table())?;
+    let kind = match program.kind {
+        Kind::Rule => ScriptKind::Rule,
+        Kind::Action => ScriptKind::Action,
+    };
+    Ok(JavaScriptUpload {
+        kind,
+        file: file.to_owned(),
+        source: program.code,
+        modules: program.modules.iter().filter_map(|name| bundle(name)).collect(),
+        capabilities: program.needs_http.then_some(ScriptCapability::Http).into_iter().collect(),
+    })
 }

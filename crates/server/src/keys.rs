@@ -200,6 +200,12 @@ impl SigningKeys {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
+    /// All keys, oldest first.
+    #[must_use]
+    pub fn all_keys(&self) -> Vec<SigningKey> {
+        self.all().to_vec()
+    }
+
     fn all(&self) -> Arc<Vec<SigningKey>> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -3,14 +3,18 @@
 //! [`run`] is the heart. It reads the user, runs the rules, decides, and commits all of it in one transaction, or runs
 //! again if the user was changed meanwhile. Nothing here is handed out before the commit: [`Decided`] exists only after.
 //! - `login/event.rs`: what rules see.
-//! - `login/decide.rs`: what an outcome makes durable, and what the caller gets.
+//! - `login/decide.rs`: what an outcome makes durable, and what the caller gets; `issue.rs`: what an allowed one issues;
+//!   `entry.rs`, `recording.rs`: what the journal keeps.
 //! - `login/parked.rs`: logins that wait for a browser.
 //! - `login/browser.rs`: a login at `/authorize` and after; a grant at the token endpoint is in `oauth/token/`.
 
 pub(crate) mod browser;
 mod decide;
+mod entry;
 mod event;
+mod issue;
 pub(crate) mod parked;
+mod principal;
 pub mod recording;
 
 use std::{sync::Arc, time::Duration};
@@ -18,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 use vestibule_abi::codes::FailureCode;
 use vestibule_engine::{
     Report, drive,
@@ -25,14 +30,18 @@ use vestibule_engine::{
 };
 use vestibule_pipeline::{Login, LoginInput, Outcome, Pipeline};
 use vestibule_store::{
-    Client, CommitError, Committed, Connection, ConnectionName, Family, LoginCommit, LoginId, Session, StoreError,
-    Timestamp, TokenDigest, User, UserId,
+    Client, CommitError, Committed, Connection, Family, LoginCommit, LoginId, Session, StoreError, TenantId, Timestamp,
+    TokenDigest, User, UserId,
 };
 
-pub use self::browser::{Remember, authenticated, factor_passed};
+pub use self::{
+    browser::{Remember, authenticated, factor_passed},
+    principal::{Method, Principal},
+};
 pub(crate) use self::{
-    decide::{Decided, family, refresh_token_spent},
+    decide::{Decided, refresh_token_spent},
     event::date,
+    issue::family,
 };
 use crate::{
     app::{App, Generation},
@@ -43,58 +52,12 @@ use crate::{
 
 /// How long the third attempt may keep everybody else from changing the user.
 const TURN: Duration = Duration::from_secs(1);
-/// How long it waits for another login's turn to end; twice, because turns are taken without a queue.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it asks.
+/// How long it waits before it asks again for a turn that another login has.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// How often it asks: for two turns, because nobody queues.
+const ASKS: u32 = 100;
 /// How often a commit whose answer was lost is asked for again.
 const COMMIT_TRIES: u32 = 3;
-
-/// Who authenticated, how and when. The host's word; no rule changes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Principal {
-    /// The user.
-    pub user: UserId,
-    /// The connection they came through.
-    pub connection: ConnectionName,
-    /// How (C-2).
-    pub methods: Vec<Method>,
-    /// When credentials were verified.
-    pub at: Timestamp,
-}
-
-/// One way in which somebody proved who they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Method {
-    /// `pwd`, `mfa` (C-2).
-    pub name: String,
-    /// When.
-    pub timestamp: Timestamp,
-}
-
-impl Method {
-    /// A password, now.
-    #[must_use]
-    pub fn password(now: Timestamp) -> Self {
-        Self { name: "pwd".to_owned(), timestamp: now }
-    }
-
-    /// A second factor, now.
-    #[must_use]
-    pub fn second_factor(now: Timestamp) -> Self {
-        Self { name: "mfa".to_owned(), timestamp: now }
-    }
-
-    pub(crate) fn is_second_factor(&self) -> bool {
-        self.name == "mfa"
-    }
-}
-
-impl Principal {
-    pub(crate) fn has_second_factor(&self) -> bool {
-        self.methods.iter().any(Method::is_second_factor)
-    }
-}
 
 /// One leg of a login: what stays the same, however often its rules run.
 #[derive(Debug, Clone)]
@@ -203,7 +166,12 @@ type Recorded = Vec<Vec<Exchange>>;
 ///
 /// # Errors
 /// [`Fault`] when no outcome was committed: nothing was changed, and nothing is handed out.
-pub(crate) async fn run(app: &App, mut login: LoginTransaction<'_>) -> Result<Decided, Fault> {
+pub(crate) async fn run(app: &App, login: LoginTransaction<'_>) -> Result<Decided, Fault> {
+    let span = tracing::info_span!("login", id = %login.id, leg = login.leg, protocol = login.protocol());
+    attempts(app, login).instrument(span).await
+}
+
+async fn attempts(app: &App, mut login: LoginTransaction<'_>) -> Result<Decided, Fault> {
     let mut recorded = Recorded::new();
     for attempt in [Attempt::First, Attempt::Second, Attempt::Last] {
         if attempt == Attempt::Last && !take_turn(app, &login).await? {
@@ -228,20 +196,23 @@ async fn try_once(
     let Some(user) = app.store.user(tenant, &login.principal.user).await? else {
         return Ok(Some(Decided::Refused(decide::gone())));
     };
-    let has_factor = app.store.factors(tenant, &user.id).await?.iter().any(|factor| factor.confirmed_at.is_some());
     let (commit, decided) = loop {
         if user.blocked {
             break decide::blocked(app, login, &user);
         }
-        let (report, event) = run_rules(app, login, &user, attempt, recorded).await?;
+        let running = run_rules(app, login, &user, attempt, recorded);
+        let (report, event) = running.instrument(tracing::info_span!("rules")).await?;
         if login.is_met_by_remembered_browser(&report.outcome) {
             login.principal.methods.push(Method::second_factor(login.at));
             continue;
         }
-        let ran = decide::Ran { report, event, recorded, has_factor };
-        break decide::decide(app, login, &user, ran)?;
+        let has_factor = match login.wants_second_factor_after(&report.outcome) {
+            true => has_factor(app, tenant, &user.id).await?,
+            false => false,
+        };
+        break decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?;
     };
-    match commit_surely(app, login, &commit).await {
+    match commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await {
         Ok(()) => Ok(Some(decided)),
         Err(CommitError::Conflict) => Ok(None),
         Err(CommitError::Gone) => Ok(Some(Decided::Refused(decide::gone()))),
@@ -249,6 +220,11 @@ async fn try_once(
         Err(CommitError::Spent) => Ok(Some(Decided::Refused(decide::refresh_token_spent()))),
         Err(CommitError::Store(error)) => Err(error.into()),
     }
+}
+
+/// Whether a user has enrolled a second factor.
+async fn has_factor(app: &App, tenant: &TenantId, user: &UserId) -> Result<bool, StoreError> {
+    Ok(app.store.factors(tenant, user).await?.iter().any(|factor| factor.confirmed_at.is_some()))
 }
 
 /// Runs all rules once. The event is given back for the journal.
@@ -308,18 +284,15 @@ fn seed(app: &App, login: &LoginId) -> [u8; 32] {
 
 /// Waits for the user's turn; `false` if it did not come.
 async fn take_turn(app: &App, login: &LoginTransaction<'_>) -> Result<bool, Fault> {
-    let begun = app.now();
-    loop {
+    for _ in 0..ASKS {
         let now = app.now();
         let (tenant, user) = (&login.caller.tenant, &login.principal.user);
         if app.store.take_turn(tenant, user, &login.id, now, now.plus(TURN)).await? {
             return Ok(true);
         }
-        if now >= begun.plus(PATIENCE) {
-            return Ok(false);
-        }
         sleep(ASK_AGAIN).await;
     }
+    Ok(false)
 }
 
 /// The login is denied because others kept changing the user. That is written down whatever the user's version.
@@ -381,6 +354,15 @@ impl LoginTransaction<'_> {
             Flow::Password { .. } | Flow::Refresh { .. } => false,
         };
         (is_asked_for || matches!(self.rules, Rules::BreakGlass { .. })) && !self.principal.has_second_factor()
+    }
+
+    /// Whether this outcome leads to a second factor.
+    fn wants_second_factor_after(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::SecondFactor { .. } => true,
+            Outcome::Allow(_) => self.needs_second_factor(),
+            Outcome::Deny { .. } | Outcome::Redirect { .. } | Outcome::Failed { .. } => false,
+        }
     }
 
     /// Whether the demand of the rules is met because the user passed a second factor in this browser before.

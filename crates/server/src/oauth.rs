@@ -12,6 +12,7 @@ pub(crate) mod token;
 pub(crate) mod userinfo;
 
 pub(crate) mod client_auth;
+pub(crate) mod cors;
 pub(crate) mod parameters;
 pub(crate) mod pkce;
 pub mod redirect_uri;

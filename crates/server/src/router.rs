@@ -3,13 +3,14 @@
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
 
 use crate::{
     app::App,
-    change_password,
-    oauth::{authorize, discovery, logout, resume, revoke, token, userinfo},
+    change_password, headers,
+    oauth::{authorize, cors, discovery, logout, resume, revoke, token, userinfo},
     pages, signup,
 };
 
@@ -24,12 +25,8 @@ pub fn router(app: App) -> Router {
         .route("/continue", get(resume::get).post(resume::post))
         .route("/v2/logout", get(logout::classic))
         .route("/oidc/logout", get(logout::get).post(logout::post))
-        // OpenID Connect, for programs
-        .route("/oauth/token", post(token::post))
-        .route("/oauth/revoke", post(revoke::post))
-        .route("/userinfo", get(userinfo::show).post(userinfo::show))
-        .route("/.well-known/openid-configuration", get(discovery::configuration))
-        .route("/.well-known/jwks.json", get(discovery::keys))
+        // OpenID Connect, for programs, and for scripts of registered origins
+        .merge(for_programs(&app))
         // Accounts, for clients.
         .route("/dbconnections/signup", post(signup::endpoint))
         .route("/dbconnections/change_password", post(change_password::endpoint))
@@ -45,5 +42,18 @@ pub fn router(app: App) -> Router {
         .route("/u/style.css", get(pages::style))
         .route("/u/icon.svg", get(pages::icon))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), headers::complete))
         .with_state(app)
+}
+
+/// What clients call by themselves; no cookie counts here.
+fn for_programs(app: &App) -> Router<App> {
+    Router::new()
+        .route("/oauth/token", post(token::post))
+        .route("/oauth/revoke", post(revoke::post))
+        .route("/userinfo", get(userinfo::show).post(userinfo::show))
+        .route("/.well-known/openid-configuration", get(discovery::configuration))
+        .route("/.well-known/jwks.json", get(discovery::keys))
+        .method_not_allowed_fallback(token::method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), cors::allow))
 }

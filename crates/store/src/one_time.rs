@@ -121,7 +121,8 @@ pub trait OneTime: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<u32>>;
 
-    /// Stores a token. `alone`: the user's other tokens of this purpose end.
+    /// Stores a token; one of this purpose and digest that is there stays. `alone`: the user's other tokens of this
+    /// purpose end.
     async fn put_token(&self, tenant: &TenantId, token: &OneTimeToken, alone: Alone) -> Result<()>;
     /// Looks at a token without using it.
     async fn token(

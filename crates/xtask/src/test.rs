@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
+    chromium,
     counts::Counts,
     shell::{self, cargo, heading, root},
 };
@@ -24,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     heading("building the example rules");
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
 
+    chromium::set_up()?;
     let mut tally = Tally::default();
     tally.add("the workspace", &mut workspace_tests())?;
     let mut documentation = cargo(root());
@@ -34,6 +36,12 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let npm_sdk = root().join("sdk/assemblyscript");
     install_npm_packages(&npm_sdk)?;
     tally.add("sdk/assemblyscript", Command::new("npm").arg("test").current_dir(&npm_sdk).stdin(Stdio::null()))?;
+    let runtime = root().join("sdk/javascript/runtime");
+    install_npm_packages(&runtime)?;
+    tally.add("sdk/javascript", Command::new("npm").arg("test").current_dir(&runtime).stdin(Stdio::null()))?;
+    let mut corpus = Command::new("node");
+    corpus.arg("tests/differential.mjs").env("VESTIBULE", &vestibule).current_dir(&runtime).stdin(Stdio::null());
+    tally.add("the corpus of JavaScript rules, in the sandbox", &mut corpus)?;
     let mut cases = Command::new(&vestibule);
     tally.add("the cases of the example rules", cases.arg("test").arg(root().join("rules-examples")))?;
     for (language, what) in [("rust", "a new rule in Rust"), ("assemblyscript", "a new rule in AssemblyScript")] {
@@ -110,7 +118,7 @@ fn install_npm_packages(project: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     heading(&format!("installing npm packages in {}", project.display()));
-    fs::metadata(project.join("package.json")).context("sdk/assemblyscript has no package.json")?;
+    fs::metadata(project.join("package.json")).with_context(|| format!("{} has no package.json", project.display()))?;
     let mut npm = Command::new("npm");
     shell::loud(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(project).stdin(Stdio::null()))
 }

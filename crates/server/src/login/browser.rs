@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::CookieJar;
-use serde_json::Map;
-use vestibule_store::{Alone, Client, Connection, ConnectionName, Event, OneTimeToken, Purpose, Session, Wait};
+use serde_json::{Map, Value};
+use vestibule_store::{
+    Alone, Client, Connection, ConnectionName, Event, LoginId, OneTimeToken, Purpose, Session, TokenDigest, UserId,
+    Wait,
+};
 
 use super::{
     BrowserFlow, Counting, Decided, Flow, LoginTransaction, Method, Principal, Rules, Sent,
@@ -14,7 +17,8 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{ApiError, Fault, PageError},
+    clock::Token,
+    error::{ApiError, Fault, PageError, Refused},
     oauth::{
         request::{AuthorizationRequest, Prompt},
         respond::{Answer, respond, see_other},
@@ -139,9 +143,9 @@ pub(crate) async fn resumed(
     caller: &Caller,
     jar: CookieJar,
     handle: &str,
-    query: Map<String, serde_json::Value>,
+    query: Map<String, Value>,
 ) -> Result<Response, PageError> {
-    let handle = crate::clock::Token::presented(handle).digest();
+    let handle = Token::presented(handle).digest();
     let taken = parked::take(app, caller, &jar, &handle, Wait::Redirect).await?;
     let Stage::Redirected { mut leg, posted } = taken.waiting.stage else {
         return Err(Fault::broken("a login that waits for a redirect is in another stage").into());
@@ -157,43 +161,38 @@ struct Begun {
     client: Client,
     flow: BrowserFlow,
     leg: NextLeg,
-    id: vestibule_store::LoginId,
+    id: LoginId,
     /// Whether it was parked before, by rules of the generation that is named in the leg.
     is_resumed: bool,
 }
 
+/// The browser of a login that goes on.
 async fn flow(
     app: &App,
     caller: &Caller,
     jar: &CookieJar,
-    (request, browser): (AuthorizationRequest, vestibule_store::TokenDigest),
+    (request, browser): (AuthorizationRequest, TokenDigest),
     leg: &NextLeg,
 ) -> Result<BrowserFlow, ApiError> {
     let session = session::current(app, caller, jar).await?;
-    let is_remembered = session::is_remembered(app, caller, jar, &leg.principal.user).await?;
-    Ok(BrowserFlow { request, browser, session, is_silent: leg.is_silent, is_remembered })
+    Ok(BrowserFlow { request, browser, session, is_silent: leg.is_silent, is_remembered: false })
 }
 
 /// Runs a leg, and answers the browser with what it came to.
 async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<Response, PageError> {
     let Begun { client, mut flow, mut leg, id, is_resumed } = begun;
-    let Some(connection) = connection(app, caller, &client, &leg.principal.connection).await? else {
-        let refused = refusal("access_denied", "The client may not use this connection.");
-        return Ok((jar, respond(&flow.request.destination, &Answer::Error(&refused), &caller.issuer)?).into_response());
-    };
-    if flow.is_silent {
-        // A session that ended, or was exchanged for another one, says nothing any more.
-        let is_same = flow.session.as_ref().is_some_and(|session| session.user == leg.principal.user);
-        if !is_same {
-            let refused = refusal("login_required", "The session has ended.");
-            return Ok(
-                (jar, respond(&flow.request.destination, &Answer::Error(&refused), &caller.issuer)?).into_response()
-            );
-        }
-        flow.is_remembered = session::is_remembered(app, caller, &jar, &leg.principal.user).await?;
-    }
-    let rules = rules(app, caller, &flow, &mut leg, is_resumed).await?;
     let request = flow.request.clone();
+    let connection = connection(app, caller, &client, &leg.principal.connection).await?;
+    let connection = match (connection, not_expected(&flow, &leg.principal)) {
+        (Some(connection), None) => connection,
+        (None, _) => {
+            let refused = refusal("access_denied", "The client may not use this connection.");
+            return conclude(app, caller, jar, &request, Decided::Refused(refused));
+        }
+        (Some(_), Some(refused)) => return conclude(app, caller, jar, &request, Decided::Refused(refused)),
+    };
+    flow.is_remembered = session::is_remembered(app, caller, &jar, &leg.principal.user).await?;
+    let rules = rules(app, caller, &flow, &mut leg, is_resumed).await?;
     let login = LoginTransaction {
         id,
         leg: leg.leg,
@@ -215,6 +214,22 @@ async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<
         raise_alarm(app, caller, &user, &decided).await?;
     }
     conclude(app, caller, jar, &request, decided)
+}
+
+/// Why this person is not the one the login is of.
+fn not_expected(flow: &BrowserFlow, principal: &Principal) -> Option<Refused> {
+    let is_other = |expected: &str| expected != principal.user.as_str();
+    let session_user = flow.session.as_ref().map(|session| &session.user);
+    match () {
+        () if flow.request.expects.as_deref().is_some_and(is_other) => {
+            Some(refusal("login_required", "The client expects somebody else."))
+        }
+        // A session that ended, or was exchanged for another one, says nothing any more.
+        () if flow.is_silent && session_user != Some(&principal.user) => {
+            Some(refusal("login_required", "The session has ended."))
+        }
+        () => None,
+    }
 }
 
 /// The rules of a leg: those it is pinned to, the active ones, or none in a break-glass window.
@@ -287,7 +302,7 @@ fn page(caller: &Caller, jar: CookieJar, path: &str, handle: &str) -> Result<Res
 fn is_good_for(app: &App, caller: &Caller, session: &Session, request: &AuthorizationRequest) -> bool {
     let age = Duration::from_millis((app.now().0 - session.authenticated_at.0).max(0).cast_unsigned());
     let is_expected = request.expects.as_deref().is_none_or(|expected| expected == session.user.as_str());
-    let connection = session.document.get("connection").and_then(serde_json::Value::as_str);
+    let connection = session.document.get("connection").and_then(Value::as_str);
     let is_of_connection = request.connection.as_deref().is_none_or(|wanted| Some(wanted) == connection);
     // Nobody gets at the management API by having been here before.
     let is_management = request.audience.is_management(&caller.issuer);
@@ -295,7 +310,7 @@ fn is_good_for(app: &App, caller: &Caller, session: &Session, request: &Authoriz
 }
 
 fn principal_of(session: &Session) -> Result<Principal, Fault> {
-    let connection = session.document.get("connection").and_then(serde_json::Value::as_str);
+    let connection = session.document.get("connection").and_then(Value::as_str);
     let connection = connection.ok_or_else(|| Fault::broken("a session does not say which connection it is of"))?;
     let methods = session.methods.iter().map(|method| serde_json::from_value(method.clone()));
     Ok(Principal {
@@ -343,12 +358,7 @@ async fn remember_browser(
 }
 
 /// Somebody got in, or tried to, past the rules: everybody is to see it.
-async fn raise_alarm(
-    app: &App,
-    caller: &Caller,
-    user: &vestibule_store::UserId,
-    decided: &Decided,
-) -> Result<(), ApiError> {
+async fn raise_alarm(app: &App, caller: &Caller, user: &UserId, decided: &Decided) -> Result<(), ApiError> {
     let outcome = match decided {
         Decided::Allowed(_) => "allow",
         Decided::Refused(_) => "refused",

@@ -60,7 +60,12 @@ fn person(login: &LoginTransaction<'_>, user: &User) -> Map<String, Value> {
     if let Some(bag) = &user.app_metadata {
         put("app_metadata", json!(bag));
     }
-    person.extend(login.user_changes.clone());
+    for (name, value) in &login.user_changes {
+        match value {
+            Value::Null => drop(person.shift_remove(name)), // A rule had deleted it.
+            value => drop(person.insert(name.clone(), value.clone())),
+        }
+    }
     person
 }
 

@@ -64,6 +64,11 @@ pub(crate) async fn post(
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(response)).into_response())
 }
 
+/// Another method than the endpoint has (S-12).
+pub(crate) async fn method_not_allowed() -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This endpoint has no such method.")
+}
+
 async fn grant(asked: Asked<'_>) -> Result<TokenResponse, ApiError> {
     let grant_type = asked.parameters.require("grant_type")?.to_owned();
     if !GRANT_TYPES.contains(&grant_type.as_str()) {

@@ -95,7 +95,7 @@ impl OneTime for Sql {
         let insert = concat!(
             "INSERT INTO one_time_tokens (tenant, ",
             token_columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant, purpose, digest) DO NOTHING"
         );
         let args = args![
             tenant,

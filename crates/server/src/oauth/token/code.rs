@@ -59,11 +59,7 @@ async fn revoke(asked: &Asked<'_>, login: &LoginId) -> Result<(), ApiError> {
         expires_at: now.plus(life),
         attempts: 0,
     };
-    let is_marked = app.store.token(&caller.tenant, mark.purpose, &mark.digest, now).await?.is_some();
-    if !is_marked {
-        app.store.put_token(&caller.tenant, &mark, Alone::No).await?;
-    }
-    Ok(())
+    Ok(app.store.put_token(&caller.tenant, &mark, Alone::No).await?)
 }
 
 fn invalid_code() -> Refused {

@@ -1,8 +1,9 @@
 // From what a rule left behind to its answer (DESIGN §3): the difference, and nothing else.
 
 import host, { LEVEL, log } from "./host.js";
-import { isHostsUserKey, unmergeAppMetadata } from "./event.js";
+import { isHostsUserKey, withoutMerged } from "./event.js";
 import { login } from "./login.js";
+import { hasOwn, isEmpty, keysOf, toJson } from "./own.js";
 import { collectShared, TRANSIENT } from "./shared.js";
 
 /** What the host tells rules of a login: a rule may scribble on it, but nobody else sees that. */
@@ -30,9 +31,10 @@ const HOSTS_CONTEXT = new Set([
   "tenant",
 ]);
 
+const BAGS = ["user_metadata", "app_metadata"];
+
 export function finish() {
-  const { end, failure } = login;
-  if (failure !== undefined) return { fail: failure };
+  const { end } = login;
   if (end === undefined) return { noCallback: true };
   if (end.refused !== undefined) return { deny: end.refused };
   const members = {};
@@ -41,36 +43,40 @@ export function finish() {
   return { continue: members };
 }
 
-/** Collects the members of an answer; gives what makes it impossible. */
+/** Collects the members of an answer; gives what makes it impossible. A part is looked into only where it differs. */
 function collect(user, context, members) {
-  unmergeAppMetadata(user, login.merged);
-  put(members, "user", withoutHosts("user", without(host.changes("user", user), "user_metadata", "app_metadata"), isHostsUserKey));
-  for (const bag of ["user_metadata", "app_metadata"]) put(members, bag, login.writes[bag]);
-  put(members, "id_token", host.changes("context.idToken", context.idToken));
-  put(members, "access_token", host.changes("context.accessToken", context.accessToken));
-  takeScope(members);
+  const transient = collectUser(user, members);
+  const { user_metadata, app_metadata } = login.writes;
+  put(members, "user_metadata", user_metadata);
+  put(members, "app_metadata", app_metadata);
   const problem = collectContext(context, members);
-  const shared = collectShared(transientMetadata(user));
+  const shared = collectShared(transient);
   if (shared !== undefined) put(members, "shared", host.changes("shared", shared));
   return problem;
 }
 
-function put(members, name, value) {
-  if (value === undefined) return;
-  for (const key in value) {
-    members[name] = value;
-    return;
+/** Gives what it changed in memory only. */
+function collectUser(user, members) {
+  const changes = host.changes("user", user);
+  if (changes === undefined) return undefined;
+  let transient;
+  for (const bag of BAGS) {
+    if (!hasOwn(changes, bag)) continue;
+    delete changes[bag];
+    const unsaved = unsavedMetadata(bag, user[bag]);
+    if (unsaved !== undefined) (transient ??= {})[TRANSIENT[bag]] = unsaved;
   }
+  put(members, "user", withoutHosts("user", withoutMerged(changes, login.merged), isHostsUserKey));
+  return transient;
 }
 
-/** Leaves out what has a place of its own. */
-function without(changes, ...keys) {
-  if (changes !== undefined) for (const key of keys) delete changes[key];
-  return changes;
+function put(members, name, value) {
+  if (value !== undefined && !isEmpty(value)) members[name] = value;
 }
 
 function withoutHosts(what, changes, isHosts) {
-  for (const key in changes) {
+  if (changes === undefined) return undefined;
+  for (const key of keysOf(changes)) {
     if (!isHosts(key)) continue;
     delete changes[key];
     if (key !== "now" && key !== "seed" && login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
@@ -78,9 +84,10 @@ function withoutHosts(what, changes, isHosts) {
   return changes;
 }
 
+/** R-52: the scope is no claim. */
 function takeScope(members) {
   const claims = members.access_token;
-  if (claims === undefined || !Object.hasOwn(claims, "scope")) return;
+  if (claims === undefined || !hasOwn(claims, "scope")) return;
   const { scope, ...rest } = claims;
   delete members.access_token;
   put(members, "access_token", rest);
@@ -89,12 +96,17 @@ function takeScope(members) {
 }
 
 function collectContext(context, members) {
-  const changes = without(host.changes("context", context), "idToken", "accessToken");
+  const changes = host.changes("context", context);
   if (changes === undefined) return undefined;
-  for (const key in login.filled) {
-    if (context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
+  for (const key of keysOf(login.filled)) {
+    if (hasOwn(changes, key) && context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
   }
-  const { multifactor, redirect, ...rest } = changes;
+  const { idToken, accessToken, multifactor, redirect, ...rest } = changes;
+  if (idToken !== undefined) put(members, "id_token", host.changes("context.idToken", idToken));
+  if (accessToken !== undefined) {
+    put(members, "access_token", host.changes("context.accessToken", accessToken));
+    takeScope(members);
+  }
   put(members, "context", withoutHosts("context", rest, (key) => HOSTS_CONTEXT.has(key)));
   takeSecondFactor(multifactor, members);
   return takeRedirect(redirect, members);
@@ -119,36 +131,30 @@ function takeRedirect(redirect, members) {
   return undefined;
 }
 
-/** What a rule changed in `user.app_metadata` and `user.user_metadata` without storing it: later rules see it (R-28). */
-function transientMetadata(user) {
-  let transient;
-  for (const bag of ["user_metadata", "app_metadata"]) {
-    const changes = host.changes(`user.${bag}`, user[bag]);
-    const writes = login.writes[bag] ?? {};
-    for (const key in changes) {
-      if (key in writes && JSON.stringify(writes[key]) === JSON.stringify(changes[key])) continue;
-      transient ??= {};
-      const seen = (transient[TRANSIENT[bag]] ??= {});
-      seen[key] = changes[key] ?? null;
+/** What a rule changed in a bag without storing it: later rules see it (R-28). */
+function unsavedMetadata(bag, value) {
+  const changes = host.changes(`user.${bag}`, value);
+  const writes = login.writes[bag];
+  if (changes === undefined) return undefined;
+  for (const key of keysOf(changes)) {
+    if (writes !== undefined && hasOwn(writes, key) && toJson(writes[key]) === toJson(changes[key])) {
+      delete changes[key];
+    } else {
+      changes[key] ??= null;
     }
   }
-  return transient;
+  return isEmpty(changes) ? undefined : changes;
 }
 
 /** Applies what earlier rules changed in memory. */
 export function applyTransient(user, shared) {
-  for (const bag of ["user_metadata", "app_metadata"]) {
+  for (const bag of BAGS) {
     const changes = shared[TRANSIENT[bag]];
     if (changes === undefined || changes === null) continue;
     const metadata = (user[bag] ??= {});
-    for (const key of Object.keys(changes)) {
+    for (const key of keysOf(changes)) {
       if (changes[key] === null) delete metadata[key];
       else metadata[key] = changes[key];
     }
   }
-}
-
-function isEmpty(value) {
-  for (const key in value) return false;
-  return true;
 }

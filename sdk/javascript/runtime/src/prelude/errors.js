@@ -28,13 +28,14 @@ export function messageOf(error) {
   return String(error);
 }
 
-/** An error with its stack, for the log. */
+/** An error with where it came from, in one line: the log has no other. */
 export function describe(error) {
   if (!(error instanceof Error)) return messageOf(error);
   const head = `${error.name}: ${error.message}`;
-  const stack = typeof error.stack === "string" ? error.stack.trimEnd() : "";
+  const stack = typeof error.stack === "string" ? error.stack : "";
   // V8 begins a stack with the message, QuickJS does not.
-  return stack === "" ? head : stack.startsWith(head) ? stack : `${head}\n${stack}`;
+  const frames = (stack.startsWith(head) ? stack.slice(head.length) : stack).split("\n").map((frame) => frame.trim());
+  return [head, ...frames.filter((frame) => frame !== "" && !frame.includes("vestibule:prelude"))].join(" | ");
 }
 
 function isObject(value) {

@@ -1,5 +1,7 @@
 // What a rule may take for granted about `user` and `context`, and the way back from it.
 
+import { hasOwn, keysOf, toJson, valuesOf } from "./own.js";
+
 /** Root properties that `app_metadata` never covers: they are the host's (U-2, DESIGN §7). */
 const HOSTS_USER = new Set([
   "__proto__",
@@ -66,30 +68,28 @@ export function fillContext(context) {
   return filled;
 }
 
-/** Merges `app_metadata` over the root (U-2); gives what was there before. */
+/** Merges `app_metadata` over the root (U-2); gives what it put there. */
 export function mergeAppMetadata(user) {
   const metadata = user.app_metadata;
-  let merged;
-  if (typeof metadata === "object" && metadata !== null) {
-    for (const key of Object.keys(metadata)) {
-      if (isHostsUserKey(key)) continue;
-      merged ??= [];
-      merged.push({ key, value: metadata[key], had: key in user, before: user[key] });
-      user[key] = metadata[key];
-    }
+  if (typeof metadata !== "object" || metadata === null) return undefined;
+  const keys = keysOf(metadata);
+  for (const key of keys) {
+    if (!isHostsUserKey(key)) user[key] = metadata[key];
   }
-  return merged;
+  return { keys, values: valuesOf(metadata) };
 }
 
-/** Takes back what `mergeAppMetadata` did, where the rule left it as it was, or left a copy of it. */
-export function unmergeAppMetadata(user, merged) {
-  for (const { key, value, had, before } of merged ?? []) {
-    if (user[key] !== value && !isCopy(user[key], value)) continue;
-    if (had) user[key] = before;
-    else delete user[key];
+/** Takes out of a difference what `mergeAppMetadata` put there, where the rule left it as it was, or left a copy. */
+export function withoutMerged(changes, merged) {
+  if (changes === undefined || merged === undefined) return changes;
+  const { keys, values } = merged;
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at];
+    if (hasOwn(changes, key) && isLike(changes[key], values[at])) delete changes[key];
   }
+  return changes;
 }
 
-function isCopy(one, other) {
-  return typeof one === "object" && one !== null && JSON.stringify(one) === JSON.stringify(other);
+function isLike(one, other) {
+  return one === other || (typeof one === "object" && one !== null && toJson(one) === toJson(other));
 }

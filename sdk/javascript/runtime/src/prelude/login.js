@@ -3,6 +3,7 @@
 
 import host, { LEVEL, log } from "./host.js";
 import { describe, refusal } from "./errors.js";
+import { fromJson, toJson } from "./own.js";
 import { forgetTimers, runTimer } from "./timers.js";
 
 /** The login that runs, or the one that ran last. */
@@ -19,12 +20,15 @@ export function begin(user, context, configuration, shared) {
     shared,
     /** How the rule ended: `{ refused }` or `{ user, context }`; the first end counts. */
     end: undefined,
-    /** By handle, what takes the answer. */
-    requests: new Map(),
+    /** By handle, what takes the answer; made by the first request. */
+    requests: undefined,
     /** First-level keys to store; `null` deletes. */
     writes: { user_metadata: undefined, app_metadata: undefined },
-    /** Whether what the engine cannot do was asked of it: the rule is failed, not refused. */
-    failure: undefined,
+    /** What the prelude put into the context and merged over the user's root. */
+    filled: undefined,
+    merged: undefined,
+    /** What makes the answer, where it is not a rule's. */
+    finish: undefined,
   };
   return login;
 }
@@ -56,13 +60,14 @@ export function guarded(run) {
 
 /** Starts a request; `settle` gets `{ status, headers, body }` or `{ error }`. */
 export function sendRequest(head, body, settle) {
-  const handle = host.httpStart(JSON.stringify(head), body);
+  const handle = host.httpStart(toJson(head), body);
+  login.requests ??= new Map();
   login.requests.set(handle, settle);
 }
 
 /** What the engine has to wait for: handles, `true` for having run a timer, `false` for nothing. */
 export function waiting() {
-  const outstanding = login.requests.size > 0;
+  const outstanding = login.requests !== undefined && login.requests.size > 0;
   if (login.end === undefined && runTimer(outstanding, guarded)) return true;
   return outstanding ? Array.from(login.requests.keys()) : false;
 }
@@ -70,7 +75,7 @@ export function waiting() {
 export function arrived(handle) {
   const settle = login.requests.get(handle);
   login.requests.delete(handle);
-  const result = JSON.parse(host.httpResult(handle));
+  const result = fromJson(host.httpResult(handle));
   if (result.error === undefined) result.body = host.httpBody(handle);
   guarded(() => settle(result));
 }

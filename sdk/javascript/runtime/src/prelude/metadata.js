@@ -3,6 +3,7 @@
 
 import host from "./host.js";
 import { login } from "./login.js";
+import { fromJson, isEmpty, keysOf, toJson } from "./own.js";
 
 /** Names no `app_metadata` has (M-15). */
 const RESERVED = new Set([
@@ -40,17 +41,18 @@ export function stage(bag, userId, value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw managementError(400, "Bad Request", `Payload validation error: '${bag}' is no object`);
   }
-  const keys = JSON.parse(JSON.stringify(value)); // What would have crossed the wire; later changes are not seen.
+  const keys = fromJson(toJson(value)); // What would have crossed the wire; later changes are not seen.
   checkKeys(bag, keys, 0);
-  const writes = Object.keys(keys).length === 0 ? deletions(bag) : keys;
-  login.writes[bag] = Object.assign(login.writes[bag] ?? {}, writes);
+  const writes = isEmpty(keys) ? deletions(bag) : keys;
+  login.writes[bag] = { ...login.writes[bag], ...writes };
 }
 
 /** Every key that is stored or staged, as `null`: a bag sent as `{}` is deleted (M-6). */
 function deletions(bag) {
-  const stored = host.changes(`user.${bag}`, {}) ?? {};
-  const keys = [...Object.keys(stored), ...Object.keys(login.writes[bag] ?? {})];
-  return Object.fromEntries(keys.map((key) => [key, null]));
+  const deleted = {};
+  for (const key of keysOf(host.changes(`user.${bag}`, {}))) deleted[key] = null;
+  for (const key of keysOf(login.writes[bag])) deleted[key] = null;
+  return deleted;
 }
 
 function checkKeys(bag, value, level) {
@@ -59,7 +61,7 @@ function checkKeys(bag, value, level) {
     for (const element of value) checkKeys(bag, element, level + 1);
     return;
   }
-  for (const key of Object.keys(value)) {
+  for (const key of keysOf(value)) {
     if (key.includes(".") || key.includes("$")) {
       const message = `Fields with "." or "$" are not allowed, please remove all dotted fields: ${bag}.${key}`;
       throw managementError(400, "Bad Request", message);
@@ -76,9 +78,10 @@ export function profile() {
   const copy = { ...login.user };
   for (const bag of ["user_metadata", "app_metadata"]) {
     const merged = { ...copy[bag] };
-    for (const [key, value] of Object.entries(login.writes[bag] ?? {})) {
-      if (value === null) delete merged[key];
-      else merged[key] = value;
+    const writes = login.writes[bag];
+    for (const key of keysOf(writes)) {
+      if (writes[key] === null) delete merged[key];
+      else merged[key] = writes[key];
     }
     copy[bag] = merged;
   }

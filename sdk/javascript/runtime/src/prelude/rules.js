@@ -5,17 +5,20 @@ import { fillContext, mergeAppMetadata } from "./event.js";
 import { begin, conclude, login, refuse } from "./login.js";
 import { refusal, describe } from "./errors.js";
 import { LEVEL, log } from "./host.js";
-import { define } from "./define.js";
-import { openShared } from "./shared.js";
+import { isEmpty } from "./own.js";
+import { closeShared, openShared } from "./shared.js";
 
 /** Calls a rule. It ends with its first `callback`, or with what it throws before that (R-5, R-6). */
 export function startRule(rule, user, context, configuration, shared) {
   begin(user, context, configuration, shared);
-  applyTransient(user, shared);
+  closeShared();
+  if (!isEmpty(shared)) {
+    applyTransient(user, shared);
+    openShared(shared);
+  }
   login.merged = mergeAppMetadata(user);
   login.filled = fillContext(context);
-  define("configuration", configuration);
-  openShared(shared);
+  globalThis.configuration = configuration;
   try {
     const result = rule(user, context, callback);
     // The promise of an async rule is no sign of completion, but its rejection is an uncaught exception (R-8).

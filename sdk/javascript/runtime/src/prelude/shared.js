@@ -5,6 +5,7 @@
 
 import { LEVEL, log } from "./host.js";
 import { login } from "./login.js";
+import { hasOwn, keysOf } from "./own.js";
 
 /** Where in-memory changes of metadata travel to later rules; never globals. */
 export const TRANSIENT = { user_metadata: "user.user_metadata", app_metadata: "user.app_metadata" };
@@ -12,6 +13,11 @@ const isTransient = (key) => key === TRANSIENT.user_metadata || key === TRANSIEN
 
 let isOpen = false;
 let own = new Set();
+
+/** Begins a login. */
+export function closeShared() {
+  isOpen = false;
+}
 
 /** Called at deploy, when everything that belongs to the engine is there. */
 export function markOwnGlobals() {
@@ -29,8 +35,7 @@ export function markOwnGlobals() {
 
 /** Puts there what earlier rules left. A name of the engine's own stays what it is. */
 export function openShared(shared) {
-  isOpen = false;
-  for (const key in shared) {
+  for (const key of keysOf(shared)) {
     if (isTransient(key)) continue;
     isOpen = true;
     if (!(key in globalThis)) globalThis[key] = shared[key];
@@ -40,10 +45,11 @@ export function openShared(shared) {
 /** What later rules shall see, or `undefined` where nobody looked. */
 export function collectShared(transient) {
   const before = login.shared;
-  if (!isOpen && transient === undefined && !Object.values(TRANSIENT).some((key) => key in before)) return undefined;
+  const hadTransient = hasOwn(before, TRANSIENT.user_metadata) || hasOwn(before, TRANSIENT.app_metadata);
+  if (!isOpen && transient === undefined && !hadTransient) return undefined;
   const after = {};
   if (isOpen) {
-    for (const key of Object.keys(globalThis)) {
+    for (const key of keysOf(globalThis)) {
       if (own.has(key)) continue;
       if (typeof globalThis[key] === "function") {
         log(LEVEL.warn, `global.${key} is a function: later rules do not see it, only JSON values are passed on`);
@@ -52,5 +58,5 @@ export function collectShared(transient) {
       }
     }
   }
-  return Object.assign(after, transient);
+  return { ...after, ...transient };
 }

@@ -1,5 +1,5 @@
 function (user, context, callback) {
-  context.idToken.groups = user.groups;
+  context.idToken.teams = user.groups;
   context.idToken.plan = user.plan;
   context.idToken.email_is = user.email;
   callback(null, user, context);

@@ -1,0 +1,180 @@
+//! What becomes of each script: its name and place, what it would be granted, and what a person has to decide.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use vestibule_javascript_analysis::{Kind, ModuleTable, Program, analyse};
+
+use super::export::{Export, Script};
+
+/// Between two rules, so that one can be put in later.
+const STEP: i64 = 10;
+const NAME_BYTES: usize = 56;
+
+/// What there is to do about a rule before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    /// Nothing.
+    RunsAsIs,
+    /// Somebody has to agree to what its `rule.toml` proposes.
+    NeedsGrant,
+    /// Something cannot be told from its text.
+    NeedsDecision,
+    /// It asks for what no rule can have.
+    CannotRun,
+}
+
+impl Verdict {
+    pub(super) const ALL: &'static [Self] = &[Self::RunsAsIs, Self::NeedsGrant, Self::NeedsDecision, Self::CannotRun];
+
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::RunsAsIs => "runs as is",
+            Self::NeedsGrant => "needs a grant: look at what its rule.toml proposes",
+            Self::NeedsDecision => "needs a decision",
+            Self::CannotRun => "cannot run; not in the pipeline",
+        }
+    }
+}
+
+/// A rule to be written.
+#[derive(Debug, Serialize)]
+pub(super) struct Plan {
+    /// Its folder and its name here.
+    pub(super) name: String,
+    /// Its name there.
+    pub(super) title: String,
+    pub(super) order: i64,
+    pub(super) enabled: bool,
+    pub(super) verdict: Verdict,
+    /// What there is to say about it, one sentence each.
+    pub(super) findings: Vec<String>,
+    #[serde(skip)]
+    pub(super) source: String,
+    #[serde(skip)]
+    pub(super) file: String,
+    /// Absent where it cannot run.
+    #[serde(skip)]
+    pub(super) program: Option<Program>,
+}
+
+impl Plan {
+    pub(super) const fn is_in_pipeline(&self) -> bool {
+        self.enabled && !matches!(self.verdict, Verdict::CannotRun)
+    }
+}
+
+/// Plans every script of an export.
+pub(super) fn plans(export: &Export, table: &ModuleTable) -> Vec<Plan> {
+    let mut names = BTreeSet::new();
+    let mut last = 0;
+    let mut plans = Vec::new();
+    for script in &export.scripts {
+        let order = script.order.filter(|order| *order > last).unwrap_or((last / STEP + 1) * STEP);
+        last = order;
+        plans.push(plan(script, unique(&script.name, &mut names), order, table));
+    }
+    plans
+}
+
+/// The configuration keys of all rules.
+pub(super) fn configuration(plans: &[Plan]) -> Vec<&str> {
+    let programs = plans.iter().filter_map(|plan| plan.program.as_ref());
+    let keys: BTreeSet<&str> = programs.flat_map(|program| program.configuration.iter().map(String::as_str)).collect();
+    keys.into_iter().collect()
+}
+
+fn plan(script: &Script, name: String, order: i64, table: &ModuleTable) -> Plan {
+    let file = format!("rule.{}", script.extension);
+    let (verdict, findings, program) = match analyse(&file, &script.source, table) {
+        Ok(program) => {
+            let (verdict, findings) = judged(&program);
+            (verdict, findings, Some(program))
+        }
+        Err(diagnostics) => (Verdict::CannotRun, diagnostics.iter().map(ToString::to_string).collect(), None),
+    };
+    let (title, enabled, source) = (script.name.clone(), script.enabled, script.source.clone());
+    Plan { name, title, order, enabled, verdict, findings, source, file, program }
+}
+
+fn judged(program: &Program) -> (Verdict, Vec<String>) {
+    let mut verdict = Verdict::RunsAsIs;
+    let mut findings = Vec::new();
+    let mut say = |asks: Verdict, finding: String| {
+        verdict = verdict.max(asks);
+        findings.push(finding);
+    };
+    let list = |texts: &BTreeSet<String>| texts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if program.kind == Kind::Action {
+        say(Verdict::RunsAsIs, "an Action: after a redirect all rules run again, not this one alone".to_owned());
+    }
+    if !program.configuration.is_empty() {
+        say(Verdict::NeedsGrant, format!("reads the configuration {}", list(&program.configuration)));
+    }
+    if program.needs_http && program.origins.is_empty() {
+        say(
+            Verdict::NeedsDecision,
+            "sends requests to an address that its source does not name: add its origin to `http`".to_owned(),
+        );
+    } else if program.needs_http {
+        say(Verdict::NeedsGrant, format!("sends requests to {}", list(&program.origins)));
+    }
+    if program.may_redirect && program.redirects.is_empty() {
+        say(Verdict::NeedsDecision, "sends the browser to an address that its source does not name: add its origin to `redirect`, and `\"redirect\"` to `writes`".to_owned());
+    } else if program.may_redirect {
+        say(Verdict::NeedsGrant, format!("sends the browser to {}", list(&program.redirects)));
+    }
+    if !program.sets_by_name.is_empty() {
+        let what = list(&program.sets_by_name);
+        say(
+            Verdict::NeedsDecision,
+            format!("sets {what}, which says who the user is: add it to `writes` by name if you trust it"),
+        );
+    }
+    for warning in &program.warnings {
+        say(Verdict::NeedsDecision, warning.to_string());
+    }
+    (verdict, findings)
+}
+
+/// A name for a folder and a manifest: letters, digits and `-`.
+fn unique(title: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut name = String::new();
+    for c in title.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => name.push(c.to_ascii_lowercase()),
+            _ if name.is_empty() || name.ends_with('-') => {}
+            _ => name.push('-'),
+        }
+    }
+    name.truncate(NAME_BYTES);
+    let name = name.trim_end_matches('-');
+    let name = if name.is_empty() { "rule" } else { name };
+    let mut unique = name.to_owned();
+    let mut next = 2;
+    while !taken.insert(unique.clone()) {
+        unique = format!("{name}-{next}");
+        next += 1;
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_becomes_a_name_that_nobody_else_has() {
+        let mut taken = BTreeSet::new();
+        for (title, name) in [
+            ("Enrich Profile", "enrich-profile"),
+            ("enrich - profile", "enrich-profile-2"),
+            ("Ünïcode!", "n-code"),
+            ("***", "rule"),
+            ("", "rule-2"),
+        ] {
+            assert_eq!(unique(title, &mut taken), name, "{title}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+// What the corpus cannot compare with Node: Actions, what passes from rule to rule, what the prelude does with a host
+// that is not Auth0's.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { deploy } from "./sandbox.mjs";
+
+const { user, context } = JSON.parse(readFileSync(new URL("corpus/event.json", import.meta.url), "utf8"));
+const event = (more = {}) => structuredClone({ user, context, ...more });
+const run = (source, more, options) => deploy(source, options).run({ ...event(more), respond: more?.respond });
+const action = (source, more) => run(`exports.onExecutePostLogin = async (event, api) => { ${source} };`, more, { kind: "action" });
+const members = (result) => {
+  assert.ok(result.answer.continue, JSON.stringify(result.answer));
+  return result.answer.continue;
+};
+
+test("an Action reads its event", () => {
+  const result = action(`
+    api.idToken.setCustomClaim('seen', [event.user.app_metadata.plan, event.client.name, event.request.geoip.cityName, event.secrets.K,
+      event.stats.logins_count, event.transaction.requested_scopes, event.authentication.methods[0].timestamp, event.request.user_agent.slice(0, 7)]);`,
+    { configuration: { K: "v" } });
+  assert.deepEqual(members(result).id_token.seen, ["gold", "Shop", "London", "v", 5, ["openid", "profile"], "2026-01-05T08:29:59.000Z", "Mozilla"]);
+});
+
+test("an Action's metadata is always an object, and writing to the event changes nothing", () => {
+  const result = action("event.user.user_metadata.x = 1; event.user.name = 'other';", { user: { ...user, user_metadata: undefined } });
+  assert.deepEqual(members(result), {});
+});
+
+test("an Action stages metadata, claims, scope, factor and redirect", () => {
+  const result = action(`
+    api.user.setAppMetadata('a', 1).user.setUserMetadata('b', null);
+    api.accessToken.setCustomClaim('c', true);
+    api.accessToken.addScope('read:x');
+    api.accessToken.removeScope('profile');
+    api.multifactor.enable('any', { allowRememberBrowser: true });
+    api.redirect.sendUserTo('https://forms.example.com/?a=1', { query: { 'é': 'b c' } });
+    api.transaction.setMetadata('step', 2);
+    api.authentication.setPrimaryUser('auth0|5f7c8ec7c33c6c004bbafe82');`);
+  assert.deepEqual(members(result), {
+    app_metadata: { a: 1 },
+    user_metadata: { b: null },
+    access_token: { c: true },
+    scope: ["openid", "read:x"],
+    second_factor: { allow_remember_browser: true },
+    redirect: { url: "https://forms.example.com/?a=1&%C3%A9=b%20c" },
+    shared: { "transaction.metadata": { step: 2 } },
+    context: { primaryUser: "auth0|5f7c8ec7c33c6c004bbafe82" },
+  });
+});
+
+test("transaction metadata passes from Action to Action", () => {
+  const result = action("api.idToken.setCustomClaim('step', event.transaction.metadata.step);", { shared: { "transaction.metadata": { step: 2 } } });
+  assert.deepEqual(members(result), { id_token: { step: 2 } });
+});
+
+test("an Action refuses with access_denied, or with a code of its own", () => {
+  assert.deepEqual(action("api.access.deny('no'); api.user.setAppMetadata('a', 1);").answer, { deny: { code: "access_denied", reason: "no" } });
+  assert.deepEqual(action("throw new Error('broken');").answer, { deny: { code: "access_denied", reason: "broken" } });
+  assert.deepEqual(action("api.validation.error('Too-Young!', 'wait');").answer, { deny: { code: "too_young_", reason: "wait" } });
+  assert.match(action("api.user.setAppMetadata('a', undefined);").answer.deny.reason, /Payload validation error/);
+});
+
+test("an Action whose promise never settles has not ended", () => {
+  assert.deepEqual(action("await new Promise(() => {});").answer, { noCallback: true });
+});
+
+test("the Action that asked for a redirect continues after it, the others run as they did", () => {
+  const source = (asks) => `
+    exports.onExecutePostLogin = async (event, api) => {
+      if (${asks}) api.redirect.sendUserTo('https://forms.example.com/', { query: { t: api.redirect.encodeToken({ secret: 's', payload: { a: 1 } }) } });
+      else api.idToken.setCustomClaim('executed', true);
+    };
+    exports.onContinuePostLogin = async (event, api) => { api.idToken.setCustomClaim('answer', event.request.query.answer); };`;
+  const back = { context: { ...context, protocol: "redirect-callback", request: { ...context.request, query: { answer: "yes" } } } };
+  const first = run(source("true"), {}, { kind: "action" });
+  assert.match(members(first).redirect.url, /^https:\/\/forms\.example\.com\/\?t=eyJ/);
+  assert.deepEqual(members(run(source("true"), back, { kind: "action" })), { id_token: { answer: "yes" } });
+  assert.deepEqual(members(run(source("false"), back, { kind: "action" })), { id_token: { executed: true } });
+});
+
+test("an Action validates the token it is brought", () => {
+  const source = `
+    const jwt = require('jsonwebtoken');
+    exports.onExecutePostLogin = async (event, api) => {
+      const good = jwt.sign({ state: 's1', n: 7 }, 'secret', { expiresIn: 60 });
+      event.request.query.session_token = good;
+      api.idToken.setCustomClaim('n', api.redirect.validateToken({ secret: 'secret' }).n);
+      event.request.query.session_token = jwt.sign({ state: 'other' }, 'secret', { expiresIn: 60 });
+      try { api.redirect.validateToken({ secret: 'secret' }); } catch (error) { api.idToken.setCustomClaim('why', error.message); }
+    };`;
+  assert.deepEqual(members(run(source, {}, { kind: "action" })).id_token, { n: 7, why: "the token belongs to another login: `state` differs" });
+});
+
+test("an Action can fetch", () => {
+  const source = `exports.onExecutePostLogin = async (event, api) => {
+    const [a, b] = await Promise.all(['a', 'b'].map((name) => fetch('https://api.example.com/' + name).then((response) => response.json())));
+    api.idToken.setCustomClaim('both', [a, b]);
+  };`;
+  const result = run(source, { respond: undefined }, { kind: "action" });
+  assert.match(result.answer.deny.reason, /^request to https:\/\/api\.example\.com\/a failed/);
+});
+
+test("a later rule sees what an earlier one changed in memory, and it is not stored", () => {
+  const first = run("function (user, context, callback) { user.app_metadata.trial = true; delete user.app_metadata.plan; callback(null, user, context); }");
+  const { shared } = members(first);
+  assert.deepEqual(members(first), { shared: { "user.app_metadata": { trial: true, plan: null } } });
+  const second = run("function (user, context, callback) { context.idToken.saw = [user.app_metadata.trial, user.trial, 'plan' in user.app_metadata]; callback(null, user, context); }", { shared });
+  assert.deepEqual(members(second), { id_token: { saw: [true, true, false] } }, "what travels on is not said again");
+});
+
+test("what is stored after all is no longer in memory only", () => {
+  const shared = { "user.app_metadata": { trial: true } };
+  const result = run("function (user, context, callback) { auth0.users.updateAppMetadata(user.user_id, { trial: true }).then(() => callback(), callback); }", { shared });
+  assert.deepEqual(members(result), { app_metadata: { trial: true }, shared: { "user.app_metadata": null } });
+});
+
+test("a rule finds what it dereferences, though the event has none of it", () => {
+  const source = `function (user, context, callback) {
+    context.samlConfiguration.audience = 'a';
+    context.idToken.seen = [context.request.query.x, context.stats.loginsCount, context.riskAssessment.assessments.NewDevice.confidence,
+      context.clientMetadata.y, context.connectionOptions.z, context.authentication.methods.length];
+    callback(null, user, context);
+  }`;
+  const result = run(source, { context: { now: 1, protocol: "samlp" } });
+  assert.deepEqual(members(result), { id_token: { seen: [null, 0, "neutral", null, null, 0] }, context: { samlConfiguration: { audience: "a" } } });
+  assert.deepEqual(result.logs, []);
+});
+
+test("what belongs to the host is dropped with a line in the log", () => {
+  const result = run("function (user, context, callback) { user.user_id = 'auth0|root'; context.protocol = 'x'; callback(null, user, context); }");
+  assert.deepEqual(members(result), {});
+  assert.deepEqual(result.logs.map(({ text }) => text), ["ignored: user.user_id is the host's, no rule can change it", "ignored: context.protocol is the host's, no rule can change it"]);
+});
+
+test("a redirect gate without an address fails and lets nobody through", () => {
+  const result = run("function (user, context, callback) { context.redirect = { url: configuration.MISSING }; callback(null, user, context); }");
+  assert.deepEqual(result.answer, { fail: "context.redirect has no `url` that is a string" });
+});
+
+test("reserved and dotted metadata keys are refused as the API does", () => {
+  for (const keys of ["{ email: 'x' }", "{ 'a.b': 1 }", "{ a: { $b: 1 } }", "undefined", "[1]"]) {
+    const result = run(`function (user, context, callback) { auth0.users.updateAppMetadata(user.user_id, ${keys}).then(() => callback(), callback); }`);
+    assert.equal(result.answer.deny?.code, "access_denied", keys);
+  }
+});
+
+test("timers that no login waits for never fire, and an endless interval ends", () => {
+  const result = run("function (user, context, callback) { setTimeout(callback, 60000); setInterval(() => {}, 1000); }");
+  assert.deepEqual(result.answer, { noCallback: true });
+});
+
+test("randomness is the login's: the same seed, the same bytes", () => {
+  const source = "function (user, context, callback) { context.idToken.r = [require('crypto').randomBytes(8).toString('hex'), require('uuid').v4()]; callback(null, user, context); }";
+  const seeded = (seed) => members(run(source, { context: { ...context, seed } })).id_token.r;
+  assert.deepEqual(seeded("a"), seeded("a"));
+  assert.notDeepEqual(seeded("a"), seeded("b"));
+});
+
+test("nothing of one login is left for the next", () => {
+  const rule = deploy("function (user, context, callback) { global.n = (global.n || 0) + 1; context.idToken.n = global.n; callback(null, user, context); }");
+  rule.run(event());
+  const again = deploy("function (user, context, callback) { context.idToken.n = typeof n; callback(null, user, context); }").run(event());
+  assert.deepEqual(members(again), { id_token: { n: "undefined" } });
+});
+
+test("the host's functions are out of the author's sight", () => {
+  const result = run("function (user, context, callback) { context.idToken.seen = [typeof __host, typeof __vestibuleModule, typeof performance]; callback(null, user, context); }");
+  assert.deepEqual(members(result).id_token.seen, ["undefined", "undefined", "undefined"]);
+});
+
+test("an error of the author's is logged with the author's line", () => {
+  const result = run("function (user, context, callback) {\n  const x = undefined;\n  x.y();\n}");
+  assert.equal(result.answer.deny.code, "access_denied");
+  assert.match(result.logs[0].text, /rule\.js:3:/);
+});
+
+test("what is no rule is refused when it is deployed", () => {
+  assert.throws(() => deploy("({})"), /a rule is a function/);
+  assert.throws(() => deploy("exports.other = 1;", { kind: "action" }), /an Action exports a function/);
+});
+
+test("the management API of a rule knows one user", () => {
+  const source = `async function (user, context, callback) {
+    const { ManagementClient } = require('auth0');
+    const client = new ManagementClient({ token: auth0.accessToken, domain: auth0.domain });
+    const answers = [(await client.getUser({ id: user.user_id })).email];
+    for (const call of [() => client.getUser({ id: 'auth0|x' }), () => client.roles.getAll(), () => client.getUsers({}), () => client.updateUser({ id: user.user_id }, { name: 'x' })]) {
+      try { await call(); answers.push('done'); } catch (error) { answers.push(error.statusCode ?? error.name); }
+    }
+    context.idToken.answers = answers;
+    callback(null, user, context);
+  }`;
+  assert.deepEqual(members(run(source)).id_token.answers, ["ada@example.com", 403, "TypeError", 403, 400]);
+});
+
+test("the bundles in the tree are what the sources make", () => {
+  const here = new URL("..", import.meta.url).pathname;
+  const made = mkdtempSync(join(tmpdir(), "vestibule-dist-"));
+  try {
+    execFileSync(process.execPath, [join(here, "build.mjs"), made]);
+    const files = (folder) => readdirSync(folder, { recursive: true }).filter((file) => /\.(js|json|txt)$/.test(file)).sort();
+    assert.deepEqual(files(made), files(join(here, "dist")));
+    for (const file of files(made)) {
+      assert.ok(readFileSync(join(made, file)).equals(readFileSync(join(here, "dist", file))), `${file} is stale: npm run build`);
+    }
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
+});
+
+test("what a rule puts on Object.prototype, or in the place of Object.keys, is its own affair", () => {
+  const spoiled = "Object.prototype.x = 1; Object.keys = () => ['y']; JSON.stringify = () => 'z'; Object.hasOwn = () => true;";
+  assert.deepEqual(members(run(`function (user, context, callback) { ${spoiled} callback(null, user, context); }`)), {});
+  const result = run(`function (user, context, callback) { ${spoiled} context.idToken.a = 1; auth0.users.updateAppMetadata(user.user_id, { b: 2 }).then(() => callback(null, user, context)); }`);
+  assert.deepEqual(members(result), { id_token: { a: 1 }, app_metadata: { b: 2 } });
+});

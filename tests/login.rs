@@ -1,0 +1,10 @@
+//! The login service from outside: OpenID Connect, the login transaction, and what attackers try.
+
+mod basic_op;
+mod grants;
+mod hostile;
+mod logout;
+mod races;
+mod rules;
+mod tokens;
+mod transaction;
