@@ -13,6 +13,7 @@ mod compiling;
 mod determinism;
 mod fairness;
 mod http;
+mod javascript;
 mod logins;
 mod ready;
 mod residue;

@@ -11,7 +11,7 @@ use vestibule_abi::{
     limits::{Budget, LoginBudget},
 };
 use vestibule_engine::{
-    CompiledRule, Compiler, Engine, Grants, LoadedPipeline, Profile, Run, SandboxedRule, Settings,
+    CompiledRule, Compiler, Engine, Grants, Inspected, LoadedPipeline, Profile, Run, SandboxedRule, Settings,
     cache::{Cache, InstallationKey},
     drive,
     http::Source,
@@ -60,6 +60,14 @@ impl Bench {
     /// When it is refused.
     pub fn compile(&self, wasm: &[u8]) -> anyhow::Result<CompiledRule> {
         Ok(self.runtime.block_on(self.compiler.compile(&self.engine, &inspect(wasm)?))?)
+    }
+
+    /// Compiles what was inspected, or takes it from the cache.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn compile_inspected(&self, inspected: &Inspected) -> anyhow::Result<CompiledRule> {
+        Ok(self.runtime.block_on(self.compiler.compile(&self.engine, inspected))?)
     }
 
     /// Compiles and loads a module without capabilities.

@@ -52,7 +52,7 @@ impl Settings {
             concurrent_runs: 128,
             warm_memories: WARM_RULES * shards(),
             ready_runs: limits::RULES_PER_PIPELINE as u32,
-            resident_bytes: 256 * 1024,
+            resident_bytes: 512 * 1024,
             tick: Duration::from_millis(1),
         }
     }
