@@ -8,6 +8,7 @@
 )]
 
 mod abi_programs;
+mod accounts;
 mod findings;
 mod fuzz_bodies;
 mod login;

@@ -104,7 +104,7 @@ pub(crate) struct Service {
     pub(crate) clock: Arc<TestClock>,
     generations: Arc<TestGenerations>,
     router: Router,
-    _outbox: tempfile::TempDir,
+    outbox: tempfile::TempDir,
 }
 
 /// What the service answered.
@@ -129,13 +129,36 @@ impl Service {
         Self::on(TestStore::sqlite().await, settings).await
     }
 
+    /// A service on SQLite with these settings of accounts.
+    pub(crate) async fn with_accounts(accounts: impl FnOnce(&mut AccountSettings)) -> Self {
+        Self::made(TestStore::sqlite().await, |_| (), accounts).await
+    }
+
+    /// A service on SQLite with these settings of logins and of accounts.
+    pub(crate) async fn with_both(
+        change: impl FnOnce(&mut LoginSettings),
+        accounts: impl FnOnce(&mut AccountSettings),
+    ) -> Self {
+        Self::made(TestStore::sqlite().await, change, accounts).await
+    }
+
     /// A service on this store.
     pub(crate) async fn on(store: TestStore, change: impl FnOnce(&mut LoginSettings)) -> Self {
+        Self::made(store, change, |_| ()).await
+    }
+
+    async fn made(
+        store: TestStore,
+        change: impl FnOnce(&mut LoginSettings),
+        change_accounts: impl FnOnce(&mut AccountSettings),
+    ) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW.0)));
         let generations = Arc::new(TestGenerations::default());
         let outbox = tempfile::tempdir().unwrap();
         let mut settings = LoginSettings::new(Url::parse(ISSUER).unwrap());
         change(&mut settings);
+        let mut accounts = account_settings(outbox.path());
+        change_accounts(&mut accounts);
         let app = App::new(Parts {
             store: store.share(),
             generations: Arc::<TestGenerations>::clone(&generations),
@@ -146,10 +169,10 @@ impl Service {
             settings,
             clock: Arc::<TestClock>::clone(&clock),
             entropy: Arc::new(SystemEntropy),
-            accounts: Arc::new(Accounts::new(&account_settings(outbox.path()), &SystemEntropy).unwrap()),
+            accounts: Arc::new(Accounts::new(&accounts, &SystemEntropy).unwrap()),
         });
         let router = router(app.clone());
-        let service = Self { app, store, clock, generations, router, _outbox: outbox };
+        let service = Self { app, store, clock, generations, router, outbox };
         service.furnish().await;
         service
     }
@@ -170,6 +193,17 @@ impl Service {
 
     /// Makes or replaces a client that may do everything, but for these changes.
     pub(crate) async fn put_client(&self, id: &str, secret: Option<&str>, change: impl FnOnce(&mut ClientSettings)) {
+        self.put_client_called(id, "Shop", secret, change).await;
+    }
+
+    /// The same, with a name for people.
+    pub(crate) async fn put_client_called(
+        &self,
+        id: &str,
+        name: &str,
+        secret: Option<&str>,
+        change: impl FnOnce(&mut ClientSettings),
+    ) {
         let all = [
             "authorization_code",
             "refresh_token",
@@ -189,7 +223,7 @@ impl Service {
         change(&mut settings);
         let client = Client {
             id: id.into(),
-            name: "Shop".to_owned(),
+            name: name.to_owned(),
             secret: secret.map(TokenDigest::of),
             settings,
             created_at: NOW,
@@ -201,6 +235,11 @@ impl Service {
     pub(crate) async fn put_user(&self, id: &str, email: &str) {
         let password = Password::parse(PASSWORD.to_owned()).unwrap();
         let phc = self.app.accounts.hasher.hash(&password, &SystemEntropy).await.unwrap();
+        self.put_user_with(id, email, Some(phc)).await;
+    }
+
+    /// Makes a user with this password hash, or without a password.
+    pub(crate) async fn put_user_with(&self, id: &str, email: &str, password: Option<String>) {
         let (provider, own_id) = id.split_once('|').unwrap();
         let identity = json!({"connection": CONNECTION, "provider": provider, "user_id": own_id, "isSocial": false});
         let new = NewUser {
@@ -219,12 +258,22 @@ impl Service {
             user_metadata: Some(Map::from_iter([("language".to_owned(), json!("en"))])),
             app_metadata: None,
             identities: vec![identity],
-            password: Some(phc),
+            password,
             by: Author::User,
             at: NOW,
         };
         let made = self.store.create_user(&TenantId::default(), &new).await.unwrap();
         assert!(matches!(made, Created::User(_)), "{made:?}");
+    }
+
+    /// All mails that were sent, oldest first, once nothing is on its way any more.
+    pub(crate) async fn mails(&self) -> Vec<String> {
+        self.app.accounts.drain().await;
+        let files = std::fs::read_dir(self.outbox.path()).unwrap().map(|file| file.unwrap());
+        let mails = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "eml"));
+        let mut mails: Vec<_> = mails.map(|file| (file.metadata().unwrap().modified().unwrap(), file.path())).collect();
+        mails.sort();
+        mails.into_iter().map(|(_, path)| std::fs::read_to_string(path).unwrap()).collect()
     }
 
     /// The user, as stored.

@@ -293,6 +293,3 @@ impl From<TooMany> for ApiError {
         Self::Refused(too_many.into())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,12 @@ use crate::pages;
 pub struct Fault(anyhow::Error);
 
 impl Fault {
+    /// What caused it, for whoever started the process.
+    #[must_use]
+    pub fn into_cause(self) -> anyhow::Error {
+        self.0
+    }
+
     /// A fault that needs no cause: something that cannot be, was.
     pub fn broken(what: &'static str) -> Self {
         Self(anyhow::Error::msg(what))

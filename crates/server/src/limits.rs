@@ -172,20 +172,17 @@ impl Limits {
 
     /// Asks whether a password may be tried.
     pub fn login(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.logins.from(trying.address)?;
-        self.logins.at(trying)
+        self.logins.takes(trying)
     }
 
     /// Asks whether a code of a second factor may be tried.
     pub fn factor(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.factors.from(trying.address)?;
-        self.factors.at(trying)
+        self.factors.takes(trying)
     }
 
     /// Asks whether an account may be made.
     pub fn signup(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.signups.from(trying.address)?;
-        self.signups.at(trying)
+        self.signups.takes(trying)
     }
 
     /// Asks whether a mail may be asked for from this address.
@@ -232,10 +229,12 @@ impl Gate {
         self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
     }
 
-    fn at(&self, trying: &Trying) -> Result<(), TooMany> {
+    /// A known browser takes from its own bucket alone: whatever others do, near it or anywhere, is no burden to it.
+    fn takes(&self, trying: &Trying) -> Result<(), TooMany> {
         if let Some(browser) = trying.browser {
             return self.browser.take(&(trying.account, browser));
         }
+        self.from(trying.address)?;
         self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
         self.account.take(&trying.account)
     }

@@ -3,14 +3,18 @@
 //! [`run`] is the heart. It reads the user, runs the rules, decides, and commits all of it in one transaction, or runs
 //! again if the user was changed meanwhile. Nothing here is handed out before the commit: [`Decided`] exists only after.
 //! - `login/event.rs`: what rules see.
-//! - `login/decide.rs`: what an outcome makes durable, and what the caller gets.
+//! - `login/decide.rs`: what an outcome makes durable, and what the caller gets; `issue.rs`: what an allowed one issues;
+//!   `entry.rs`, `recording.rs`: what the journal keeps.
 //! - `login/parked.rs`: logins that wait for a browser.
 //! - `login/browser.rs`: a login at `/authorize` and after; a grant at the token endpoint is in `oauth/token/`.
 
 pub(crate) mod browser;
 mod decide;
+mod entry;
 mod event;
+mod issue;
 pub(crate) mod parked;
+mod principal;
 pub mod recording;
 
 use std::{sync::Arc, time::Duration};
@@ -26,14 +30,18 @@ use vestibule_engine::{
 };
 use vestibule_pipeline::{Login, LoginInput, Outcome, Pipeline};
 use vestibule_store::{
-    Client, CommitError, Committed, Connection, ConnectionName, Family, LoginCommit, LoginId, Session, StoreError,
-    TenantId, Timestamp, TokenDigest, User, UserId,
+    Client, CommitError, Committed, Connection, Family, LoginCommit, LoginId, Session, StoreError, TenantId, Timestamp,
+    TokenDigest, User, UserId,
 };
 
-pub use self::browser::{Remember, authenticated, factor_passed};
+pub use self::{
+    browser::{Remember, authenticated, factor_passed},
+    principal::{Method, Principal},
+};
 pub(crate) use self::{
-    decide::{Decided, family, refresh_token_spent},
+    decide::{Decided, refresh_token_spent},
     event::date,
+    issue::family,
 };
 use crate::{
     app::{App, Generation},
@@ -50,52 +58,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 const ASKS: u32 = 100;
 /// How often a commit whose answer was lost is asked for again.
 const COMMIT_TRIES: u32 = 3;
-
-/// Who authenticated, how and when. The host's word; no rule changes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Principal {
-    /// The user.
-    pub user: UserId,
-    /// The connection they came through.
-    pub connection: ConnectionName,
-    /// How (C-2).
-    pub methods: Vec<Method>,
-    /// When credentials were verified.
-    pub at: Timestamp,
-}
-
-/// One way in which somebody proved who they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Method {
-    /// `pwd`, `mfa` (C-2).
-    pub name: String,
-    /// When.
-    pub timestamp: Timestamp,
-}
-
-impl Method {
-    /// A password, now.
-    #[must_use]
-    pub fn password(now: Timestamp) -> Self {
-        Self { name: "pwd".to_owned(), timestamp: now }
-    }
-
-    /// A second factor, now.
-    #[must_use]
-    pub fn second_factor(now: Timestamp) -> Self {
-        Self { name: "mfa".to_owned(), timestamp: now }
-    }
-
-    pub(crate) fn is_second_factor(&self) -> bool {
-        self.name == "mfa"
-    }
-}
-
-impl Principal {
-    pub(crate) fn has_second_factor(&self) -> bool {
-        self.methods.iter().any(Method::is_second_factor)
-    }
-}
 
 /// One leg of a login: what stays the same, however often its rules run.
 #[derive(Debug, Clone)]

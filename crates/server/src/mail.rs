@@ -23,6 +23,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+/// The longest line that a mail may have as it is.
+const LONGEST_LINE: usize = 998;
+
 /// Where mails go.
 #[derive(Debug, Clone)]
 pub enum MailRoute {
@@ -199,9 +202,12 @@ impl Mailer {
     fn message(&self, letter: &Letter) -> Result<Message, WritingError> {
         let (subject, text) = letter.says.write(&self.service)?;
         let text = text.replace('\n', "\r\n");
-        // A link that is broken over two lines cannot be followed: lines stay as they are where the text allows it.
-        let body = Body::new_with_encoding(text, ContentTransferEncoding::SevenBit);
-        let body = body.unwrap_or_else(|text| Body::new(text));
+        // A link that is broken over two lines cannot be followed: lines stay as they are where they may (RFC 5322 §2.1.1).
+        let body = if text.is_ascii() && text.lines().all(|line| line.len() <= LONGEST_LINE) {
+            Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
+        } else {
+            Body::new(text)
+        };
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, letter.to.parse()?))

@@ -402,6 +402,3 @@ impl IntoResponse for SignupRefused {
         (StatusCode::BAD_REQUEST, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
+    chromium,
     counts::Counts,
     shell::{self, cargo, heading, root},
 };
@@ -24,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     heading("building the example rules");
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
 
+    chromium::set_up()?;
     let mut tally = Tally::default();
     tally.add("the workspace", &mut workspace_tests())?;
     let mut documentation = cargo(root());

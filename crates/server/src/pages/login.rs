@@ -105,9 +105,11 @@ pub(crate) async fn submit(visit: Visit, body: Bytes) -> Result<Response, PageEr
 /// What somebody who was not let in is told. Whether the account exists, or is blocked, is not.
 pub(super) fn explain(why: Unauthenticated) -> Result<(StatusCode, String, Option<u64>), PageError> {
     match why {
-        Unauthenticated::Wrong | Unauthenticated::Blocked => {
-            Ok((StatusCode::BAD_REQUEST, "This is not the right name or password.".to_owned(), None))
-        }
+        Unauthenticated::Wrong | Unauthenticated::Blocked => Ok((
+            StatusCode::BAD_REQUEST,
+            "Your address or your password is not right. Please try again.".to_owned(),
+            None,
+        )),
         Unauthenticated::TooMany(too_many) => {
             let seconds = too_many.seconds();
             let text = format!("This was tried too often. Please wait {seconds} seconds, then try again.");

@@ -190,20 +190,20 @@ impl SignupField {
         profile: &mut Map<String, Value>,
         metadata: &mut Map<String, Value>,
     ) -> Result<(), Invalid> {
-        let invalid = |message: &str| Invalid { field: self.id(), message: format!("{}: {message}", self.label) };
+        let invalid = |message: &str| Invalid { field: self.id(), message: format!("{message}: {}", self.label) };
         let value = match self.kind {
             FieldKind::Hidden => self.value.as_str(),
             FieldKind::Checkbox if typed == "true" => typed,
-            FieldKind::Checkbox if self.required => return Err(invalid("this has to be ticked")),
+            FieldKind::Checkbox if self.required => return Err(invalid("This has to be ticked")),
             FieldKind::Checkbox => "false",
             FieldKind::Text | FieldKind::Select if typed.trim().is_empty() => {
-                return if self.required { Err(invalid("this is needed")) } else { Ok(()) };
+                return if self.required { Err(invalid("This is needed")) } else { Ok(()) };
             }
             FieldKind::Select if !self.options.iter().any(|option| option.value == typed) => {
-                return Err(invalid("choose one of the options"));
+                return Err(invalid("Choose one of the options"));
             }
             FieldKind::Text if typed.chars().count() > self.longest => {
-                return Err(invalid(&format!("use at most {} characters", self.longest)));
+                return Err(invalid(&format!("Use at most {} characters", self.longest)));
             }
             FieldKind::Text | FieldKind::Select => typed,
         };

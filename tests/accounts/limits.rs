@@ -1,0 +1,90 @@
+//! Guessing is slow, and slows down nobody else (HS-01, HS-02, HS-06).
+
+use std::num::NonZeroU32;
+
+use http::{StatusCode, header};
+use vestibule_server::limits::{LimitSettings, Rate, Rates};
+
+use super::fill_in;
+use crate::service::{ADA, PASSWORD, Service};
+
+/// Limits that no test meets by accident.
+pub(super) fn generous() -> LimitSettings {
+    let rate = Rate { burst: NonZeroU32::MAX, per_hour: NonZeroU32::MAX };
+    let rates = Rates { account: rate, prefix: rate, all: rate };
+    LimitSettings { login: rates, factor: rates, signup: rates, mail: rates }
+}
+
+#[tokio::test]
+async fn an_attacked_account_still_lets_in_the_browser_that_knows_it() {
+    let service = Service::start().await;
+    let victim = service.browser();
+    victim.log_in(&[]).await.code();
+    let attacker = service.browser();
+    let asked = attacker.authorize(&[]).await;
+    let page = attacker.follow(&asked).await;
+    let mut slowed = None;
+    for _ in 0..30 {
+        let answer = fill_in(&attacker, &page, "/u/login", &[("identifier", ADA), ("password", "guess")]).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            slowed = Some(answer);
+        }
+    }
+    let slowed = slowed.expect("the attacker is slowed down");
+    let seconds: u64 = slowed.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=7).contains(&seconds), "{seconds}: nobody is locked out");
+    let right = fill_in(&attacker, &page, "/u/login", &[("identifier", ADA), ("password", PASSWORD)]).await;
+    assert_eq!(right.status, StatusCode::TOO_MANY_REQUESTS, "a guess that is right is slowed down like any other");
+    victim.log_in(&[("prompt", "login")]).await.code();
+}
+
+/// The cookie of one account is worth nothing at another, and cannot be made up.
+#[tokio::test]
+async fn a_browser_is_known_to_the_account_it_logged_in_to_and_to_no_other() {
+    let service = Service::start().await;
+    service.put_user("auth0|000000000000000000000b0b", "bob@example.com").await;
+    let browser = service.browser();
+    browser.log_in(&[]).await.code();
+    let asked = browser.authorize(&[("prompt", "login")]).await;
+    let page = browser.follow(&asked).await;
+    let mut judged = 0;
+    for at in 0..60 {
+        if at % 2 == 1 {
+            browser.plant("__Host-vestibule-known", &format!("{at:064}"));
+        }
+        let answer =
+            fill_in(&browser, &page, "/u/login", &[("identifier", "bob@example.com"), ("password", "guess")]).await;
+        judged += usize::from(answer.status == StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(judged, 20);
+}
+
+/// HS-06: what is too long is refused before it costs anything.
+#[tokio::test]
+async fn a_huge_password_is_refused_unhashed() {
+    let service = Service::start().await;
+    let browser = service.browser();
+    let asked = browser.authorize(&[]).await;
+    let page = browser.follow(&asked).await;
+    let answer = fill_in(&browser, &page, "/u/login", &[("identifier", ADA), ("password", &"x".repeat(20_000))]).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let answer =
+        fill_in(&browser, &page, "/u/login", &[("identifier", ADA), ("password", &"x".repeat(1_000_000))]).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// S-12, HS-33: signing up, and asking for mails, is bounded by where it comes from.
+#[tokio::test]
+async fn one_address_cannot_make_accounts_without_end() {
+    let service = Service::start().await;
+    let mut made = 0;
+    for at in 0..40 {
+        let body = serde_json::json!({
+            "connection": crate::service::CONNECTION, "email": format!("user{at}@example.com"), "password": "purple-Rhubarb-9",
+        });
+        let answer = super::post_json(&service, "/dbconnections/signup", &body).await;
+        made += usize::from(answer.status == StatusCode::OK);
+        assert!(matches!(answer.status, StatusCode::OK | StatusCode::TOO_MANY_REQUESTS), "{}", answer.body);
+    }
+    assert_eq!(made, 30);
+}
