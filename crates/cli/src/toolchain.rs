@@ -5,7 +5,7 @@
 //! and npm. Everything that is installed is announced on stderr first; nothing is ever installed with `sudo`.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
