@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use vestibule_benches::{
-    bench::{self, Bench},
+    bench::{self, Arrival, Bench},
     event, guests, native,
     rounds::Samples,
 };
@@ -35,7 +35,7 @@ fn one_rule(criterion: &mut Criterion, profile: &str, bench: &Bench) -> anyhow::
         let mut group = criterion.benchmark_group(format!("{language}/{profile}"));
         for (size, bytes) in event::SIZES {
             let event = event::of_size(bytes);
-            let document = bench::document_of(&event)?;
+            let (document, arrival) = (bench::document_of(&event)?, Arrival::of(&event));
             group.bench_function(BenchmarkId::new("floor", size), |timer| {
                 timer.iter_custom(|runs| {
                     took(runs, |samples, runs| bench::sample_runs(bench, &floor, &document, runs, samples))
@@ -48,7 +48,7 @@ fn one_rule(criterion: &mut Criterion, profile: &str, bench: &Bench) -> anyhow::
             });
             group.bench_function(BenchmarkId::new("login", size), |timer| {
                 timer.iter_custom(|runs| {
-                    took(runs, |samples, runs| bench::sample_logins(bench, &pipeline, &event, runs, samples))
+                    took(runs, |samples, runs| bench::sample_logins(bench, &pipeline, &arrival, runs, samples))
                 });
             });
         }
@@ -59,14 +59,14 @@ fn one_rule(criterion: &mut Criterion, profile: &str, bench: &Bench) -> anyhow::
 
 fn pipelines(criterion: &mut Criterion, bench: &Bench) -> anyhow::Result<()> {
     let wasm = guests::built("rust")?;
-    let event = event::of_size(event::USUAL);
+    let arrival = Arrival::of(&event::of_size(event::USUAL));
     let mut group = criterion.benchmark_group("pipeline");
     for rules in [1, 5, 20, 100] {
         let loaded = (0..rules).map(|number| bench.load(&guests::distinct(&wasm, number))).collect::<Result<_, _>>()?;
         let pipeline = bench.pipeline(loaded)?;
         group.bench_function(BenchmarkId::from_parameter(rules), |timer| {
             timer.iter_custom(|runs| {
-                took(runs, |samples, runs| bench::sample_logins(bench, &pipeline, &event, runs, samples))
+                took(runs, |samples, runs| bench::sample_logins(bench, &pipeline, &arrival, runs, samples))
             });
         });
     }

@@ -13,6 +13,8 @@ mod compiling;
 mod determinism;
 mod fairness;
 mod http;
+mod javascript;
 mod logins;
+mod ready;
 mod residue;
 mod stack;

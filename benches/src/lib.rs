@@ -11,6 +11,7 @@ pub mod bench;
 pub mod event;
 pub mod guests;
 pub mod native;
+pub mod peer;
 
 pub mod machine;
 pub mod measure;

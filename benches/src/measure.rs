@@ -1,5 +1,6 @@
 //! The groups of bars, in the order of the issue that set them.
 
+pub mod javascript;
 pub mod pipelines;
 pub mod sandbox;
 pub mod spinners;
@@ -15,10 +16,11 @@ use crate::{
 pub type Group = (&'static str, fn(Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)>);
 
 /// All of them.
-pub const GROUPS: [Group; 5] = [
+pub const GROUPS: [Group; 6] = [
     ("sandbox", sandbox::measure),
     ("pipelines", pipelines::measure),
     ("threads", threads::measure),
     ("spinners", spinners::measure),
     ("uploads", uploads::measure),
+    ("javascript", javascript::measure),
 ];

@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, fmt, fs, sync::Arc};
 
 use cap_std::{ambient_authority, fs::Dir};
-use tokio::{runtime::Runtime, time::Instant};
+use tokio::runtime::Runtime;
 use vestibule_abi::{
     codes::{FailureCode, RefusalCode},
     document,
-    limits::{Budget, HTTP_TOTAL, Spent},
+    limits::{Budget, Spent},
 };
 use vestibule_engine::{
     CompiledRule, DataFiles, Engine, Grants, InProcessCompiler, Profile, Run, SandboxedRule, Settings, Tier,
-    http::{HttpGrants, Recording, Requests, Source},
+    http::{HttpGrants, Recording, Source},
     inspect,
 };
 use vestibule_pipeline::manifest::Origin;
@@ -173,25 +173,16 @@ impl Rig {
     /// # Errors
     /// [`Broken`] when the oracle does not hold.
     pub fn run(&self, rule: &SandboxedRule, event: &[u8]) -> Result<Tried, Broken> {
-        let ran = self.runtime.block_on(async {
-            match rule.prepare(self.budget).await {
-                Ok(Ok(prepared)) => Ok(Ok(prepared.run(Arc::new(event.to_vec()), self.requests()).await)),
-                Ok(Err(failure)) => Ok(Err(failure)),
-                Err(error) => Err(Broken(format!("a fault of the engine: {error}"))),
-            }
-        })?;
-        let tried = match ran {
-            Ok(run) => Tried::ran(run),
-            Err(failure) => Tried::ended(Ended::NotStarted(failure.code), failure.message),
+        let source = Source::Recorded(recording().play());
+        let run = self.runtime.block_on(rule.run(event, self.budget, source));
+        let run = run.map_err(|error| Broken(format!("a fault of the engine: {error}")))?;
+        let tried = match run.answer {
+            // Whatever a guest began, it used some.
+            Err(failure) if run.spent.fuel == 0 => Tried::ended(Ended::NotStarted(failure.code), failure.message),
+            _ => Tried::ran(run),
         };
         self.oracle(&tried)?;
         Ok(tried)
-    }
-
-    fn requests(&self) -> Option<Requests> {
-        let http = self.grants.http.clone()?;
-        let deadline = Instant::now() + HTTP_TOTAL;
-        Some(Requests::new(Source::Recorded(recording().play()), http, self.budget.http_requests, deadline))
     }
 
     /// What must hold of every run, whatever the guest is.

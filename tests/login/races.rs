@@ -4,14 +4,34 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use http::StatusCode;
+use vestibule_testkit::stores::TestStore;
 
 use crate::service::Service;
 
 const RACERS: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_code_is_exchanged_once() {
-    let service = Arc::new(Service::start().await);
+async fn a_code_is_exchanged_once_on_sqlite() {
+    exchange_in_parallel(TestStore::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_exchanged_once_on_postgresql() {
+    exchange_in_parallel(TestStore::postgres().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_token_is_used_once_on_sqlite() {
+    refresh_in_parallel(TestStore::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_token_is_used_once_on_postgresql() {
+    refresh_in_parallel(TestStore::postgres().await).await;
+}
+
+async fn exchange_in_parallel(store: TestStore) {
+    let service = Arc::new(Service::on(store, |_| ()).await);
     let code = service.browser().log_in(&[("scope", "openid offline_access")]).await.code();
     let racers = (0..RACERS).map(|_| {
         let (service, code) = (Arc::clone(&service), code.clone());
@@ -28,9 +48,8 @@ async fn a_code_is_exchanged_once() {
     assert_eq!(service.token(&refresh).await.error(), "403 invalid_grant", "a replay revokes what came of it");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_token_is_used_once() {
-    let service = Arc::new(Service::start().await);
+async fn refresh_in_parallel(store: TestStore) {
+    let service = Arc::new(Service::on(store, |_| ()).await);
     let token = service.tokens("openid offline_access").await["refresh_token"].as_str().unwrap().to_owned();
     let racers = (0..RACERS).map(|_| {
         let (service, token) = (Arc::clone(&service), token.clone());

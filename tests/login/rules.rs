@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use vestibule_abi::host::Capability;
 use vestibule_engine::{Grants, http::HttpGrants};
 use vestibule_pipeline::{Manifest, manifest::FailurePolicy};
 use vestibule_testkit::{
@@ -82,4 +83,33 @@ pub(super) fn asking(order: i64, peer: &Peer, path: &str) -> TestRule {
     );
     let granted = Grants { http: Some(http), files: Some(files(&[("request", head.to_string().as_bytes())])) };
     TestRule(manifest(&format!("asking-{order}"), order, &lines), guests::caller(), granted)
+}
+
+/// A rule that asks a peer something else for each length of the event: of four questions, the one that the length
+/// leaves over.
+pub(super) fn asking_by_length(order: i64, peer: &Peer, path: &str) -> TestRule {
+    let origin = peer.origin();
+    let head = |at: usize| {
+        let headers = [["x-question", &at.to_string()]];
+        json!({"method": "GET", "url": format!("{origin}{path}"), "headers": headers, "timeout_ms": 2_000}).to_string()
+    };
+    let heads: Vec<String> = (0..4).map(head).collect();
+    let length = heads[0].len();
+    let data: String = heads
+        .iter()
+        .enumerate()
+        .map(|(at, head)| format!("(data (i32.const {}) \"{}\")", 4_096 + at * 1_024, escaped(head.as_bytes())))
+        .collect();
+    let run = format!(
+        "(local $at i32)
+         (local.set $at (i32.mul (i32.and (call $event_len (i32.const 0)) (i32.const 3)) (i32.const 1024)))
+         (i32.store (i32.const 256) (call $http_start
+           (i32.add (i32.const 4096) (local.get $at)) (i32.const {length}) (i32.const 0) (i32.const 0)))
+         (drop (call $http_wait (i32.const 256) (i32.const 1)))
+         (call $ok)"
+    );
+    let lines = format!("[capabilities]\nhttp = [\"{origin}\"]\n[limits]\nwall = \"1s\"");
+    let granted = Grants { http: Some(grants(&[&origin], None)), files: None };
+    let module = guests::rule_of(&[Capability::Core, Capability::Http], 4, &data, &run);
+    TestRule(manifest(&format!("asking-{order}"), order, &lines), module, granted)
 }

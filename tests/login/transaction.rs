@@ -11,7 +11,7 @@ use vestibule_testkit::{peer::Peer, stores::TestStore};
 
 use super::{
     grants::enrolled,
-    rules::{EVENT, asking, continuing, denying, mirror, spinning},
+    rules::{EVENT, asking, asking_by_length, continuing, denying, mirror, spinning},
 };
 use crate::service::{ADA_ID, Answer, Browser, ISSUER, SECRET, SHOP, Service, TestRule, claims, hidden};
 
@@ -124,6 +124,32 @@ async fn a_login_runs_again_on_a_conflict_with_the_answers_it_has() {
     let recording = Recording::open(&service.app.keys.seal, &login, leg, &replay.unwrap()).unwrap();
     assert_eq!(recording.exchanges[0].exchanges.len(), 1);
     assert_eq!(recording.event["user"]["user_metadata"]["seen"], 7);
+}
+
+/// The third attempt asks nobody anything: a rule that would have to fails closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_attempt_does_no_io() {
+    let service = Service::start().await;
+    let peer = Peer::start().await;
+    service.deploy_with(vec![writing(1), asking_by_length(2, &peer, "/later")], peer.egress());
+    let browser = service.browser();
+    let meddler = async {
+        // Values that make the event longer by 9, then by 10: three lengths, three questions.
+        for (asked, value) in [(1, 7), (2, 77)] {
+            while peer.heads().len() < asked {
+                tokio::task::yield_now().await;
+            }
+            assert!(interfere(&service, value).await);
+        }
+    };
+    let (answer, ()) = tokio::join!(browser.log_in(&[]), meddler);
+    assert_eq!(answer.error(), "temporarily_unavailable");
+    assert_eq!(peer.heads().len(), 2, "nothing was sent on the last attempt");
+    assert_eq!(journal(&service).await.0, "conflict_exhausted");
+    let ada = service.ada().await;
+    assert!(ada.app_metadata.is_none());
+    assert_eq!(ada.logins_count, 1);
+    assert!(interfere(&service, 1).await, "the turn is over");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,7 +52,8 @@ fn a_spinner_ends_in_the_limit_it_reaches() {
         let spinner = deployed(profile, &spinner(), Grants::default());
         Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(async {
             let mut spinners = JoinSet::new();
-            for (code, budget) in limits.into_iter().cycle().take(21) {
+            // As many as one rule may have at one time: who waits longer than its login has is told something else.
+            for (code, budget) in limits.into_iter().cycle().take(6) {
                 let spinning = spin(spinner.clone(), budget);
                 spinners.spawn(async move { (code, spinning.await) });
             }

@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
 use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule, http::Source};
 use vestibule_pipeline::{Login, Outcome, Step};
 
 use crate::{
-    bench::{self, Bench},
+    bench::{self, Arrival, Bench},
     event, guests, machine,
     report::{Bar, Table, shown},
     rounds::{Arm, Effort, Samples, in_turns, median},
@@ -57,6 +56,7 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
 
     let event = event::of_size(event::USUAL);
     let document = &bench::document_of(&event)?;
+    let arrival = &Arrival::of(&event);
     let hot = rules.first().cloned().ok_or_else(|| anyhow::anyhow!("no rules"))?;
     let pipelines = SIZES
         .into_iter()
@@ -66,12 +66,12 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
     let mut arms: Vec<Arm<'_>> =
         vec![Box::new(|_, samples| bench::sample_runs(&bench, &hot, document, effort.runs, samples))];
     for pipeline in &pipelines {
-        arms.push(Box::new(|runs, samples| sample_logins(&bench, pipeline, &event, runs, samples)));
+        arms.push(Box::new(|runs, samples| sample_logins(&bench, pipeline, arrival, runs, samples)));
     }
     let medians: Vec<f64> = in_turns(few, &mut arms)?.iter().map(|samples| samples.p50()).collect();
     drop(arms);
     let counts =
-        pipelines.iter().map(|pipeline| counts(&bench, pipeline, &event)).collect::<anyhow::Result<Vec<_>>>()?;
+        pipelines.iter().map(|pipeline| counts(&bench, pipeline, arrival)).collect::<anyhow::Result<Vec<_>>>()?;
     let one_hot = medians.first().copied().unwrap_or(f64::NAN);
     let logins: Vec<f64> = medians.into_iter().skip(1).collect();
     let set_up = set_up_table(loading, compiled, other_compiled);
@@ -83,13 +83,13 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
 fn sample_logins(
     bench: &Bench,
     loaded: &LoadedPipeline,
-    event: &Value,
+    arrival: &Arrival,
     runs: usize,
     samples: &mut Samples,
 ) -> anyhow::Result<()> {
     for _ in 0..runs {
         let (mut one, before) = (Samples::default(), machine::waited()?);
-        bench::sample_logins(bench, loaded, event, 1, &mut one)?;
+        bench::sample_logins(bench, loaded, arrival, 1, &mut one)?;
         samples.push(one.total().saturating_sub(machine::waited()?.saturating_sub(before)));
     }
     Ok(())
@@ -107,21 +107,21 @@ fn times<T>(of: &[T], mut work: impl FnMut(&T) -> anyhow::Result<()>) -> anyhow:
 }
 
 /// Runs one login step by step, and counts.
-fn counts(bench: &Bench, loaded: &LoadedPipeline, event: &Value) -> anyhow::Result<Counts> {
+fn counts(bench: &Bench, loaded: &LoadedPipeline, arrival: &Arrival) -> anyhow::Result<Counts> {
     let mut faults = Vec::new();
     for _ in 0..20 {
         let before = machine::minor_faults()?;
-        bench::sample_logins(bench, loaded, event, 1, &mut Samples::default())?;
+        bench::sample_logins(bench, loaded, arrival, 1, &mut Samples::default())?;
         faults.push((machine::minor_faults()? - before) as f64);
     }
-    let [fuel, host_calls, encoded] = counts_of_one(bench, loaded, event)?;
+    let [fuel, host_calls, encoded] = counts_of_one(bench, loaded, arrival)?;
     Ok(Counts { fuel, host_calls, encoded, faults: median(faults) })
 }
 
 /// Fuel, host calls and encoded bytes.
-fn counts_of_one(bench: &Bench, loaded: &LoadedPipeline, event: &Value) -> anyhow::Result<[f64; 3]> {
+fn counts_of_one(bench: &Bench, loaded: &LoadedPipeline, arrival: &Arrival) -> anyhow::Result<[f64; 3]> {
     bench.runtime.block_on(async {
-        let mut login = Login::begin(loaded.pipeline.clone(), bench::input(event))?;
+        let mut login = Login::begin(loaded.pipeline.clone(), arrival.input())?;
         let (mut fuel, mut host_calls) = (0, 0);
         loop {
             let run = match login.next() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule};
 
 use crate::{
-    bench::{self, Bench},
+    bench::{self, Arrival, Bench},
     event, guests, machine, native,
     report::{Bar, Table, shown},
     rounds::{Arm, Effort, Samples, in_turns, median},
@@ -88,7 +88,7 @@ fn measure_size(
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
     let document = &bench::document_of(event)?;
-    let text = &event.to_string();
+    let (text, arrival) = (&event.to_string(), &Arrival::of(event));
     let mut names = Vec::new();
     let mut arms: Vec<Arm<'_>> = Vec::new();
     for (bench, subject) in subjects {
@@ -96,7 +96,15 @@ fn measure_size(
         names.extend([format!("floor: {name}"), format!("sandbox: {name}"), format!("login: {name}")]);
         arms.push(Box::new(|runs, samples| bench::sample_runs(bench, &subject.floor, document, runs, samples)));
         arms.push(Box::new(|runs, samples| bench::sample_runs(bench, &subject.rule, document, runs, samples)));
-        arms.push(Box::new(|runs, samples| bench::sample_logins(bench, &subject.pipeline, event, runs, samples)));
+        arms.push(Box::new(|runs, samples| bench::sample_logins(bench, &subject.pipeline, arrival, runs, samples)));
+        names.extend([format!("ready floor: {name}"), format!("ready: {name}")]);
+        let few = |runs: usize| runs.div_ceil(5); // Each waits for a tick.
+        arms.push(Box::new(move |runs, samples| {
+            bench::sample_ready_runs(bench, &subject.floor, document, few(runs), samples)
+        }));
+        arms.push(Box::new(move |runs, samples| {
+            bench::sample_ready_runs(bench, &subject.rule, document, few(runs), samples)
+        }));
     }
     for (name, bench, rule) in empties {
         names.push(format!("floor: {name}"));
@@ -169,6 +177,13 @@ fn bars(figures: &Figures, faults: &[(String, f64)]) -> Vec<Bar> {
             .beside(&format!("with event and merge {}×", shown(grown / grows))),
         hardened("Rust"),
         hardened("AssemblyScript"),
+        Bar::at_most(
+            "Rust, fast, made ready beforehand and reset afterwards: all but the rule's own work",
+            usual("ready floor: Rust, fast"),
+            1.5,
+            " µs",
+        )
+        .beside(&format!("with its work {} µs", shown(usual("ready: Rust, fast")))),
     ]
 }
 

@@ -9,13 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use vestibule_abi::limits::Budget;
 use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule, http::Source};
 
 use crate::{
-    bench::{self, Bench},
+    bench::{self, Arrival, Bench},
     event, guests,
     report::{Bar, Table, shown},
     rounds::{Effort, Samples},
@@ -36,15 +35,15 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
     let bench = Bench::new(Profile::Fast)?;
     let spinning = bench.load(&guests::module(guests::SPINNING)?)?;
     let innocent = Arc::new(bench.pipeline(vec![bench.load(&guests::built("rust")?)?])?);
-    let event = Arc::new(event::of_size(event::USUAL));
+    let arrival = Arc::new(Arrival::of(&event::of_size(event::USUAL)));
     let server = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut alone, mut beside) = (Samples::default(), Samples::default());
     let mut spun = 0;
-    arrive(&server, &innocent, &event, Duration::from_millis(500)); // The first page everything in.
+    arrive(&server, &innocent, &arrival, Duration::from_millis(500)); // The first page everything in.
     for _ in 0..(effort.arrivals.as_millis() / TURN.as_millis()).max(1) {
-        alone.append(arrive(&server, &innocent, &event, TURN));
+        alone.append(arrive(&server, &innocent, &arrival, TURN));
         let spinners = Spinners::start(&server, &spinning);
-        beside.append(arrive(&server, &innocent, &event, TURN));
+        beside.append(arrive(&server, &innocent, &arrival, TURN));
         spun += spinners.stop(&server);
     }
     anyhow::ensure!(spun > 0, "no spinning login came to its end");
@@ -52,16 +51,16 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
 }
 
 /// Lets innocent logins arrive for a while; how long each took, from the moment it was due.
-fn arrive(server: &Runtime, pipeline: &Arc<LoadedPipeline>, event: &Arc<Value>, how_long: Duration) -> Samples {
+fn arrive(server: &Runtime, pipeline: &Arc<LoadedPipeline>, arrival: &Arc<Arrival>, how_long: Duration) -> Samples {
     let samples = Arc::new(Mutex::new(Samples::default()));
     let began = Instant::now();
     let mut logins = Vec::new();
     let mut due = began;
     while due < began + how_long {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let (pipeline, event, samples) = (Arc::clone(pipeline), Arc::clone(event), Arc::clone(&samples));
+        let (pipeline, arrival, samples) = (Arc::clone(pipeline), Arc::clone(arrival), Arc::clone(&samples));
         logins.push(server.spawn(async move {
-            let ended = bench::login(&pipeline, bench::input(&event)).await;
+            let ended = bench::login(&pipeline, arrival.input()).await;
             if ended.is_ok() {
                 samples.lock().unwrap_or_else(PoisonError::into_inner).push(due.elapsed());
             }

@@ -96,6 +96,8 @@ codes! {
         CompileMemory = "compile_memory",
         /// Crashed the compiler, or the worker answered nonsense.
         CompileCrashed = "compile_crashed",
+        /// As many uploads wait to be compiled as may: try again later (HTTP 429).
+        CompileQueueFull = "compile_queue_full",
         /// Asks for a version of the ABI this host does not speak.
         AbiVersionUnsupported = "abi_version_unsupported",
         /// A stored artifact is not what this installation wrote.
@@ -190,6 +192,8 @@ codes! {
         Cancelled = "cancelled",
         /// The host is shutting down.
         Draining = "draining",
+        /// The engine had no room for the run in the time the login has.
+        Overloaded = "overloaded",
         /// A fault of ours, not of the rule.
         HostInternal = "host_internal",
     }

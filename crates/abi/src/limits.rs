@@ -54,6 +54,13 @@ pub const HTTP_TOTAL: Duration = Duration::from_secs(5);
 /// The redirects one HTTP request may follow, when it asks for that at all.
 pub const HTTP_REDIRECTS: u32 = 2;
 
+/// Secrets one rule may be given.
+pub const SECRETS_PER_RULE: usize = 16;
+/// The value of a secret, in bytes.
+pub const SECRET_BYTES: usize = 512;
+/// Origins one rule may be granted.
+pub const ORIGINS_PER_RULE: usize = 16;
+
 /// A path below a rule's `data/` folder, in bytes.
 pub const FILE_PATH_BYTES: u32 = 1_024;
 /// Files one run may have open.
@@ -68,7 +75,7 @@ pub struct Budget {
     pub memory_bytes: u64,
     /// Time the guest itself may run; waiting for HTTP does not count.
     pub wall: Duration,
-    /// Time from instantiation to answer, waiting for HTTP and for a turn included.
+    /// Time from the call to the answer, waiting for a slot, for HTTP and for a turn included.
     pub elapsed: Duration,
     /// The answer, in bytes.
     pub answer_bytes: u32,
@@ -156,7 +163,7 @@ pub struct Spent {
     pub fuel: u64,
     /// The most linear memory it had, in bytes.
     pub peak_memory_bytes: u64,
-    /// Time from instantiation to answer, waiting for HTTP included.
+    /// Time from the call to the answer, waiting for a slot, for HTTP and for a turn included.
     pub wall: Duration,
     /// Calls of host functions.
     pub host_calls: u32,

@@ -2,6 +2,8 @@
 //!
 //! It inspects, compiles and links as a deploy does, and runs nothing but the start-up that a deploy runs.
 
+mod script;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -130,7 +132,7 @@ impl Findings {
             } else {
                 manifest.writes.grants().iter().map(ToString::to_string).collect()
             },
-            advice: if local.is_bare { Vec::new() } else { advice(manifest, asked) },
+            advice: if local.is_bare { Vec::new() } else { advice(local) },
             compiled: None,
         }
     }
@@ -170,7 +172,9 @@ fn granted(manifest: &Manifest) -> BTreeSet<Capability> {
     [Some(Capability::Core), http, files].into_iter().flatten().collect()
 }
 
-fn advice(manifest: &Manifest, asked: &BTreeSet<Capability>) -> Vec<String> {
+fn advice(local: &LocalRule) -> Vec<String> {
+    let manifest = &local.revision.rule.manifest;
+    let asked = &local.revision.inspected.capabilities;
     let unused =
         granted(manifest).into_iter().filter(|granted| *granted != Capability::Core && !asked.contains(granted));
     let unused = unused.map(|capability| {
@@ -182,7 +186,8 @@ fn advice(manifest: &Manifest, asked: &BTreeSet<Capability>) -> Vec<String> {
         }
         _ => None,
     });
-    unused.chain(claims).collect()
+    let of_source = script::advice(&local.revision.inspected.bytes, manifest);
+    unused.chain(claims).chain(of_source).collect()
 }
 
 /// What two rules may both write: the later one wins.

@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use serde_json::json;
+use vestibule_javascript::tools::{self, CTools};
 
 use crate::{
     exit::{Done, Exit},
@@ -25,6 +26,7 @@ pub(crate) fn run(json: bool) -> Done {
         Finding { what: "cargo", state: cargo() },
         Finding { what: "Rust rules", state: rust_guests() },
         Finding { what: "AssemblyScript rules", state: node() },
+        Finding { what: "JavaScript rules", state: c_tools() },
     ];
     if json {
         print_json(&findings)
@@ -56,6 +58,15 @@ fn rust_guests() -> Result<String, String> {
 
 fn node() -> Result<String, String> {
     Node::find().map(|node| format!("Node {} with npm", node.version)).map_err(|fault| fault.to_string())
+}
+
+/// JavaScript itself needs nothing; the interpreter is built once, with a C compiler.
+fn c_tools() -> Result<String, String> {
+    match (CTools::find(), tools::can_install_debian_packages()) {
+        (Some(tools), _) => Ok(format!("the interpreter is built with {}", tools.clang.display())),
+        (None, true) => Err(format!("installed on first use; {}", CTools::how_to_get())),
+        (None, false) => Err(CTools::how_to_get()),
+    }
 }
 
 fn print_table(findings: &[Finding]) {

@@ -33,9 +33,15 @@ impl Exit {
         (Self::Reached, "done; for `run`: the rules reached an outcome, whichever it was"),
         (Self::CasesFailed, "`test`: at least one case failed"),
         (Self::Usage, "the command line is not understood"),
-        (Self::BadInput, "a file is missing, or its contents are not what they must be"),
+        (
+            Self::BadInput,
+            "a file is missing, or its contents are not what they must be; a server did not accept a request",
+        ),
         (Self::Refused, "a module was refused, or asks for what its manifest does not grant"),
-        (Self::Host, "a fault of Vestibule or of this machine"),
+        (
+            Self::Host,
+            "a fault of Vestibule or of this machine; a server that cannot be reached, or a node that is behind",
+        ),
         (Self::Toolchain, "a toolchain that the rule's language needs is missing"),
     ];
 }
@@ -65,6 +71,15 @@ pub(crate) enum Fault {
         /// One sentence: what is wrong, and what to do.
         message: String,
     },
+    /// A server said no.
+    Server {
+        /// The HTTP status.
+        status: u16,
+        /// The stable word it gave.
+        code: String,
+        /// What it said.
+        message: String,
+    },
     /// Neither the author's nor the caller's fault.
     Host(anyhow::Error),
     /// What is missing, and how to get it.
@@ -86,6 +101,8 @@ pub(crate) enum BadInput {
     RecordingInvalid,
     /// A value on the command line of another shape.
     OptionInvalid,
+    /// A settings file, or a variable that is a setting, of another shape.
+    SettingsInvalid,
     /// A folder that holds something already.
     AlreadyThere,
     /// The rule's source does not compile.
@@ -103,6 +120,7 @@ impl BadInput {
             Self::CaseInvalid => "case_invalid",
             Self::RecordingInvalid => "recording_invalid",
             Self::OptionInvalid => "option_invalid",
+            Self::SettingsInvalid => "settings_invalid",
             Self::AlreadyThere => "already_there",
             Self::BuildFailed => "build_failed",
             Self::ExportInvalid => "export_invalid",
@@ -121,18 +139,20 @@ impl Fault {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::BadInput { .. } => Exit::BadInput,
-            Self::Refused { .. } => Exit::Refused,
-            Self::Host(_) => Exit::Host,
+            Self::Refused { .. } | Self::Server { status: 422, .. } => Exit::Refused,
+            Self::Server { status: 400..=499, .. } => Exit::BadInput,
+            Self::Server { .. } | Self::Host(_) => Exit::Host,
             Self::Toolchain(_) => Exit::Toolchain,
         }
     }
 
     /// The stable word for this fault.
-    pub(crate) const fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &str {
         match self {
             Self::Usage(_) => "usage",
             Self::BadInput { code, .. } => code.as_str(),
             Self::Refused { code, .. } => code.as_str(),
+            Self::Server { code, .. } => code,
             Self::Host(_) => "host_internal",
             Self::Toolchain(_) => "toolchain_missing",
         }
@@ -149,6 +169,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Usage(message) | Self::Toolchain(message) => f.write_str(message),
             Self::BadInput { message, .. } | Self::Refused { message, .. } => f.write_str(message),
+            Self::Server { message, code, .. } => write!(f, "{message} ({code})"),
             Self::Host(error) => write!(f, "{error:#}"),
         }
     }

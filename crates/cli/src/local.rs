@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct LocalRule {
     /// What a deploy would take.
     pub(crate) revision: Revision,
+    /// The text of its manifest; empty for a module without one.
+    pub(crate) text: String,
     /// Whether it is a module without a manifest.
     pub(crate) is_bare: bool,
 }
@@ -39,7 +41,7 @@ impl LocalRule {
             }
         };
         let revision = Revision::new(&text, inspected, files).map_err(|error| no_revision(folder.name(), error))?;
-        Ok(Self { revision, is_bare: false })
+        Ok(Self { revision, text, is_bare: false })
     }
 
     /// Reads a module or a JavaScript source that has no manifest: every write is allowed, no capability is granted.
@@ -54,7 +56,7 @@ impl LocalRule {
             false => inspected_module(&name, module, next_step)?,
         };
         let revision = Revision::bare(&name, inspected, configuration.map(str::to_owned));
-        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, is_bare: true })
+        Ok(Self { revision: revision.map_err(|error| no_revision(&name, error))?, text: String::new(), is_bare: true })
     }
 
     /// The rule's name.

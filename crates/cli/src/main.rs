@@ -1,4 +1,4 @@
-//! The `vestibule` command: write, build, check, run, test and measure login rules.
+//! The `vestibule` command: write, build, check, run, test and measure login rules, and serve logins with them.
 //!
 //! One file a verb. Rules run through the same engine, meter and pipeline as in a server; nothing here decides what a
 //! rule may do. Exit codes are in [`exit`].
@@ -14,6 +14,27 @@ mod run;
 mod schema;
 mod test;
 
+mod serve;
+
+mod deploy;
+mod rollback;
+mod versions;
+
+mod client;
+mod config;
+mod keys;
+mod secret;
+mod token;
+
+mod explain;
+mod replay;
+
+mod backup;
+mod break_glass;
+mod restore;
+mod verify;
+
+mod admin;
 mod case;
 mod event;
 mod exit;
@@ -22,7 +43,9 @@ mod local;
 mod progress;
 mod project;
 mod story;
+mod times;
 mod toolchain;
+mod values;
 mod workbench;
 
 use std::{fmt::Write as _, process::ExitCode};
@@ -31,7 +54,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::{Done, Exit, Fault};
 
-/// Write, build, check, run, test and measure login rules.
+/// Write, build, check, run, test and measure login rules; serve logins with them.
 #[derive(Debug, Parser)]
 #[command(name = "vestibule", version, after_help = exit_codes(), arg_required_else_help = true)]
 struct Cli {
@@ -60,6 +83,36 @@ enum Verb {
     Import(import::Args),
     /// Show which toolchains are here, which are missing and how to get them
     Doctor,
+    /// Serve logins: OpenID Connect, signup and hosted pages, with the rules that were deployed
+    Serve(serve::Args),
+    /// Deploy rules to a server: show what they ask for, then let every node take them up
+    Deploy(deploy::Args),
+    /// List what was deployed
+    Versions(versions::Args),
+    /// Go back to what was live before
+    Rollback(rollback::Args),
+    /// Set, list and remove the secrets of rules; they are never shown again
+    Secret(secret::Args),
+    /// Set, list and remove the configuration values of rules
+    Config(config::Args),
+    /// Register, list and remove the clients of the login service
+    Client(client::Args),
+    /// Make, list and revoke admin tokens
+    Token(token::Args),
+    /// List and rotate the keys that sign tokens
+    Keys(keys::Args),
+    /// Tell who wrote a user's metadata, when and in which login
+    Explain(explain::Args),
+    /// Run the rules of a recorded login again, on what is live or on a candidate, and show the difference
+    Replay(replay::Args),
+    /// Check everything that was ever committed and is still kept
+    Verify(verify::Args),
+    /// Copy the database, while it is in use, to a new file
+    Backup(backup::Args),
+    /// Restore a backup; sessions and refresh tokens of before end
+    Restore(restore::Args),
+    /// Let one account in without rules for a while, when rules keep everybody out
+    BreakGlass(break_glass::Args),
     /// Print the JSON schema of a file people write
     Schema(schema::Args),
     /// Print a completion script for a shell
@@ -89,6 +142,21 @@ impl Verb {
             Self::Bench(args) => bench::run(args, json),
             Self::Import(args) => import::run(args, json),
             Self::Doctor => doctor::run(json),
+            Self::Serve(args) => serve::run(args, json),
+            Self::Deploy(args) => deploy::run(args, json),
+            Self::Versions(args) => versions::run(args, json),
+            Self::Rollback(args) => rollback::run(args, json),
+            Self::Secret(args) => secret::run(args, json),
+            Self::Config(args) => config::run(args, json),
+            Self::Client(args) => client::run(args, json),
+            Self::Token(args) => token::run(args, json),
+            Self::Keys(args) => keys::run(args, json),
+            Self::Explain(args) => explain::run(args, json),
+            Self::Replay(args) => replay::run(args, json),
+            Self::Verify(args) => verify::run(args, json),
+            Self::Backup(args) => backup::run(args, json),
+            Self::Restore(args) => restore::run(args, json),
+            Self::BreakGlass(args) => break_glass::run(args, json),
             Self::Schema(args) => schema::run(args),
             Self::Completions(args) => completions::run(args),
         }

@@ -36,6 +36,8 @@ enum Language {
     Rust,
     #[value(name = "assemblyscript")]
     AssemblyScript,
+    #[value(name = "javascript")]
+    JavaScript,
 }
 
 /// A file of the scaffold: its path, and its text with placeholders.
@@ -62,6 +64,11 @@ const ASSEMBLYSCRIPT: &[Template] = &[
     (".gitignore", include_str!("../templates/assemblyscript/gitignore")),
 ];
 
+const JAVASCRIPT: &[Template] = &[
+    ("rule.js", include_str!("../templates/javascript/rule.js")),
+    (".gitignore", include_str!("../templates/javascript/gitignore")),
+];
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Done {
     let name = name_of(&args.dir)?;
@@ -74,7 +81,9 @@ pub(crate) fn run(args: &Args) -> Done {
         let text = text
             .replace("{{name}}", name)
             .replace("{{language}}", args.lang.word())
-            .replace("{{source}}", args.lang.source())
+            .replace("{{code}}", args.lang.code())
+            .replace("{{built}}", &args.lang.built())
+            .replace("{{refusal}}", args.lang.refusal())
             .replace("{{sdk}}", &sdk);
         write(&args.dir.join(path), &text)?;
     }
@@ -89,6 +98,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::AssemblyScript => "assemblyscript",
+            Self::JavaScript => "javascript",
         }
     }
 
@@ -96,6 +106,7 @@ impl Language {
         match self {
             Self::Rust => "Rust",
             Self::AssemblyScript => "AssemblyScript",
+            Self::JavaScript => "JavaScript",
         }
     }
 
@@ -103,6 +114,31 @@ impl Language {
         match self {
             Self::Rust => "src/lib.rs",
             Self::AssemblyScript => "assembly/index.ts",
+            Self::JavaScript => "rule.js",
+        }
+    }
+
+    /// The line of `rule.toml` that names the code.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Rust | Self::AssemblyScript => r#"module = "target/rule.wasm""#,
+            Self::JavaScript => r#"source = "rule.js""#,
+        }
+    }
+
+    /// What `vestibule build` does.
+    fn built(self) -> String {
+        match self {
+            Self::Rust | Self::AssemblyScript => format!("{} → target/rule.wasm", self.source()),
+            Self::JavaScript => format!("checks {}, which is deployed as it is", self.source()),
+        }
+    }
+
+    /// The code with which the scaffold refuses: in JavaScript it is that of the error's class.
+    const fn refusal(self) -> &'static str {
+        match self {
+            Self::Rust | Self::AssemblyScript => "email_not_verified",
+            Self::JavaScript => "unauthorized",
         }
     }
 
@@ -110,6 +146,7 @@ impl Language {
         match self {
             Self::Rust => RUST,
             Self::AssemblyScript => ASSEMBLYSCRIPT,
+            Self::JavaScript => JAVASCRIPT,
         }
     }
 
@@ -127,6 +164,7 @@ impl Language {
             (Self::Rust, None) => format!("\"{version}\""),
             (Self::AssemblyScript, Some(path)) => format!("file:{path}"),
             (Self::AssemblyScript, None) => version.to_owned(),
+            (Self::JavaScript, _) => String::new(), // It needs none.
         })
     }
 }

@@ -61,6 +61,15 @@ pub(crate) fn rules_of_pipeline(file: &Path) -> Result<Vec<RuleFolder>, Fault> {
     pipeline.rules.iter().map(|dir| RuleFolder::read(&base.join(dir))).collect()
 }
 
+/// The rules of one deploy: a `pipeline.toml`, a folder with one, or a rule's folder.
+///
+/// # Errors
+/// As [`rules_at`].
+pub(crate) fn rules_to_deploy(path: &Path) -> Result<Vec<RuleFolder>, Fault> {
+    let file = path.join(PIPELINE_FILE);
+    if file.is_file() { rules_of_pipeline(&file) } else { rules_at_path(path) }
+}
+
 /// Every rule that the paths of a command line mean; the current folder when there are none.
 ///
 /// # Errors

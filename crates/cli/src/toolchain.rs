@@ -10,6 +10,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use vestibule_javascript::tools::{self, on_path};
+
 use crate::exit::Fault;
 
 /// The target of every guest.
@@ -57,7 +59,7 @@ impl RustGuests {
         }
         // Debian before rustup: a machine set up by its packages often cannot reach rustup's servers.
         match () {
-            () if is_debian() && is_root() && on_path("apt-get").is_some() => Err(Missing::DebianPackages),
+            () if tools::can_install_debian_packages() => Err(Missing::DebianPackages),
             () if on_path("rustup").is_some() => Err(Missing::RustupTarget),
             () => Err(Missing::Everything),
         }
@@ -161,12 +163,6 @@ pub(crate) const fn how_to_get_node() -> &'static str {
     "install Node 20 or newer with npm (Debian: `apt-get install nodejs npm`; elsewhere https://nodejs.org)"
 }
 
-/// The first program of that name on the path.
-pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
-}
-
 /// The first line a command prints, if it succeeds.
 pub(crate) fn first_line_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
@@ -193,27 +189,8 @@ fn debian_build_std() -> Option<RustGuests> {
 }
 
 fn install_debian_packages() -> Result<(), Fault> {
-    let packages = DEBIAN_PACKAGES.join(" ");
-    eprintln!("installing Debian's packages for Rust guests: apt-get install {packages}");
-    let apt = |arguments: &[&str]| {
-        Command::new("apt-get")
-            .args(["-qq", "-y", "-o", "Dpkg::Use-Pty=0"])
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    // A stale list is no reason to stop: the packages may be known already.
-    let updated = apt(&["update"]);
-    let install = ["install", "--no-install-recommends"];
-    let arguments: Vec<&str> = install.iter().chain(DEBIAN_PACKAGES).copied().collect();
-    if apt(&arguments) {
-        return Ok(());
-    }
-    let update = if updated { "" } else { " (`apt-get update` failed too)" };
-    Err(Fault::Toolchain(format!("`apt-get install {packages}` failed{update}: {}", how_to_get_rust_guests())))
+    tools::install_debian_packages("Rust guests", DEBIAN_PACKAGES)
+        .map_err(|error| Fault::Toolchain(format!("{error}: {}", how_to_get_rust_guests())))
 }
 
 fn add_rustup_target() -> Result<(), Fault> {
@@ -223,16 +200,6 @@ fn add_rustup_target() -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::Toolchain(format!("`rustup target add {WASM_TARGET}` failed: {}", how_to_get_rust_guests())))
-}
-
-fn is_debian() -> bool {
-    Path::new("/etc/debian_version").is_file()
-}
-
-/// Whether we run as root, by the owner of our own process entry; only asked on Debian.
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
-    sync::{Mutex, Semaphore},
+    sync::{Mutex, Semaphore, SemaphorePermit},
     time::timeout,
 };
 use vestibule_abi::{codes::RefusalCode, host::Capability};
@@ -136,6 +136,36 @@ pub enum CompileError {
     Engine(#[from] EngineError),
 }
 
+/// Uploads compiled at one time.
+const AT_ONE_TIME: usize = 2;
+/// Uploads that are compiled or wait for it; the next is refused at once (HR-20).
+const IN_ALL: usize = 32;
+
+/// Who is compiled, and who waits for it.
+#[derive(Debug)]
+struct Queue {
+    turns: Semaphore,
+    places: Semaphore,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(AT_ONE_TIME), places: Semaphore::new(IN_ALL) }
+    }
+}
+
+impl Queue {
+    /// Waits for a turn, which is over when the permits are dropped.
+    async fn turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), CompileError> {
+        let place = self.places.try_acquire().map_err(|_| {
+            let message = format!("{IN_ALL} uploads are compiled or wait for it already: try again in a minute");
+            Refusal::new(RefusalCode::CompileQueueFull, message)
+        })?;
+        let turn = self.turns.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
+        Ok((turn, place))
+    }
+}
+
 /// Compiles uploads in child processes, a few at a time, and remembers the results.
 #[derive(Debug)]
 pub struct Compiler {
@@ -143,8 +173,7 @@ pub struct Compiler {
     worker_args: Vec<OsString>,
     limits: CompileLimits,
     cache: Option<Cache>,
-    /// Uploads compiled at one time; the rest wait.
-    queue: Semaphore,
+    queue: Queue,
     /// The interpreters that rules were evaluated in: each is compiled once.
     interpreters: Mutex<Vec<Arc<MachineCode>>>,
 }
@@ -168,7 +197,7 @@ impl Compiler {
             worker_args: Vec::new(),
             limits: CompileLimits::STANDARD,
             cache,
-            queue: Semaphore::new(2),
+            queue: Queue::default(),
             interpreters: Mutex::default(),
         }
     }
@@ -214,7 +243,7 @@ impl Compiler {
         if let Some(cached) = self.cached(engine, inspected) {
             return Ok(cached);
         }
-        let _turn = self.queue.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
+        let _turn = self.queue.turn().await?;
         match self.attempt(engine, inspected, Tier::Optimised, limits).await {
             Err(CompileError::Refused(refusal)) if worth_another_try(refusal.code) => {
                 self.attempt(engine, inspected, Tier::Baseline, limits).await
@@ -260,7 +289,7 @@ impl Compiler {
         if let Some(heap) = cached {
             return Ok(CompiledRule::on_interpreter(code, heap, inspected, true));
         }
-        let _turn = self.queue.acquire().await.map_err(|_| EngineError::ShuttingDown)?;
+        let _turn = self.queue.turn().await?;
         let wall = self.limits.optimised;
         let task = Task::Evaluate { code_bytes: code.bytes.len() as u64 };
         let job = self.job(task, &CompileLimits { memory_bytes: EVALUATION_ADDRESS_SPACE, ..self.limits }, wall);
@@ -450,4 +479,23 @@ fn timed_out(wall: Duration) -> Refusal {
 
 fn crashed(how: &str) -> Refusal {
     Refusal::new(RefusalCode::CompileCrashed, format!("the compile worker failed: {how}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_queue_of_uploads_is_bounded_and_says_so() {
+        let queue = Queue::default();
+        let mut turns: Vec<_> = (0..IN_ALL).map(|_| Box::pin(queue.turn())).collect();
+        let held: Vec<_> = turns.iter_mut().filter_map(|turn| turn.now_or_never()).collect();
+        assert_eq!(held.len(), AT_ONE_TIME, "at one time");
+        let refused = queue.turn().now_or_never().unwrap().unwrap_err();
+        assert!(matches!(&refused, CompileError::Refused(refusal) if refusal.code == RefusalCode::CompileQueueFull));
+        drop((held, turns));
+        assert!(queue.turn().now_or_never().unwrap().is_ok());
+    }
 }

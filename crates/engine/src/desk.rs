@@ -10,7 +10,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use serde::Deserialize as _;
 use vestibule_abi::{codes::FailureCode, document::Document, limits};
 use vestibule_pipeline::RuleFailure;
 
@@ -33,7 +32,7 @@ pub(crate) struct Desk(Mutex<Papers>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Papers {
-    event: Arc<Vec<u8>>,
+    event: Option<Arc<Vec<u8>>>,
     event_text: Option<Arc<[u8]>>,
     requests: Option<Requests>,
     asked: Option<Ask>,
@@ -89,13 +88,13 @@ impl Desk {
 impl Papers {
     /// Puts what a run works on onto the desk.
     pub(crate) fn lay_out(&mut self, event: Arc<Vec<u8>>, requests: Option<Requests>) {
-        self.event = event;
+        self.event = Some(event);
         self.requests = requests;
     }
 
     /// The event as a document: form 1.
     pub(crate) fn event(&self) -> &[u8] {
-        &self.event
+        self.event.as_ref().map_or(&[], |event| event.as_slice())
     }
 
     /// The event as text, once it was asked for.
@@ -110,16 +109,16 @@ impl Papers {
             .ok_or_else(|| RuleFailure::new(FailureCode::CapabilityDenied, "this rule has no HTTP capability"))
     }
 
-    /// Takes the requests, when the run is over.
-    pub(crate) fn take_requests(&mut self) -> Option<Requests> {
-        self.requests.take()
+    /// Lets go of all when the run is over, and gives the requests.
+    pub(crate) fn clear(&mut self) -> Option<Requests> {
+        std::mem::take(self).requests
     }
 
     fn event_text(&mut self) -> Result<i32, RuleFailure> {
         let text = match &self.event_text {
             Some(text) => Arc::clone(text),
             None => {
-                let text: Arc<[u8]> = text_of(&self.event)?.into();
+                let text: Arc<[u8]> = text_of(self.event())?.into();
                 Arc::clone(self.event_text.insert(text))
             }
         };
@@ -134,8 +133,7 @@ impl Papers {
 fn text_of(document: &[u8]) -> Result<Vec<u8>, RuleFailure> {
     let internal = |error: &dyn std::fmt::Display| RuleFailure::new(FailureCode::HostInternal, error.to_string());
     let document = Document::parse(document).map_err(|error| internal(&error))?;
-    let value = serde_json::Value::deserialize(document.root()).map_err(|error| internal(&error))?;
-    serde_json::to_vec(&value).map_err(|error| internal(&error))
+    serde_json::to_vec(&document.root()).map_err(|error| internal(&error))
 }
 
 fn handle(handle: u32) -> Result<i32, RuleFailure> {

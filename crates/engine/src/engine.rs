@@ -3,17 +3,21 @@
 use std::{
     hash::Hasher,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering, fence},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::settings::{Settings, run_config};
+use crate::{
+    ready::Housekeeper,
+    rule::admitted,
+    settings::{Settings, run_config},
+};
 
 /// A fault of ours or of the machine, never of a rule: the login ends with an internal error, and somebody is paged.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,7 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Runs that have used up their first milliseconds take turns here, so that they never occupy every core.
     slow_lane: Arc<Semaphore>,
+    housekeeper: Arc<Housekeeper>,
     ticker: Ticker,
     /// The interpreters that loaded rules run on, so that all of them share one module.
     interpreters: Mutex<Vec<([u8; 32], wasmtime::Module)>>,
@@ -85,7 +90,17 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&run_config(&settings))?;
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let ticker = Ticker::start(&wasmtime, settings.tick, Arc::clone(&slots), settings.concurrent_runs as usize)?;
+        let thread = |error: std::io::Error| EngineError::Runtime(error.into());
+        let housekeeper = Arc::new(Housekeeper::start(settings.ready_runs).map_err(thread)?);
+        let ticking = Ticking {
+            engine: wasmtime.weak(),
+            tick: settings.tick,
+            slots: Arc::clone(&slots),
+            all_slots: settings.concurrent_runs as usize,
+            housekeeper: Arc::downgrade(&housekeeper),
+            shared: Arc::default(),
+        };
+        let ticker = ticking.start().map_err(thread)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 compatibility: compatibility(&wasmtime),
@@ -93,6 +108,7 @@ impl Engine {
                 wasmtime,
                 settings,
                 slots,
+                housekeeper,
                 ticker,
                 interpreters: Mutex::default(),
             }),
@@ -109,6 +125,12 @@ impl Engine {
     #[must_use]
     pub fn compatibility(&self) -> [u8; 32] {
         self.shared.compatibility
+    }
+
+    /// How many instances wait ready for a login that has not come yet.
+    #[must_use]
+    pub fn ready_runs(&self) -> usize {
+        self.shared.housekeeper.waiting()
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -134,9 +156,13 @@ impl Engine {
         Ok(module)
     }
 
-    /// Waits for a slot to run in.
-    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, EngineError> {
-        let slot = Arc::clone(&self.shared.slots).acquire_owned().await.map_err(|_| EngineError::ShuttingDown)?;
+    pub(crate) fn housekeeper(&self) -> &Housekeeper {
+        &self.shared.housekeeper
+    }
+
+    /// Waits until `deadline` for a slot to run in; `None`: there was none.
+    pub(crate) async fn slot(&self, deadline: Instant) -> Result<Option<OwnedSemaphorePermit>, EngineError> {
+        let slot = admitted(&self.shared.slots, deadline).await?;
         self.shared.ticker.wake();
         Ok(slot)
     }
@@ -161,58 +187,76 @@ fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
 #[derive(Debug)]
 struct Ticker {
     thread: thread::Thread,
-    asleep: Arc<AtomicBool>,
+    shared: Arc<TickerState>,
 }
 
-impl Ticker {
+#[derive(Debug, Default)]
+struct TickerState {
+    is_asleep: AtomicBool,
+    is_stopped: AtomicBool,
+}
+
+/// What the ticker's thread works with.
+struct Ticking {
+    engine: wasmtime::EngineWeak,
+    tick: Duration,
+    slots: Arc<Semaphore>,
+    all_slots: usize,
+    housekeeper: Weak<Housekeeper>,
+    shared: Arc<TickerState>,
+}
+
+impl Ticking {
     /// Ticks without a run before the ticker goes to sleep.
     const IDLE_TICKS: u32 = 100;
 
-    fn start(
-        engine: &wasmtime::Engine,
-        tick: Duration,
-        slots: Arc<Semaphore>,
-        all_slots: usize,
-    ) -> Result<Self, EngineError> {
-        let engine = engine.weak();
-        let asleep = Arc::new(AtomicBool::new(false));
-        let shared = Arc::clone(&asleep);
-        let ticking = move || {
-            let mut idle_ticks = 0;
-            loop {
-                thread::sleep(tick);
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
-                drop(engine);
-                idle_ticks = if slots.available_permits() == all_slots { idle_ticks + 1 } else { 0 };
-                if idle_ticks > Self::IDLE_TICKS {
-                    Self::sleep(&shared, || slots.available_permits() == all_slots);
-                    idle_ticks = 0;
-                }
-            }
-        };
-        let thread = thread::Builder::new()
-            .name("vestibule-ticker".to_owned())
-            .spawn(ticking)
-            .map_err(|error| EngineError::Runtime(error.into()))?;
-        Ok(Self { thread: thread.thread().clone(), asleep })
+    fn start(self) -> std::io::Result<Ticker> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name("vestibule-ticker".to_owned()).spawn(move || self.tick())?;
+        Ok(Ticker { thread: thread.thread().clone(), shared })
     }
 
-    /// INVARIANT: a run takes its slot before it looks at `asleep`; the ticker sets `asleep` before it looks at the
-    /// slots. With a fence between, at least one of them sees the other, so no run goes on without ticks.
-    fn sleep(asleep: &AtomicBool, nothing_runs: impl Fn() -> bool) {
-        asleep.store(true, Ordering::SeqCst);
+    fn tick(self) {
+        let mut idle_ticks = 0;
+        while !self.shared.is_stopped.load(Ordering::SeqCst) {
+            thread::sleep(self.tick);
+            let Some(engine) = self.engine.upgrade() else { return };
+            engine.increment_epoch();
+            drop(engine);
+            if let Some(housekeeper) = self.housekeeper.upgrade() {
+                housekeeper.nudge();
+            }
+            idle_ticks = if self.nothing_runs() { idle_ticks + 1 } else { 0 };
+            if idle_ticks > Self::IDLE_TICKS {
+                self.sleep();
+                idle_ticks = 0;
+            }
+        }
+    }
+
+    fn nothing_runs(&self) -> bool {
+        self.slots.available_permits() == self.all_slots
+    }
+
+    /// INVARIANT: a run takes its slot before it looks at `is_asleep`; the ticker sets it before it looks at the slots.
+    /// With a fence between, at least one of them sees the other, so no run goes on without ticks. Whoever stops the
+    /// ticker says so before waking it, and that is never taken back.
+    fn sleep(&self) {
+        let TickerState { is_asleep, is_stopped } = &*self.shared;
+        is_asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        while nothing_runs() && asleep.load(Ordering::SeqCst) {
+        while self.nothing_runs() && is_asleep.load(Ordering::SeqCst) && !is_stopped.load(Ordering::SeqCst) {
             thread::park();
         }
-        asleep.store(false, Ordering::SeqCst);
+        is_asleep.store(false, Ordering::SeqCst);
     }
+}
 
+impl Ticker {
     fn wake(&self) {
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::SeqCst) {
-            self.asleep.store(false, Ordering::SeqCst);
+        if self.shared.is_asleep.load(Ordering::SeqCst) {
+            self.shared.is_asleep.store(false, Ordering::SeqCst);
             self.thread.unpark();
         }
     }
@@ -220,7 +264,54 @@ impl Ticker {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.asleep.store(false, Ordering::SeqCst);
-        self.thread.unpark(); // It finds the engine gone and ends.
+        self.shared.is_stopped.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::Profile;
+
+    /// A ticker that stopped has let go of what its thread held.
+    fn has_stopped(state: &Weak<TickerState>) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while state.strong_count() > 0 {
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::yield_now();
+        }
+        true
+    }
+
+    #[test]
+    fn a_ticker_ends_with_its_engine_at_whatever_moment_that_is() {
+        let engine = wasmtime::Engine::default();
+        for moment in 0..200 {
+            let ticking = Ticking {
+                engine: engine.weak(), // It lives on, so that the flag alone can end the thread.
+                tick: Duration::from_micros(1),
+                slots: Arc::new(Semaphore::new(1)),
+                all_slots: 1,
+                housekeeper: Weak::new(),
+                shared: Arc::default(),
+            };
+            let state = Arc::downgrade(&ticking.shared);
+            let ticker = ticking.start().unwrap();
+            thread::sleep(Duration::from_micros(moment * 100));
+            drop(ticker);
+            assert!(has_stopped(&state), "it sleeps on after {moment}");
+        }
+    }
+
+    #[test]
+    fn an_engine_leaves_no_thread_behind() {
+        let engine = Engine::new(Settings { concurrent_runs: 1, ready_runs: 1, ..Settings::new(Profile::Hardened) });
+        let state = Arc::downgrade(&engine.unwrap().shared.ticker.shared);
+        assert!(has_stopped(&state));
     }
 }

@@ -25,6 +25,10 @@ const KIND_MODULE: i32 = 0;
 const KIND_RULE: i32 = 1;
 const KIND_ACTION: i32 = 2;
 
+/// How much of a module's fuel for its start a source and its modules get: reading a script takes about 1 500 units a
+/// byte, and the modules of one rule can have 500 KiB. The worker's clock ends it after seconds in any case.
+const LOADING: u64 = 20;
+
 /// The longest message of an author's script that is shown, in characters.
 const MESSAGE_CHARS: usize = 1_000;
 
@@ -71,7 +75,7 @@ impl Evaluation {
         let limits = StoreLimitsBuilder::new().memory_size(most).trap_on_grow_failure(true).build();
         let mut store = Store::new(engine, Host { limits, memory: None, said: None });
         store.limiter(|host| &mut host.limits);
-        store.set_fuel(fuel)?;
+        store.set_fuel(fuel.saturating_mul(LOADING))?;
         store.set_epoch_deadline(u64::MAX / 2); // The worker watches the clock.
         let mut linker = Linker::new(engine);
         linker.func_wrap(CORE, "log", |_: i32, _: i32, _: i32| {})?;

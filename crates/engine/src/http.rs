@@ -12,6 +12,7 @@
 //! This module knows no wasm: it never sees guest memory, and its callers link it to the guest.
 
 mod address;
+mod breaker;
 mod connect;
 mod egress;
 mod exchange;
@@ -20,16 +21,18 @@ mod grants;
 mod outgoing;
 mod recording;
 mod requests;
+mod resolve;
 mod secret;
 
 pub use self::{
-    connect::{Dial, Resolve, SystemDial, SystemResolver},
+    connect::{Dial, SystemDial},
     egress::{Egress, EgressError, EgressSettings},
     exchange::{Asked, Exchange, Received, Record, Response},
     grants::{HttpGrants, InvalidSecret},
     outgoing::HOP_HEADER,
     recording::{Playback, Recording, RecordingError},
     requests::{Requests, Source, Unrecorded},
+    resolve::{Resolve, SystemResolver},
 };
 
 #[cfg(test)]

@@ -26,10 +26,12 @@ mod link;
 mod logs;
 mod meter;
 mod preinit;
+mod ready;
 mod refusal;
 mod revision;
 mod rule;
 mod settings;
+mod watch;
 pub mod worker;
 
 pub use compiler::{CompileError, CompiledRule, Compiler, Tier};
@@ -45,5 +47,5 @@ pub use javascript::{
 pub use logs::LogLine;
 pub use refusal::Refusal;
 pub use revision::{GrantError, Revision, RevisionError};
-pub use rule::{Grants, PreparedRun, Run, SandboxedRule};
+pub use rule::{Grants, Run, SandboxedRule};
 pub use settings::{CompileLimits, Profile, Settings};

@@ -26,6 +26,20 @@ impl Meter {
         Self { budget, spent: Spent::default() }
     }
 
+    /// Sets what is left to spend for an instance that was made with another budget.
+    pub(crate) fn grant(&mut self, budget: Budget) -> Result<(), Stop> {
+        self.budget = budget;
+        self.within_memory(self.spent.peak_memory_bytes)
+    }
+
+    fn within_memory(&self, bytes: u64) -> Result<(), Stop> {
+        if bytes > self.budget.memory_bytes {
+            let message = format!("{bytes} bytes of memory asked for, allowed are {}", self.budget.memory_bytes);
+            return Err(Stop(RuleFailure::new(FailureCode::MemoryLimit, message)));
+        }
+        Ok(())
+    }
+
     /// Counts a host call that moves `bytes`, and says what it costs in fuel (HR-59).
     pub(crate) fn host_call(&mut self, bytes: u32) -> Result<u64, Stop> {
         self.spent.host_calls += 1;
@@ -40,10 +54,7 @@ impl Meter {
 impl wasmtime::ResourceLimiter for Meter {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let desired = desired as u64;
-        if desired > self.budget.memory_bytes {
-            let message = format!("{desired} bytes of memory asked for, allowed are {}", self.budget.memory_bytes);
-            return Err(Stop(RuleFailure::new(FailureCode::MemoryLimit, message)).into());
-        }
+        self.within_memory(desired)?;
         self.spent.peak_memory_bytes = self.spent.peak_memory_bytes.max(desired);
         Ok(true)
     }

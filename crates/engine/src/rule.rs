@@ -3,14 +3,14 @@
 //! INVARIANT: a store serves one run and is dropped after it, whatever happened. Nothing survives the call.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vestibule_abi::{
     codes::{FailureCode, RefusalCode},
     host::{Capability, MEMORY_EXPORT, RUN_EXPORT},
@@ -22,17 +22,16 @@ use wasmtime::{Instance, InstancePre, Linker, Module, ModuleExport, Store, Typed
 use crate::{
     CompiledRule, DataFiles, Engine, EngineError, LogLine, Refusal,
     compiler::CompileError,
-    desk::{Ask, Desk},
+    desk::Desk,
     failure,
     heap::Heap,
     http::{HttpGrants, Record, Requests, Source},
     link::{link, link_denials},
     logs::{RawLog, printable},
     meter::Meter,
+    ready::Ready,
+    watch::Watch,
 };
-
-/// How long a run may hold a core before it takes turns with other long runs.
-const SPRINT: Duration = Duration::from_millis(2);
 
 /// What a rule was granted, beyond reading its event and answering.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +64,10 @@ pub(crate) struct Guest {
 
 /// A rule that is linked to what it was granted. It holds no state: every run gets an instance of its own.
 #[derive(Clone)]
-pub struct SandboxedRule {
+pub struct SandboxedRule(Arc<Linked>);
+
+/// What all copies of a [`SandboxedRule`] share.
+pub(crate) struct Linked {
     engine: Engine,
     pre: InstancePre<Guest>,
     memory: ModuleExport,
@@ -73,6 +75,9 @@ pub struct SandboxedRule {
     grants: Grants,
     /// What the rule lays over the memory of a fresh instance, if it runs on an interpreter.
     heap: Option<Heap>,
+    /// The runs that this rule may have at one time: one that waits for its network leaves room for others.
+    slots: Arc<Semaphore>,
+    pub(crate) ready: Ready,
 }
 
 /// What one run came to.
@@ -118,7 +123,9 @@ impl Engine {
         let export = |name| module.get_export_index(name).ok_or_else(|| not_ours(name));
         let (memory, run) = (export(MEMORY_EXPORT)?, export(RUN_EXPORT)?);
         let pre = linker.instantiate_pre(&module).map_err(EngineError::from)?;
-        Ok(SandboxedRule { engine: self.clone(), pre, memory, run, grants, heap: compiled.heap().cloned() })
+        let slots = Arc::new(Semaphore::new(self.settings().runs_of_a_rule()));
+        let (engine, heap, ready) = (self.clone(), compiled.heap().cloned(), Ready::default());
+        Ok(SandboxedRule(Arc::new(Linked { engine, pre, memory, run, grants, heap, slots, ready })))
     }
 
     fn module(&self, compiled: &CompiledRule) -> Result<Module, CompileError> {
@@ -148,7 +155,7 @@ impl SandboxedRule {
     /// The engine it runs on.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        &self.0.engine
     }
 
     /// Instantiates once and throws the instance away: a rule that cannot start is found at deploy (HR-32).
@@ -156,13 +163,15 @@ impl SandboxedRule {
     /// # Errors
     /// `smoke_failed`, or a fault of the engine.
     pub async fn smoke(&self) -> Result<(), CompileError> {
-        match self.prepare(Budget::STANDARD).await? {
-            Ok(_prepared) => Ok(()),
-            Err(failure) => {
-                let message = format!("the module cannot be instantiated: {failure}");
-                Err(Refusal::new(RefusalCode::SmokeFailed, message).into())
-            }
-        }
+        let deadline = Instant::now() + Budget::STANDARD.elapsed;
+        let instantiated = match self.slot(deadline).await? {
+            Ok(_slot) => self.0.prepare(Budget::STANDARD)?.map(drop),
+            Err(failure) => Err(failure),
+        };
+        instantiated.map_err(|failure| {
+            let message = format!("the module cannot be instantiated: {failure}");
+            Refusal::new(RefusalCode::SmokeFailed, message).into()
+        })
     }
 
     /// Runs the rule once on an event in document form.
@@ -180,25 +189,61 @@ impl SandboxedRule {
     pub async fn run_shared(&self, event: Arc<Vec<u8>>, budget: Budget, http: Source) -> Result<Run, EngineError> {
         if event.len() > limits::EVENT_BYTES {
             let message = format!("the event has {} bytes, allowed are {}", event.len(), limits::EVENT_BYTES);
-            return Ok(Run::failed(RuleFailure::new(FailureCode::EventTooLarge, message)));
+            return Ok(Run::failed(RuleFailure::new(FailureCode::EventTooLarge, message), Duration::ZERO));
         }
-        let requests = self.grants.http.as_ref().map(|grants| {
-            let deadline = tokio::time::Instant::now() + budget.elapsed;
-            Requests::new(http, Arc::clone(grants), budget.http_requests, deadline)
-        });
-        match self.prepare(budget).await? {
-            Ok(prepared) => Ok(prepared.run(event, requests).await),
-            Err(failure) => Ok(Run::failed(failure)),
-        }
+        let job = Job::new(event, budget);
+        let requests = self
+            .0
+            .grants
+            .http
+            .as_ref()
+            .map(|grants| Requests::new(http, Arc::clone(grants), budget.http_requests, job.deadline.into()));
+        let _slot = match self.slot(job.deadline).await? {
+            Ok(slot) => slot,
+            Err(failure) => return Ok(Run::failed(failure, job.began.elapsed())),
+        };
+        let housekeeper = self.engine().housekeeper();
+        let run = match self.0.ready.take() {
+            Some(mut ready) => {
+                let run = ready.run.run(job, requests).await;
+                housekeeper.put_away(ready);
+                run
+            }
+            None => match self.0.prepare(budget)? {
+                Ok(mut prepared) => prepared.run(job, requests).await,
+                Err(failure) => Run::failed(failure, job.began.elapsed()),
+            },
+        };
+        housekeeper.want(&self.0, budget);
+        Ok(run)
     }
 
-    /// Makes a single-use instance, so that a login need not wait for it.
-    ///
-    /// # Errors
-    /// [`EngineError`] for a fault of ours; `Ok(Err(…))` when the module cannot be instantiated.
-    pub async fn prepare(&self, budget: Budget) -> Result<Result<PreparedRun, RuleFailure>, EngineError> {
-        let slot = self.engine.slot().await?;
-        let began = Instant::now();
+    /// Whether an instance waits for the next run.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.is_there()
+    }
+
+    /// Waits for a slot to run in, of this rule and of the engine.
+    async fn slot(&self, deadline: Instant) -> Result<Result<Slot, RuleFailure>, EngineError> {
+        let Some(of_the_rule) = admitted(&self.0.slots, deadline).await? else {
+            let message =
+                format!("{} runs of this rule are under way already", self.engine().settings().runs_of_a_rule());
+            return Ok(Err(RuleFailure::new(FailureCode::Overloaded, message)));
+        };
+        match self.engine().slot(deadline).await? {
+            Some(of_the_engine) => Ok(Ok(Slot { _of_the_rule: of_the_rule, _of_the_engine: of_the_engine })),
+            None => {
+                let message = "the engine has more to run than it can; try again";
+                Ok(Err(RuleFailure::new(FailureCode::Overloaded, message)))
+            }
+        }
+    }
+}
+
+impl Linked {
+    /// Makes a single-use instance. No code of the guest runs: a deployed module has no start function.
+    pub(crate) fn prepare(&self, budget: Budget) -> Result<Result<PreparedRun, RuleFailure>, EngineError> {
         let guest = Guest {
             desk: Arc::default(),
             memory: self.memory,
@@ -211,12 +256,11 @@ impl SandboxedRule {
         };
         let mut store = Store::new(self.engine.wasmtime(), guest);
         store.limiter(|guest| &mut guest.meter);
-        store.set_fuel(budget.fuel)?;
-        store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        let instance = match self.pre.instantiate_async(&mut store).await {
-            Ok(instance) => instance,
-            Err(error) => return Ok(Err(failure::classify(&error))),
+        let instance = match self.pre.instantiate_async(&mut store).now_or_never() {
+            Some(Ok(instance)) => instance,
+            Some(Err(error)) => return Ok(Err(failure::classify(&error))),
+            None => return Err(EngineError::Runtime(wasmtime::Error::msg("an instantiation waited for something"))),
         };
         if let Some(heap) = &self.heap
             && let Err(error) = self.lay_over(heap, instance, &mut store)
@@ -228,66 +272,110 @@ impl SandboxedRule {
             .and_then(wasmtime::Extern::into_func)
             .ok_or_else(|| EngineError::Runtime(wasmtime::Error::msg("the export `run` is gone")))?
             .typed::<(), ()>(&store)?;
-        let instantiation = began.elapsed();
-        let slow_lane = Arc::clone(self.engine.slow_lane());
-        let silence = self.silence();
-        Ok(Ok(PreparedRun { store, run, instantiation, slow_lane, silence, _slot: slot }))
+        let (tick, slow_lane) = (self.engine.settings().tick, Arc::clone(self.engine.slow_lane()));
+        let silence = if self.heap.is_some() { no_callback } else { no_answer };
+        Ok(Ok(PreparedRun { store, run, tick, slow_lane, silence }))
     }
 
     fn lay_over(&self, heap: &Heap, instance: Instance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
         let memory = instance.get_module_export(&mut *store, &self.memory).and_then(wasmtime::Extern::into_memory);
         heap.lay_over(memory.ok_or_else(|| wasmtime::Error::msg("the export `memory` is gone"))?, store)
     }
+}
 
-    /// What it means that a run ends without an answer.
-    fn silence(&self) -> RuleFailure {
-        match self.heap {
-            None => RuleFailure::new(FailureCode::AbiProtocol, "the rule ended without an answer"),
-            Some(_) => RuleFailure::new(FailureCode::NoCallback, "the rule ended without calling back"),
-        }
+fn no_answer() -> RuleFailure {
+    RuleFailure::new(FailureCode::AbiProtocol, "the rule ended without an answer")
+}
+
+fn no_callback() -> RuleFailure {
+    RuleFailure::new(FailureCode::NoCallback, "the rule ended without calling back")
+}
+
+/// Waits for a permit until `deadline`; `None`: there was none.
+pub(crate) async fn admitted(
+    permits: &Arc<Semaphore>,
+    deadline: Instant,
+) -> Result<Option<OwnedSemaphorePermit>, EngineError> {
+    if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        return Ok(Some(permit)); // Without a timer, which would cost more than all the rest.
+    }
+    match tokio::time::timeout_at(deadline.into(), Arc::clone(permits).acquire_owned()).await {
+        Ok(acquired) => acquired.map(Some).map_err(|_| EngineError::ShuttingDown),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The right to run, given back when the run is over.
+struct Slot {
+    _of_the_rule: OwnedSemaphorePermit,
+    _of_the_engine: OwnedSemaphorePermit,
+}
+
+/// What one run works on.
+struct Job {
+    event: Arc<Vec<u8>>,
+    budget: Budget,
+    began: Instant,
+    /// When it has to be over, waiting included.
+    deadline: Instant,
+}
+
+impl Job {
+    fn new(event: Arc<Vec<u8>>, budget: Budget) -> Self {
+        let began = Instant::now();
+        Self { event, budget, began, deadline: began + budget.elapsed }
     }
 }
 
 /// An instance that waits for its one run.
-pub struct PreparedRun {
+pub(crate) struct PreparedRun {
     store: Store<Guest>,
     run: TypedFunc<(), ()>,
-    instantiation: Duration,
+    tick: Duration,
     slow_lane: Arc<Semaphore>,
-    silence: RuleFailure,
-    /// Given back when the store is gone: fields drop in order.
-    _slot: OwnedSemaphorePermit,
+    /// What it means that the run ends without an answer.
+    silence: fn() -> RuleFailure,
 }
 
 impl PreparedRun {
-    /// Runs the instance on an event in document form, and throws it away.
-    pub async fn run(mut self, event: Arc<Vec<u8>>, requests: Option<Requests>) -> Run {
-        let began = Instant::now();
+    /// Runs the instance, once. What is left of it is for dropping.
+    async fn run(&mut self, job: Job, requests: Option<Requests>) -> Run {
+        let Job { event, budget, began, deadline } = job;
+        if let Err(failure) = self.grant(budget) {
+            return Run::failed(failure, began.elapsed());
+        }
         let desk = Arc::clone(&self.store.data().desk);
         desk.papers().lay_out(event, requests);
-        let budget = self.store.data().meter.budget;
         let ended = {
             let call = pin!(self.run.call_async(&mut self.store, ()));
-            let mut watch = Watch::new(call, &desk, self.slow_lane, &budget);
+            let mut watch = Watch::new(call, &desk, Arc::clone(&self.slow_lane), self.tick, &budget, deadline);
             poll_fn(|cx| watch.poll(cx)).await
         };
         let fuel_left = self.store.get_fuel().unwrap_or_default();
-        let guest = self.store.into_data();
+        let guest = self.store.data_mut();
         let mut spent = guest.meter.spent;
-        spent.wall = self.instantiation + began.elapsed();
+        spent.wall = began.elapsed();
         // After an abnormal end the counter cannot be trusted: the whole budget is charged (HR-49).
         spent.fuel = if ended.is_ok() { budget.fuel - fuel_left.min(budget.fuel) } else { budget.fuel };
-        let http = desk.papers().take_requests().map(Requests::finish).unwrap_or_default();
-        let answer = ended
-            .map_err(|failure| with_message(failure, guest.failed_with))
-            .and_then(|()| guest.answer.ok_or(self.silence));
-        Run { answer, spent, logs: guest.log.into_lines(), http }
+        let http = desk.papers().clear().map(Requests::finish).unwrap_or_default();
+        let (answer, said) = (guest.answer.take(), guest.failed_with.take());
+        let answer =
+            ended.map_err(|failure| with_message(failure, said)).and_then(|()| answer.ok_or_else(self.silence));
+        Run { answer, spent, logs: std::mem::take(&mut guest.log).into_lines(), http }
+    }
+
+    /// Sets what the run may spend: it may be less than when the instance was made.
+    fn grant(&mut self, budget: Budget) -> Result<(), RuleFailure> {
+        self.store.set_epoch_deadline(1);
+        self.store.set_fuel(budget.fuel).map_err(|error| failure::classify(&error))?;
+        self.store.data_mut().meter.grant(budget).map_err(|stop| stop.0)
     }
 }
 
 impl Run {
-    fn failed(failure: RuleFailure) -> Self {
-        Self { answer: Err(failure), spent: Spent::default(), logs: Vec::new(), http: Record::default() }
+    fn failed(failure: RuleFailure, wall: Duration) -> Self {
+        let spent = Spent { wall, ..Spent::default() };
+        Self { answer: Err(failure), spent, logs: Vec::new(), http: Record::default() }
     }
 }
 
@@ -296,91 +384,4 @@ fn with_message(failure: RuleFailure, said: Option<Vec<u8>>) -> RuleFailure {
     let Some(said) = said else { return failure };
     let message: String = printable(&String::from_utf8_lossy(&said)).chars().take(limits::REASON_CHARS).collect();
     RuleFailure::new(failure.code, message)
-}
-
-/// Polls one run: serves its desk, keeps its time, and makes long runs take turns.
-struct Watch<'r, F> {
-    call: Pin<&'r mut F>,
-    desk: &'r Desk,
-    /// What the guest waits for; it is not polled before there is a reply.
-    asked: Option<Ask>,
-    /// Time the guest itself ran: waiting does not count.
-    ran: Duration,
-    allowed: Duration,
-    /// When it has to be over, waiting included.
-    deadline: Instant,
-    turn: Turn,
-}
-
-impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
-    fn new(call: Pin<&'r mut F>, desk: &'r Desk, slow_lane: Arc<Semaphore>, budget: &Budget) -> Self {
-        let deadline = Instant::now() + budget.elapsed;
-        let turn = Turn::Sprinting(slow_lane);
-        Self { call, desk, asked: None, ran: Duration::ZERO, allowed: budget.wall, deadline, turn }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RuleFailure>> {
-        loop {
-            if let Some(ask) = &mut self.asked {
-                ready!(self.desk.poll_serve(ask, cx));
-                self.asked = None;
-            }
-            ready!(self.turn.poll_taken(cx));
-            let began = Instant::now();
-            let polled = self.call.as_mut().poll(cx);
-            self.ran += began.elapsed();
-            self.turn.pass_on(self.ran);
-            if let Poll::Ready(ended) = polled {
-                return Poll::Ready(ended.map_err(|error| failure::classify(&error)));
-            }
-            self.asked = self.desk.take_ask();
-            if self.asked.is_none() {
-                // It came up for air on a tick, and has woken itself already.
-                let late = self.ran > self.allowed || Instant::now() > self.deadline;
-                return if late { Poll::Ready(Err(self.late())) } else { Poll::Pending };
-            }
-        }
-    }
-
-    fn late(&self) -> RuleFailure {
-        let message = match self.ran > self.allowed {
-            true => format!("the rule ran longer than {} ms", self.allowed.as_millis()),
-            false => "the login has no time left".to_owned(),
-        };
-        RuleFailure::new(FailureCode::DeadlineExceeded, message)
-    }
-}
-
-type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
-
-/// Whether a run may hold a core now.
-enum Turn {
-    /// For its first milliseconds it may, always.
-    Sprinting(Arc<Semaphore>),
-    /// After that it waits for its turn, slice by slice, behind the other long runs.
-    Waiting(Arc<Semaphore>, Acquire),
-    /// It has its turn for one slice.
-    Taken(Arc<Semaphore>, #[expect(dead_code, reason = "held, given back on drop")] Option<OwnedSemaphorePermit>),
-}
-
-impl Turn {
-    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Waiting(lane, acquire) = self {
-            // A closed lane means shutdown; the run then ends by its own limits.
-            let permit = ready!(acquire.as_mut().poll(cx)).ok();
-            *self = Self::Taken(Arc::clone(lane), permit);
-        }
-        Poll::Ready(())
-    }
-
-    /// Ends a slice: a run that has sprinted long enough goes to the end of the queue.
-    fn pass_on(&mut self, ran: Duration) {
-        let lane = match self {
-            Self::Sprinting(lane) if ran > SPRINT => Arc::clone(lane),
-            Self::Taken(lane, _) => Arc::clone(lane),
-            Self::Sprinting(_) | Self::Waiting(..) => return,
-        };
-        let acquire = Box::pin(Arc::clone(&lane).acquire_owned());
-        *self = Self::Waiting(lane, acquire);
-    }
 }

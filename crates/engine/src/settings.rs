@@ -34,6 +34,8 @@ pub struct Settings {
     /// Memories that stay with the rule that used them last. The pool divides them among the cores, and a thread that
     /// finds none of its own for a rule pays for new mappings and page faults: more than for the rule many times over.
     pub warm_memories: u32,
+    /// The most instances that wait ready for a login that has not come yet, beside the runs; one for each rule.
+    pub ready_runs: u32,
     /// How much of a slot's memory is reset by copying and stays resident, in bytes. It should cover what rules touch:
     /// a page fault costs more than a rule.
     pub resident_bytes: usize,
@@ -49,9 +51,15 @@ impl Settings {
             profile,
             concurrent_runs: 128,
             warm_memories: WARM_RULES * shards(),
-            resident_bytes: 256 * 1024,
+            ready_runs: limits::RULES_PER_PIPELINE as u32,
+            resident_bytes: 512 * 1024,
             tick: Duration::from_millis(1),
         }
+    }
+
+    /// The most runs of one rule at one time: a rule whose network is slow leaves most slots to others.
+    pub(crate) fn runs_of_a_rule(&self) -> usize {
+        (self.concurrent_runs as usize / 4).max(1)
     }
 }
 
@@ -140,11 +148,12 @@ pub(crate) fn run_config(settings: &Settings) -> wasmtime::Config {
 
 fn pool(settings: &Settings) -> wasmtime::PoolingAllocationConfig {
     let mut pool = wasmtime::PoolingAllocationConfig::new();
-    pool.total_core_instances(settings.concurrent_runs);
-    let memories = settings.concurrent_runs.max(settings.warm_memories);
+    let instances = settings.concurrent_runs + settings.ready_runs;
+    pool.total_core_instances(instances);
+    let memories = instances.max(settings.warm_memories);
     pool.total_memories(memories); // Address space, 4 GiB each; only what a rule touched is resident.
-    pool.total_tables(settings.concurrent_runs);
-    pool.total_stacks(settings.concurrent_runs);
+    pool.total_tables(instances);
+    pool.total_stacks(instances + 1); // An instance keeps the stack it was made on; one is for the next.
     pool.max_memories_per_module(1);
     pool.max_tables_per_module(1);
     pool.max_memory_size(crate::inspect::MEMORY_BYTES as usize);

@@ -48,16 +48,22 @@ impl CTools {
         if let Some(found) = Self::find() {
             return Ok(found);
         }
-        let how = format!(
-            "the interpreter for JavaScript rules is built with clang and lld, which are not here: on Debian, \
-             `apt-get install {}` as root; elsewhere clang 19 with wasm-ld and compiler-rt for wasm32",
-            DEBIAN_PACKAGES.join(" ")
-        );
+        let how = Self::how_to_get();
         if can_install_debian_packages() {
             install_debian_packages("the interpreter for JavaScript rules", DEBIAN_PACKAGES)
                 .map_err(|error| BuildError::Tools(format!("{error}: {how}")))?;
         }
         Self::find().ok_or(BuildError::Tools(how))
+    }
+
+    /// How a person gets the tools.
+    #[must_use]
+    pub fn how_to_get() -> String {
+        format!(
+            "the interpreter for JavaScript rules is built with clang and lld: on Debian, `apt-get install {}` as root; \
+             elsewhere clang 19 with wasm-ld and compiler-rt for wasm32",
+            DEBIAN_PACKAGES.join(" ")
+        )
     }
 }
 

@@ -1,9 +1,9 @@
-//! What a rule sees: one event per login, read in once, encoded once, then changed in place by what rules do.
+//! What a rule sees: one event per login, encoded once, then changed in place by what rules do.
 //!
 //! A rule gets only what it was granted: its configuration keys, the subtrees of `reads`, its own seed. Credentials
 //! never enter (DESIGN §2): not those of the request, and a token of an identity provider only where `reads` names it.
-//! Each first-level member is encoded when first needed and again only after a change, so that the bytes encoded grow
-//! with what rules change, not with how many rules there are.
+//! The event is a document from the first moment: its first-level members are copied from rule to rule, and only what a
+//! rule changes is encoded again, so that the bytes encoded grow with changes, not with how many rules there are.
 
 mod intake;
 mod members;
@@ -14,24 +14,30 @@ mod tests;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use vestibule_abi::{
     codes::FailureCode,
-    document::{EncodeError, Open, Writer},
+    document::{EncodeError, Node, Open, Writer},
     limits,
 };
 
-pub use intake::{AllowedScopes, InvalidEvent, ScopePolicy, hide_credentials};
+pub use intake::{AllowedScopes, EventSource, EventText, InvalidEvent, ScopePolicy, hide_credentials};
 pub(crate) use members::Members;
 
 use crate::{
+    answer::{Change, SecondFactor},
     failure::RuleFailure,
-    manifest::{Manifest, ReadTree},
+    manifest::{Bag, Manifest, ReadTree},
 };
 
 /// What a rule without `reads` receives.
 static EVERYTHING: ReadTree = ReadTree::everything();
+
+/// Where later rules see the claims that earlier ones set.
+const ID_TOKEN: &str = "idToken";
+const ACCESS_TOKEN: &str = "accessToken";
 
 /// Members of `user.identities[]` that are credentials of another system.
 const IDP_CREDENTIALS: &[&str] = &["access_token", "access_token_secret", "id_token", "refresh_token"];
@@ -43,6 +49,8 @@ pub(crate) struct Event {
     pub(crate) user_metadata: Members,
     pub(crate) app_metadata: Members,
     pub(crate) context: Members,
+    pub(crate) id_token: Members,
+    pub(crate) access_token: Members,
     pub(crate) shared: Members,
     configuration: Members,
     /// `user.identities` with the credentials that the member of `user` lacks; only where there are any.
@@ -54,6 +62,15 @@ pub(crate) struct Event {
     encoded_bytes: u64,
 }
 
+/// What earlier rules asked for beside the keys they set. Later ones see it where a script would look for it: in
+/// `context.redirect`, `context.multifactor` and `context.accessToken.scope`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Demands<'s> {
+    pub(crate) redirect: Option<&'s str>,
+    pub(crate) second_factor: Option<&'s SecondFactor>,
+    pub(crate) scope: Option<&'s [String]>,
+}
+
 impl Event {
     /// A text the host put into the context.
     pub(crate) fn context_text(&self, key: &str) -> Option<&str> {
@@ -62,20 +79,52 @@ impl Event {
 
     /// Whether this login passed a second factor already.
     pub(crate) fn has_second_factor(&self) -> bool {
-        let methods = self.context.get("authentication").and_then(|authentication| authentication.get("methods"));
-        let methods = methods.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        methods.iter().any(|method| method.get("name").and_then(Value::as_str) == Some("mfa"))
+        let methods =
+            self.context.get("authentication").and_then(|authentication| authentication.get("methods")?.as_array());
+        methods.into_iter().flatten().any(|method| method.get("name").and_then(|name| name.as_str()) == Some("mfa"))
     }
 
     /// Whether an id, `provider|id`, is this user or linked to them.
     pub(crate) fn is_linked(&self, id: &str) -> bool {
-        let identities = self.user.get("identities").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let is = |identity: &Value| {
-            let text = |key| identity.get(key).and_then(Value::as_str);
+        let identities = self.user.get("identities").and_then(|identities| identities.as_array());
+        let is = |identity: Node<'_>| {
+            let text = |key: &str| identity.get(key)?.as_str();
             let (Some(provider), Some(user_id)) = (text("provider"), text("user_id")) else { return false };
             id.strip_prefix(provider).and_then(|rest| rest.strip_prefix('|')) == Some(user_id)
         };
-        self.user.get("user_id").and_then(Value::as_str) == Some(id) || identities.iter().any(is)
+        self.user.get("user_id").and_then(|id| id.as_str()) == Some(id) || identities.into_iter().flatten().any(is)
+    }
+
+    /// Sets a key of a bag, or deletes it.
+    pub(crate) fn put(&mut self, change: &Change, rule: usize) -> Result<(), EncodeError> {
+        let encoded = self.bag_mut(change.bag).put(&change.key, change.value.as_ref(), rule)?;
+        self.encoded_bytes += encoded as u64;
+        Ok(())
+    }
+
+    /// The members that a rule's changes go to.
+    pub(crate) const fn bag(&self, bag: Bag) -> &Members {
+        match bag {
+            Bag::IdToken => &self.id_token,
+            Bag::AccessToken => &self.access_token,
+            Bag::UserMetadata => &self.user_metadata,
+            Bag::AppMetadata => &self.app_metadata,
+            Bag::User => &self.user,
+            Bag::Context => &self.context,
+            Bag::Shared => &self.shared,
+        }
+    }
+
+    const fn bag_mut(&mut self, bag: Bag) -> &mut Members {
+        match bag {
+            Bag::IdToken => &mut self.id_token,
+            Bag::AccessToken => &mut self.access_token,
+            Bag::UserMetadata => &mut self.user_metadata,
+            Bag::AppMetadata => &mut self.app_metadata,
+            Bag::User => &mut self.user,
+            Bag::Context => &mut self.context,
+            Bag::Shared => &mut self.shared,
+        }
     }
 
     /// Bytes encoded so far for this login; copies of what was encoded before do not count.
@@ -89,8 +138,9 @@ impl Event {
     }
 
     /// Makes the document of one rule.
-    pub(crate) fn assemble(&mut self, rule: &Manifest) -> Result<(), RuleFailure> {
-        self.write_document(rule).map_err(|error| RuleFailure::new(FailureCode::HostInternal, error.to_string()))?;
+    pub(crate) fn assemble(&mut self, rule: &Manifest, demands: Demands<'_>) -> Result<(), RuleFailure> {
+        self.write_document(rule, demands)
+            .map_err(|error| RuleFailure::new(FailureCode::HostInternal, error.to_string()))?;
         if self.document.len() > limits::EVENT_BYTES {
             let message = format!(
                 "the event has {} bytes, a rule receives at most {}; declare `reads` to receive less",
@@ -102,8 +152,7 @@ impl Event {
         Ok(())
     }
 
-    fn write_document(&mut self, rule: &Manifest) -> Result<(), EncodeError> {
-        self.encode_changes()?;
+    fn write_document(&mut self, rule: &Manifest, demands: Demands<'_>) -> Result<(), EncodeError> {
         let reads = rule.read_tree.as_ref().unwrap_or(&EVERYTHING);
         let mut encoded = 0;
         // A run that is over has let go of it; one that is not keeps what it reads.
@@ -116,13 +165,20 @@ impl Event {
             Writer::count(&mut document);
             writer.key(root);
             let mut part = writer.open_object()?;
-            encoded += match (root, reads.part(root)) {
-                ("configuration", _) => self.write_configuration(&mut writer, &mut part, rule),
-                (_, None) => 0, // Always an object, so that a rule need not ask.
-                ("user", Some(reads)) => self.write_user(&mut writer, &mut part, reads)?,
-                ("context", Some(reads)) => self.write_context(&mut writer, &mut part, reads, rule.name.as_str())?,
-                (_, Some(reads)) => self.shared.write(&mut writer, &mut part, reads)?,
-            };
+            match (root, reads.part(root)) {
+                // A granted key is received even by a rule with `reads`: the grant names it already.
+                ("configuration", _) => {
+                    let granted = |key: &str| rule.capabilities.configuration.contains(key);
+                    self.configuration.write_only(&mut writer, &mut part, granted);
+                }
+                (_, None) => {} // Always an object, so that a rule need not ask.
+                ("user", Some(reads)) => encoded += self.write_user(&mut writer, &mut part, reads)?,
+                ("context", Some(reads)) => {
+                    encoded += self.write_context(&mut writer, &mut part, reads, demands)?;
+                    encoded += self.write_time_and_seed(&mut writer, &mut part, reads, rule.name.as_str())?;
+                }
+                (_, Some(reads)) => encoded += self.shared.write(&mut writer, &mut part, reads)?,
+            }
             writer.close(part)?;
         }
         writer.close(document)?;
@@ -131,47 +187,24 @@ impl Event {
         Ok(())
     }
 
-    /// Encodes what changed since the last rule; at first, everything.
-    fn encode_changes(&mut self) -> Result<(), EncodeError> {
-        for members in [
-            &mut self.user,
-            &mut self.user_metadata,
-            &mut self.app_metadata,
-            &mut self.context,
-            &mut self.shared,
-            &mut self.configuration,
-        ] {
-            self.encoded_bytes += members.encode()? as u64;
-        }
-        Ok(())
-    }
-
     /// About how long a document of everything is, so that its buffer is not moved while it grows.
     fn likely_bytes(&self) -> usize {
-        const REST: usize = 1024; // Heads, the seed, the time.
-        let Self { user, user_metadata, app_metadata, context, shared, configuration, .. } = self;
-        let parts = [user, user_metadata, app_metadata, context, shared, configuration];
+        const REST: usize = 1024; // Heads, the seed, the time, what was demanded.
+        let Self { user, user_metadata, app_metadata, context, id_token, access_token, shared, configuration, .. } =
+            self;
+        let parts = [user, user_metadata, app_metadata, context, id_token, access_token, shared, configuration];
         REST + parts.map(Members::encoded_bytes).iter().sum::<usize>()
     }
 
     fn write_user(&self, writer: &mut Writer, user: &mut Open, reads: &ReadTree) -> Result<usize, EncodeError> {
         let identities = self.identities_in_full.as_ref().and_then(|full| named_identities(full, reads));
-        let replaced = identities.as_ref().map(|_| "identities");
+        let replaced: &[&str] = if identities.is_some() { &["identities"] } else { &[] };
         let mut encoded = self.user.write_except(replaced, writer, user, reads)?;
         for (name, bag) in [("user_metadata", &self.user_metadata), ("app_metadata", &self.app_metadata)] {
-            let Some(reads) = reads.part(name).filter(|_| bag.exists()) else { continue };
-            Writer::count(user);
-            writer.key(name);
-            let mut part = writer.open_object()?;
-            encoded += bag.write(writer, &mut part, reads)?;
-            writer.close(part)?;
+            encoded += write_bag(name, bag, writer, user, reads)?;
         }
         if let Some(identities) = identities {
-            let before = writer.position();
-            Writer::count(user);
-            writer.key("identities");
-            writer.value(&identities)?;
-            encoded += writer.position() - before;
+            encoded += write_member("identities", &identities, writer, user)?;
         }
         Ok(encoded)
     }
@@ -181,28 +214,48 @@ impl Event {
         writer: &mut Writer,
         context: &mut Open,
         reads: &ReadTree,
-        rule: &str,
+        demands: Demands<'_>,
     ) -> Result<usize, EncodeError> {
-        let mut encoded = self.context.write(writer, context, reads)?;
-        let before = writer.position();
-        if reads.part("now").is_some() {
-            Writer::count(context);
-            writer.key("now");
-            writer.value(&self.now_ms)?;
+        let redirect = demands.redirect.map(|url| ("redirect", json!({ "url": url })));
+        let multifactor = demands.second_factor.map(|demand| {
+            ("multifactor", json!({ "provider": "any", "allowRememberBrowser": demand.allow_remember_browser }))
+        });
+        let demanded: Vec<_> = [redirect, multifactor].into_iter().flatten().collect();
+        let replaced: Vec<&str> = demanded.iter().map(|(name, _)| *name).collect();
+        let mut encoded = self.context.write_except(&replaced, writer, context, reads)?;
+        for (name, value) in demanded.iter().filter(|(name, _)| reads.part(name).is_some()) {
+            encoded += write_member(name, value, writer, context)?;
         }
-        if reads.part("seed").is_some() {
+        encoded += write_bag(ID_TOKEN, &self.id_token, writer, context, reads)?;
+        let Some(scope) = demands.scope else {
+            return Ok(encoded + write_bag(ACCESS_TOKEN, &self.access_token, writer, context, reads)?);
+        };
+        if let Some(reads) = reads.part(ACCESS_TOKEN) {
             Writer::count(context);
-            writer.key("seed");
-            writer.value(&self.seed_of(rule))?;
+            writer.key(ACCESS_TOKEN);
+            let mut token = writer.open_object()?;
+            encoded += write_member("scope", scope, writer, &mut token)?;
+            encoded += self.access_token.write_except(&["scope"], writer, &mut token, reads)?;
+            writer.close(token)?;
         }
-        encoded += writer.position() - before;
         Ok(encoded)
     }
 
-    /// A granted key is received even by a rule with `reads`: the grant names it already.
-    fn write_configuration(&self, writer: &mut Writer, configuration: &mut Open, rule: &Manifest) -> usize {
-        self.configuration.write_only(writer, configuration, |key| rule.capabilities.configuration.contains(key));
-        0
+    fn write_time_and_seed(
+        &self,
+        writer: &mut Writer,
+        context: &mut Open,
+        reads: &ReadTree,
+        rule: &str,
+    ) -> Result<usize, EncodeError> {
+        let mut encoded = 0;
+        if reads.part("now").is_some() {
+            encoded += write_member("now", &self.now_ms, writer, context)?;
+        }
+        if reads.part("seed").is_some() {
+            encoded += write_member("seed", &self.seed_of(rule), writer, context)?;
+        }
+        Ok(encoded)
     }
 
     /// The randomness of one rule in this login: nobody who lacks the login's seed can tell it, another rule included.
@@ -217,6 +270,37 @@ impl Event {
         }
         text
     }
+}
+
+/// Writes a bag as a member of its own, and tells how many bytes had to be encoded for it.
+fn write_bag(
+    name: &str,
+    bag: &Members,
+    writer: &mut Writer,
+    open: &mut Open,
+    reads: &ReadTree,
+) -> Result<usize, EncodeError> {
+    let Some(reads) = reads.part(name).filter(|_| bag.exists()) else { return Ok(0) };
+    Writer::count(open);
+    writer.key(name);
+    let mut part = writer.open_object()?;
+    let encoded = bag.write(writer, &mut part, reads)?;
+    writer.close(part)?;
+    Ok(encoded)
+}
+
+/// Writes a member, and tells how many bytes its encoding has.
+fn write_member<T: Serialize + ?Sized>(
+    name: &str,
+    value: &T,
+    writer: &mut Writer,
+    open: &mut Open,
+) -> Result<usize, EncodeError> {
+    let before = writer.position();
+    Writer::count(open);
+    writer.key(name);
+    writer.value(value)?;
+    Ok(writer.position() - before)
 }
 
 /// The identities of a rule whose `reads` name credentials in them; `None` for every other rule.

@@ -42,6 +42,7 @@ impl RuleFailure {
                 | FailureCode::StoreFull
                 | FailureCode::Cancelled
                 | FailureCode::Draining
+                | FailureCode::Overloaded
                 | FailureCode::HttpNotRecorded
                 | FailureCode::HostInternal
         )

@@ -4,6 +4,7 @@
 //! integers within ±(2^53 − 1), finite doubles, integral doubles as integers, −0 as 0. What is inside the profile has
 //! one meaning in every parser behind us (HR-69 … HR-72, HR-78); what is outside is refused, never repaired.
 
+mod encode;
 mod parse;
 mod text;
 
@@ -15,7 +16,7 @@ use std::fmt;
 use serde_json::Value;
 use vestibule_abi::{document::Document, limits};
 
-pub(crate) use text::key_text_len;
+pub(crate) use text::{key_text_len, node_text_len};
 pub use text::{text_len, to_text};
 
 /// Parses a document of the profile with at most [`limits::JSON_KEYS`] members in all.
@@ -34,14 +35,21 @@ pub fn parse_event(bytes: &[u8]) -> Result<Value, NotCanonical> {
     parse::document(bytes, usize::MAX)
 }
 
+/// Writes the text of an event as a document (form 1), in one pass; like [`parse_event`], without a limit on members.
+///
+/// # Errors
+/// [`NotCanonical`], with the place.
+pub fn document_of_text(bytes: &[u8]) -> Result<Vec<u8>, NotCanonical> {
+    encode::document(bytes)
+}
+
 /// Writes an event document (form 1) as the JSON text of form 0: the same tree, the same order.
 ///
 /// # Errors
 /// What is wrong with the document, when the bytes are none.
 pub fn text_of_document(document: &[u8]) -> Result<String, String> {
     let document = Document::parse(document).map_err(|malformed| malformed.to_string())?;
-    let value: Value = serde::Deserialize::deserialize(document.root()).map_err(|error| error.to_string())?;
-    Ok(to_text(&value))
+    serde_json::to_string(&document.root()).map_err(|error| error.to_string())
 }
 
 /// Bytes that are no document of the profile: what is wrong, and where.

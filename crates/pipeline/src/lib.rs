@@ -23,7 +23,7 @@ pub mod json;
 pub use crate::{
     answer::{Answer, Patch},
     claim::ClaimName,
-    event::{InvalidEvent, ScopePolicy},
+    event::{EventSource, EventText, InvalidEvent, ScopePolicy},
     failure::RuleFailure,
     login::{Login, LoginInput, RuleOutcome, SkipReason, Step},
     manifest::{Manifest, ManifestError, PipelineFile},

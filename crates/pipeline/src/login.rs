@@ -25,7 +25,7 @@ use vestibule_abi::{
 use self::staged::{End, Staged};
 use crate::{
     answer::{self, Answer, Refusal},
-    event::{Event, InvalidEvent, ScopePolicy},
+    event::{Event, EventSource, InvalidEvent, ScopePolicy},
     failure::RuleFailure,
     manifest::{FailurePolicy, When},
     outcome::{Note, Outcome},
@@ -34,9 +34,10 @@ use crate::{
 
 /// What the host knows about a login and no rule can change.
 #[derive(Debug, Clone)]
-pub struct LoginInput {
-    /// `{"user", "context", "configuration"?, "shared"?}`, of the canonical profile ([`crate::json::parse_event`]).
-    pub event: Value,
+pub struct LoginInput<E = Value> {
+    /// `{"user", "context", "configuration"?, "shared"?}`: as text ([`crate::event::EventText`]), which is encoded in one pass, or
+    /// as a tree.
+    pub event: E,
     /// The login's own randomness, a secret; the same again when the login is re-run or replayed.
     pub seed: [u8; 32],
     /// The time of the login, in milliseconds since 1970; the same again when it is re-run or replayed.
@@ -130,8 +131,8 @@ impl Login {
     ///
     /// # Errors
     /// [`InvalidEvent`] when no rule could be given this event.
-    pub fn begin(pipeline: Arc<Pipeline>, input: LoginInput) -> Result<Self, InvalidEvent> {
-        let event = Event::new(input.event, &input.seed, input.now_ms)?;
+    pub fn begin<E: EventSource>(pipeline: Arc<Pipeline>, input: LoginInput<E>) -> Result<Self, InvalidEvent> {
+        let event = Event::new(&input.event, &input.seed, input.now_ms)?;
         let staged = Staged::new(input.scopes);
         Ok(Self { pipeline, event, staged, budget: input.budget, stage: Stage::Next(0) })
     }
@@ -144,7 +145,7 @@ impl Login {
         let end = match mem::replace(stage, Stage::Over) {
             Stage::Next(position) => match pipeline.rules().get(position) {
                 None => staged.end(),
-                Some(rule) => match start(rule, event, budget) {
+                Some(rule) => match start(rule, event, staged, budget) {
                     Start::Run(budget) => {
                         *stage = Stage::Running(position);
                         return Step::Run { position, rule, event: event.document(), budget };
@@ -219,12 +220,12 @@ enum Start {
     End(End),
 }
 
-fn start(rule: &Rule, event: &mut Event, left: &LoginBudget) -> Start {
+fn start(rule: &Rule, event: &mut Event, staged: &Staged, left: &LoginBudget) -> Start {
     if let Some(why) = rule.manifest.when.skips(event) {
         return Start::Skip(why);
     }
     let budget = rule.budget.within(left);
-    match affordable(&budget).and_then(|()| event.assemble(&rule.manifest)) {
+    match affordable(&budget).and_then(|()| event.assemble(&rule.manifest, staged.demands())) {
         Ok(()) => Start::Run(budget),
         Err(failure) if may_skip(rule, &failure) => Start::Skip(SkipReason::Failed(failure)),
         Err(failure) => Start::End(End::Failed { rule: Some(rule.manifest.name.clone()), failure }),

@@ -10,8 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use vestibule_engine::{DataFiles, DataFilesError, Revision, RevisionError};
+use vestibule_engine::{DataFiles, DataFilesError, Revision, RevisionError, inspect, inspect_javascript};
 use vestibule_pipeline::{InvalidPipeline, Manifest, ManifestError, Pipeline, PipelineFile, manifest::Code};
+
+use crate::interpreter::{Interpreter, NoInterpreter};
 
 /// The longest bundle, in bytes.
 pub const BUNDLE_BYTES: usize = 128 * 1024 * 1024;
@@ -27,7 +29,7 @@ const RULE_FILE: &str = "rule.toml";
 pub struct Upload {
     /// The text of its `rule.toml`.
     pub manifest: String,
-    /// Its code, as it was built.
+    /// Its module, or the source of a JavaScript rule.
     pub module: Vec<u8>,
     /// Its `data/` folder, where that is granted.
     pub files: Option<Arc<DataFiles>>,
@@ -87,6 +89,9 @@ pub enum BundleError {
         #[source]
         source: DataFilesError,
     },
+    /// A JavaScript rule, where none can run.
+    #[error(transparent)]
+    Interpreter(#[from] NoInterpreter),
     /// Rules that do not go together.
     #[error(transparent)]
     Pipeline(#[from] InvalidPipeline),
@@ -209,21 +214,35 @@ impl Rules {
     ///
     /// # Errors
     /// [`BundleError`], naming the rule.
-    pub fn inspect(uploads: Vec<Upload>) -> Result<Self, BundleError> {
-        let inspect = |upload: Upload| {
-            let revision = Revision::inspect(&upload.manifest, &upload.module, upload.files.clone());
-            let name =
-                || Manifest::parse(&upload.manifest).map(|manifest| manifest.name.to_string()).unwrap_or_default();
-            match revision {
-                Ok(revision) => Ok((upload, revision)),
-                Err(source) => Err(BundleError::Rule { rule: name(), source }),
-            }
-        };
-        let mut revisions = uploads.into_iter().map(inspect).collect::<Result<Vec<_>, _>>()?;
+    pub fn inspect(uploads: Vec<Upload>, interpreter: &Interpreter) -> Result<Self, BundleError> {
+        let mut revisions =
+            uploads.into_iter().map(|upload| revision(upload, interpreter)).collect::<Result<Vec<_>, _>>()?;
         let pipeline = Pipeline::new(revisions.iter().map(|(_, revision)| revision.rule.clone()).collect())?;
         revisions.sort_by_key(|(_, revision)| revision.rule.manifest.order); // As the pipeline does.
         Ok(Self { pipeline: Arc::new(pipeline), revisions })
     }
+}
+
+fn revision(mut upload: Upload, interpreter: &Interpreter) -> Result<(Upload, Revision), BundleError> {
+    let manifest = manifest_of(RULE_FILE, &upload.manifest)?;
+    let rule = manifest.name.to_string();
+    let inspected = match &manifest.code {
+        Code::Module(_) => inspect(&upload.module),
+        Code::Source(file) => {
+            let interpreter = interpreter.get()?;
+            // What was made of a source once stays as it is; the source itself is what an author has on disk.
+            inspect_javascript(&upload.module, interpreter).or_else(|_| {
+                let source = String::from_utf8_lossy(&upload.module);
+                upload.module = vestibule_javascript::upload(file, &source).to_bytes();
+                inspect_javascript(&upload.module, interpreter)
+            })
+        }
+    };
+    let revision = inspected
+        .map_err(RevisionError::from)
+        .and_then(|inspected| Revision::new(&upload.manifest, inspected, upload.files.clone()))
+        .map_err(|source| BundleError::Rule { rule, source })?;
+    Ok((upload, revision))
 }
 
 fn manifest_of(path: &str, text: &str) -> Result<Manifest, BundleError> {
@@ -249,6 +268,10 @@ fn plain(path: &[u8]) -> Result<String, BundleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nowhere() -> Interpreter {
+        Interpreter::in_folder("/nonexistent".into())
+    }
 
     const MODULE: &str = r#"(module (memory (export "memory") 1) (func (export "run")))"#;
 
@@ -279,7 +302,7 @@ mod tests {
         let uploads = [upload("second", 20), upload("first", 10)];
         let packed = Bundle::of(&uploads).unwrap().to_tar().unwrap();
         assert_eq!(packed, Bundle::of(&uploads).unwrap().to_tar().unwrap());
-        let rules = Rules::inspect(Bundle::parse(&packed).unwrap().uploads().unwrap()).unwrap();
+        let rules = Rules::inspect(Bundle::parse(&packed).unwrap().uploads().unwrap(), &nowhere()).unwrap();
         let names: Vec<&str> = rules.revisions.iter().map(|(_, revision)| revision.name()).collect();
         assert_eq!(names, ["first", "second"]);
         let files = rules.revisions[0].1.files.as_ref().unwrap();
@@ -327,7 +350,7 @@ mod tests {
     fn a_module_that_fails_inspection_is_named_with_its_rule() {
         let mut bad = upload("bad", 10);
         bad.module = b"\0asm no".to_vec();
-        let error = Rules::inspect(vec![bad]).unwrap_err().to_string();
+        let error = Rules::inspect(vec![bad], &nowhere()).unwrap_err().to_string();
         assert!(error.starts_with("rule `bad`: "), "{error}");
     }
 }

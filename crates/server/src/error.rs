@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule_store::StoreError;
 
 use crate::pages;
@@ -20,6 +20,12 @@ use crate::pages;
 pub struct Fault(anyhow::Error);
 
 impl Fault {
+    /// What caused it, for whoever started the process.
+    #[must_use]
+    pub fn into_cause(self) -> anyhow::Error {
+        self.0
+    }
+
     /// A fault that needs no cause: something that cannot be, was.
     pub fn broken(what: &'static str) -> Self {
         Self(anyhow::Error::msg(what))
@@ -61,7 +67,7 @@ pub struct Refused {
     /// The `WWW-Authenticate` of the answer.
     pub authenticate: Option<&'static str>,
     /// Further members of the body, such as `mfa_token`.
-    pub extra: serde_json::Map<String, serde_json::Value>,
+    pub extra: Vec<(&'static str, Value)>,
 }
 
 impl Refused {
@@ -72,7 +78,7 @@ impl Refused {
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (error, description) = (error.into(), description.into());
-        Self { status, error, description, retry_after: None, authenticate: None, extra: serde_json::Map::new() }
+        Self { status, error, description, retry_after: None, authenticate: None, extra: Vec::new() }
     }
 
     /// `400 invalid_request`.
@@ -148,7 +154,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut body = json!({"error": self.error, "error_description": self.description});
         if let Some(body) = body.as_object_mut() {
-            body.extend(self.extra);
+            body.extend(self.extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
         let mut response = (self.status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
         retry_after(&mut response, self.retry_after);

@@ -1,6 +1,7 @@
 //! The login service: OpenID Connect, hosted pages, and the login transaction around the rules.
 //!
-//! [`router`] has every route on one page, [`app`] what all handlers share, [`login`] the transaction itself.
+//! [`router`] has every route on one page, [`app`] what all handlers share, [`login`] the transaction itself. [`admin`]
+//! is the page of the other listener, and [`serve`] puts a node together.
 
 pub mod app;
 pub mod router;
@@ -30,10 +31,19 @@ mod headers;
 mod pages;
 pub mod request;
 
+pub mod demo;
+pub mod first_start;
+pub mod serve;
 pub mod settings;
 
+pub mod admin;
+mod run_api;
+
 pub mod bundle;
+pub mod generations;
+pub mod interpreter;
 pub mod plan;
 
+mod guard;
 pub mod listener;
 pub mod telemetry;

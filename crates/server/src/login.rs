@@ -3,14 +3,18 @@
 //! [`run`] is the heart. It reads the user, runs the rules, decides, and commits all of it in one transaction, or runs
 //! again if the user was changed meanwhile. Nothing here is handed out before the commit: [`Decided`] exists only after.
 //! - `login/event.rs`: what rules see.
-//! - `login/decide.rs`: what an outcome makes durable, and what the caller gets.
+//! - `login/decide.rs`: what an outcome makes durable, and what the caller gets; `issue.rs`: what an allowed one issues;
+//!   `entry.rs`, `recording.rs`: what the journal keeps.
 //! - `login/parked.rs`: logins that wait for a browser.
 //! - `login/browser.rs`: a login at `/authorize` and after; a grant at the token endpoint is in `oauth/token/`.
 
 pub(crate) mod browser;
 mod decide;
+mod entry;
 mod event;
+mod issue;
 pub(crate) mod parked;
+mod principal;
 pub mod recording;
 
 use std::{sync::Arc, time::Duration};
@@ -18,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 use vestibule_abi::codes::FailureCode;
 use vestibule_engine::{
     Report, drive,
@@ -25,14 +30,18 @@ use vestibule_engine::{
 };
 use vestibule_pipeline::{Login, LoginInput, Outcome, Pipeline};
 use vestibule_store::{
-    Client, CommitError, Committed, Connection, ConnectionName, Family, LoginCommit, LoginId, Session, StoreError,
-    TenantId, Timestamp, TokenDigest, User, UserId,
+    Client, CommitError, Committed, Connection, Family, LoginCommit, LoginId, Session, StoreError, TenantId, Timestamp,
+    TokenDigest, User, UserId,
 };
 
-pub use self::browser::{Remember, authenticated, factor_passed};
+pub use self::{
+    browser::{Remember, authenticated, factor_passed},
+    principal::{Method, Principal},
+};
 pub(crate) use self::{
-    decide::{Decided, family, refresh_token_spent},
+    decide::{Decided, refresh_token_spent},
     event::date,
+    issue::family,
 };
 use crate::{
     app::{App, Generation},
@@ -49,52 +58,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 const ASKS: u32 = 100;
 /// How often a commit whose answer was lost is asked for again.
 const COMMIT_TRIES: u32 = 3;
-
-/// Who authenticated, how and when. The host's word; no rule changes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Principal {
-    /// The user.
-    pub user: UserId,
-    /// The connection they came through.
-    pub connection: ConnectionName,
-    /// How (C-2).
-    pub methods: Vec<Method>,
-    /// When credentials were verified.
-    pub at: Timestamp,
-}
-
-/// One way in which somebody proved who they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Method {
-    /// `pwd`, `mfa` (C-2).
-    pub name: String,
-    /// When.
-    pub timestamp: Timestamp,
-}
-
-impl Method {
-    /// A password, now.
-    #[must_use]
-    pub fn password(now: Timestamp) -> Self {
-        Self { name: "pwd".to_owned(), timestamp: now }
-    }
-
-    /// A second factor, now.
-    #[must_use]
-    pub fn second_factor(now: Timestamp) -> Self {
-        Self { name: "mfa".to_owned(), timestamp: now }
-    }
-
-    pub(crate) fn is_second_factor(&self) -> bool {
-        self.name == "mfa"
-    }
-}
-
-impl Principal {
-    pub(crate) fn has_second_factor(&self) -> bool {
-        self.methods.iter().any(Method::is_second_factor)
-    }
-}
 
 /// One leg of a login: what stays the same, however often its rules run.
 #[derive(Debug, Clone)]
@@ -203,7 +166,12 @@ type Recorded = Vec<Vec<Exchange>>;
 ///
 /// # Errors
 /// [`Fault`] when no outcome was committed: nothing was changed, and nothing is handed out.
-pub(crate) async fn run(app: &App, mut login: LoginTransaction<'_>) -> Result<Decided, Fault> {
+pub(crate) async fn run(app: &App, login: LoginTransaction<'_>) -> Result<Decided, Fault> {
+    let span = tracing::info_span!("login", id = %login.id, leg = login.leg, protocol = login.protocol());
+    attempts(app, login).instrument(span).await
+}
+
+async fn attempts(app: &App, mut login: LoginTransaction<'_>) -> Result<Decided, Fault> {
     let mut recorded = Recorded::new();
     for attempt in [Attempt::First, Attempt::Second, Attempt::Last] {
         if attempt == Attempt::Last && !take_turn(app, &login).await? {
@@ -232,7 +200,8 @@ async fn try_once(
         if user.blocked {
             break decide::blocked(app, login, &user);
         }
-        let (report, event) = run_rules(app, login, &user, attempt, recorded).await?;
+        let running = run_rules(app, login, &user, attempt, recorded);
+        let (report, event) = running.instrument(tracing::info_span!("rules")).await?;
         if login.is_met_by_remembered_browser(&report.outcome) {
             login.principal.methods.push(Method::second_factor(login.at));
             continue;
@@ -243,7 +212,7 @@ async fn try_once(
         };
         break decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?;
     };
-    match commit_surely(app, login, &commit).await {
+    match commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await {
         Ok(()) => Ok(Some(decided)),
         Err(CommitError::Conflict) => Ok(None),
         Err(CommitError::Gone) => Ok(Some(Decided::Refused(decide::gone()))),

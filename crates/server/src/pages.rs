@@ -13,6 +13,8 @@ pub(crate) mod reset;
 pub(crate) mod signup;
 pub(crate) mod verify;
 
+pub(crate) mod demo;
+
 use askama::Template;
 use axum::{
     body::Bytes,

@@ -21,6 +21,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 use url::{Host, Url};
 
+use crate::{limits::LimitSettings, password::Policy, signup::SignupSettings};
+
 /// What the variables of the environment begin with: `VESTIBULE_PUBLIC_URL`, `VESTIBULE_LISTEN__ADMIN`.
 pub const PREFIX: &str = "VESTIBULE_";
 
@@ -64,6 +66,18 @@ pub struct Settings {
     /// What a login asks for, and how long it counts.
     #[serde(default)]
     pub login: Login,
+    /// The service, as its pages and mails name it.
+    #[serde(default = "service")]
+    pub service: String,
+    /// Who may sign up, and what is asked.
+    #[serde(default)]
+    pub signup: SignupSettings,
+    /// Which passwords may be chosen.
+    #[serde(default)]
+    pub password: Policy,
+    /// How often things may be tried.
+    #[serde(default)]
+    pub rates: LimitSettings,
     /// How long what is recorded is kept.
     #[serde(default)]
     pub journal: Journal,
@@ -180,8 +194,6 @@ pub struct Mail {
 pub struct Login {
     /// Whether somebody without a second factor may enrol one because a rule demands it.
     pub enrolment: Enrolment,
-    /// Logins whose rules run at one time.
-    pub concurrent: usize,
     /// A session that is not used.
     pub session_idle: Span,
     /// A session, however much it is used.
@@ -292,7 +304,6 @@ impl Default for Login {
     fn default() -> Self {
         Self {
             enrolment: Enrolment::OnDemand,
-            concurrent: 256,
             session_idle: Span::hours(3 * 24),
             session: Span::hours(7 * 24),
             access_token: Span::hours(24),
@@ -382,7 +393,7 @@ impl Settings {
                 return wrong("public_url", "it is a scheme, a host and perhaps a port; write no path behind it");
             }
         }
-        if self.limits.connections == 0 || self.limits.requests == 0 || self.login.concurrent == 0 {
+        if self.limits.connections == 0 || self.limits.requests == 0 {
             return wrong("limits", "a server that serves nobody is of no use; write 1 or more");
         }
         if self.listen.public == self.listen.admin && self.listen.public.port() != 0 {
@@ -416,6 +427,10 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
         network.map_err(|_| de::Error::custom(format!("`{text}` is no network; write it as in `10.0.0.0/8`")))
     };
     Vec::<String>::deserialize(deserializer)?.iter().map(parse).collect()
+}
+
+fn service() -> String {
+    "Vestibule".to_owned()
 }
 
 fn data_folder() -> PathBuf {

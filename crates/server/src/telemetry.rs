@@ -17,6 +17,8 @@ use opentelemetry_sdk::{
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use vestibule_engine::Report;
+
 use crate::settings::{Level, Log, LogFormat};
 
 /// What every target of ours begins with.
@@ -94,16 +96,14 @@ pub fn connections(listener: &'static str, open: usize) {
     gauge!("vestibule_connections", "listener" => listener).set(open as f64);
 }
 
-/// A login whose rules came to an outcome: `allow`, `deny`, `redirect`, `second_factor` or `failed`.
-pub fn login(outcome: &'static str, rules: Duration) {
-    counter!("vestibule_logins_total", "outcome" => outcome).increment(1);
-    histogram!("vestibule_login_rules_seconds").record(rules);
-}
-
-/// What one rule did on one login. Names of rules come from the operator.
-pub fn rule(name: &str, outcome: &'static str, fuel: u64) {
-    counter!("vestibule_rule_runs_total", "rule" => name.to_owned(), "outcome" => outcome).increment(1);
-    counter!("vestibule_rule_fuel_total", "rule" => name.to_owned()).increment(fuel);
+/// A login whose rules came to an outcome. Names of rules come from the operator.
+pub fn outcome(report: &Report, took: Duration) {
+    counter!("vestibule_logins_total", "outcome" => report.outcome.as_str()).increment(1);
+    histogram!("vestibule_login_rules_seconds").record(took);
+    for rule in &report.rules {
+        counter!("vestibule_rule_runs_total", "rule" => rule.name.clone(), "outcome" => rule.outcome).increment(1);
+        counter!("vestibule_rule_fuel_total", "rule" => rule.name.clone()).increment(rule.fuel);
+    }
 }
 
 /// A generation that this node took up, or could not.

@@ -155,8 +155,8 @@ impl Cluster {
             data.display()
         );
         let mut shell = Command::new("setsid");
-        shell.args(["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        shell.spawn().unwrap();
+        shell.args(["--fork", "sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(shell.status().unwrap().success());
     }
 }
 

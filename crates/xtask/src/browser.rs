@@ -1,45 +1,121 @@
-//! The browser that the tests of the hosted pages drive.
+//! As much of a browser as a login needs: cookies, forms, and redirects that are looked at before they are followed.
 
-use std::{
-    env,
-    process::{Command, Stdio},
-};
+use std::collections::BTreeMap;
 
-use crate::shell::{self, heading};
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::runtime::{Builder, Runtime};
+use url::{Url, form_urlencoded};
 
-/// What the tests start. Debian's `chromium-driver` finds Debian's `chromium` by itself.
-const PROGRAMS: [&str; 2] = ["chromium", "chromedriver"];
+/// A browser with its own cookies.
+pub(crate) struct Browser {
+    runtime: Runtime,
+    base: Url,
+    cookies: BTreeMap<String, String>,
+}
 
-/// Installs the browser where that needs no question: on Debian, as root. Elsewhere it says how, and the tests that need
-/// it fail with the same words.
-pub(crate) fn set_up() -> anyhow::Result<()> {
-    if PROGRAMS.into_iter().all(is_there) {
-        return Ok(());
+/// What came back.
+pub(crate) struct Page {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// Where it leads, if it is a redirect.
+    pub(crate) location: Option<Url>,
+    /// Its text.
+    pub(crate) text: String,
+}
+
+impl Browser {
+    /// A browser that begins at this URL.
+    pub(crate) fn new(base: &str) -> anyhow::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+        Ok(Self { runtime, base: Url::parse(base)?, cookies: BTreeMap::new() })
     }
-    if !(is_root() && is_there("apt-get")) {
-        println!(
-            "\nchromium and chromedriver are not both there: the tests of the pages in a browser will fail.\n\
-             On Debian: apt-get install chromium chromium-driver"
-        );
-        return Ok(());
+
+    /// The URL of a path here.
+    pub(crate) fn url(&self, path: &str) -> anyhow::Result<Url> {
+        Ok(self.base.join(path)?)
     }
-    heading("installing Chromium, for the tests of the pages");
-    apt_get(&["update"])?;
-    apt_get(&["install", "--no-install-recommends", "chromium", "chromium-driver"])
+
+    /// Looks at a page.
+    pub(crate) fn get(&mut self, url: &Url) -> anyhow::Result<Page> {
+        self.send(Method::GET, url, None)
+    }
+
+    /// Sends a form.
+    pub(crate) fn post(&mut self, url: &Url, fields: &[(&str, &str)]) -> anyhow::Result<Page> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.send(Method::POST, url, Some(form))
+    }
+
+    /// Fills in the form of a page, with what it carries hidden, and sends it.
+    pub(crate) fn submit(&mut self, url: &Url, page: &Page, fields: &[(&str, &str)]) -> anyhow::Result<Page> {
+        let hidden: Vec<(String, String)> = hidden_fields(&page.text);
+        let mut all: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        all.extend_from_slice(fields);
+        self.post(url, &all)
+    }
+
+    fn send(&mut self, method: Method, url: &Url, form: Option<String>) -> anyhow::Result<Page> {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = Request::builder()
+            .method(method)
+            .uri(url.as_str())
+            .header(header::COOKIE, cookies.join("; "))
+            .header(header::ORIGIN, self.base.origin().ascii_serialization())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::new(Bytes::from(form.unwrap_or_default())))?;
+        let (parts, body) = self.runtime.block_on(async {
+            let client = Client::builder(TokioExecutor::new()).build_http();
+            let (parts, body) = client.request(request).await.context("the server does not answer")?.into_parts();
+            anyhow::Ok((parts, body.collect().await?.to_bytes()))
+        })?;
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            let pair = cookie.to_str()?.split(';').next().unwrap_or_default();
+            let (name, value) = pair.split_once('=').context("a cookie without a value")?;
+            self.cookies.insert(name.trim().to_owned(), value.trim().to_owned());
+        }
+        let location = match parts.headers.get(header::LOCATION) {
+            Some(to) => Some(url.join(to.to_str()?)?),
+            None => None,
+        };
+        let text = String::from_utf8_lossy(&body).into_owned();
+        if parts.status.is_server_error() {
+            bail!("{url} answered {}: {text}", parts.status);
+        }
+        Ok(Page { status: parts.status, location, text })
+    }
 }
 
-fn apt_get(words: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("apt-get");
-    command.args(["--yes", "--quiet"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
-    shell::loud(command.stdin(Stdio::null()))
+impl Page {
+    /// Where it leads.
+    pub(crate) fn leads_to(&self) -> anyhow::Result<&Url> {
+        self.location.as_ref().with_context(|| format!("this leads nowhere ({}): {}", self.status, self.text))
+    }
 }
 
-fn is_there(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+/// The hidden fields of a page's forms.
+fn hidden_fields(page: &str) -> Vec<(String, String)> {
+    let inputs = page.split("<input ").skip(1).filter(|input| input.starts_with("type=\"hidden\""));
+    let field = |input: &str| Some((attribute(input, "name")?, attribute(input, "value")?));
+    inputs.filter_map(field).collect()
 }
 
-fn is_root() -> bool {
-    let asked = Command::new("id").arg("-u").stdin(Stdio::null()).output();
-    asked.is_ok_and(|asked| asked.stdout.trim_ascii() == b"0")
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+    let (value, _) = rest.split_once('"')?;
+    Some(value.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_fields_are_found_and_others_are_not() {
+        let page = r#"<form><input type="hidden" name="state" value="a&amp;b"><input name="x" value="y"></form>"#;
+        assert_eq!(hidden_fields(page), [("state".to_owned(), "a&b".to_owned())]);
+    }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: builds the example rules of both languages and shows three logins a newcomer can follow.
+//! `cargo xtask demo`: builds the example rules of both languages and shows logins a newcomer can follow: three by the
+//! command line, then a login service of one's own (`service.rs`).
 //!
 //! Every login is a call of the `vestibule` command that anybody could type; the demo checks that it ends as told.
 
@@ -14,7 +15,10 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use crate::shell::{self, cargo, root};
+use crate::{
+    service,
+    shell::{self, cargo, root},
+};
 
 const TITLE: Style = AnsiColor::Cyan.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
@@ -51,9 +55,13 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     println!();
     println!("It ran out of fuel, so the login failed closed, and nothing that any rule staged was kept.");
 
+    service::run(&demo.vestibule, demo.scratch.path(), &demo.service_pipeline()?)?;
+
     println!();
-    println!("{QUIET}That took {:.1} s in all. The same logins by hand:{QUIET:#}", started.elapsed().as_secs_f64());
+    println!("{QUIET}That took {:.1} s in all. The first login by hand:{QUIET:#}", started.elapsed().as_secs_f64());
     println!("  {}", demo.by_hand());
+    println!("{QUIET}The login page, in a browser: start this, and open the address it shows:{QUIET:#}");
+    println!("  {} serve --demo", demo.relative_command());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,6 +126,21 @@ impl Demo {
         Ok(pipeline)
     }
 
+    /// The rules that the login service shows: those whose outcome does not depend on the day.
+    fn service_pipeline(&self) -> anyhow::Result<PathBuf> {
+        let rules = ["deny-unverified-email", "plan-and-roles-claims", "first-login-welcome", "account-expiry"];
+        let folder = self.scratch.path().join("service");
+        fs::create_dir_all(&folder).context("cannot create the pipeline of the service")?;
+        let pipeline = folder.join("pipeline.toml");
+        let text = format!("rules = {}\n", json!(rules.map(|rule| self.example(rule))));
+        fs::write(&pipeline, text).context("cannot write the pipeline of the service")?;
+        Ok(pipeline)
+    }
+
+    fn relative_command(&self) -> String {
+        self.vestibule.strip_prefix(root()).unwrap_or(&self.vestibule).display().to_string()
+    }
+
     fn example(&self, dir: &str) -> String {
         self.examples.join(dir).display().to_string()
     }
@@ -125,11 +148,12 @@ impl Demo {
     fn by_hand(&self) -> String {
         let relative = |path: &Path| path.strip_prefix(root()).unwrap_or(path).display().to_string();
         let (pipeline, event) = (relative(&self.pipeline), relative(&self.event("verified")));
-        format!("{} run --pipeline {pipeline} --event {event}", relative(&self.vestibule))
+        format!("{} run --pipeline {pipeline} --event {event}", self.relative_command())
     }
 }
 
-fn title(number: u8, what: &str) {
+/// A heading of the demo.
+pub(crate) fn title(number: u8, what: &str) {
     println!();
     println!("{TITLE}{number}. {what}{TITLE:#}");
     println!();

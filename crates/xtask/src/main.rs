@@ -4,9 +4,11 @@
 
 mod bench;
 mod browser;
+mod chromium;
 mod counts;
 mod demo;
 mod fuzz;
+mod service;
 mod shell;
 mod test;
 
@@ -18,7 +20,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
-    /// Build the example rules and show three logins: one let in, one refused, one with a hostile rule
+    /// Build the example rules, show what they do to logins, and let people log in to a server of your own
     Demo,
     /// Build the guests and run every test; the last line counts them all
     Test,

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    browser,
+    chromium,
     counts::Counts,
     shell::{self, cargo, heading, root},
 };
@@ -25,7 +25,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     heading("building the example rules");
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
 
-    browser::set_up()?;
+    chromium::set_up()?;
     let mut tally = Tally::default();
     tally.add("the workspace", &mut workspace_tests())?;
     let mut documentation = cargo(root());

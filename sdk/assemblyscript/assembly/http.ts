@@ -19,6 +19,7 @@ export class Header {
 export class Request {
   private headers: Header[] = [];
   private timeout: i32 = 0;
+  private follow: i32 = 0;
   private content: ArrayBuffer = new ArrayBuffer(0);
 
   constructor(private method: string, private url: string) {}
@@ -42,6 +43,16 @@ export class Request {
   /** Waits at most so long, in milliseconds; never longer than the host's own limit. */
   timeoutMs(milliseconds: i32): Request {
     this.timeout = milliseconds;
+    return this;
+  }
+
+  /**
+   * Follows up to so many redirects, of a `GET` or `HEAD`; without this, none, and the rule sees the 3xx. At most 2. Each
+   * has to lead to an origin that `rule.toml` grants; another origin gets no header of the rule's but `accept`,
+   * `accept-language` and `user-agent`.
+   */
+  redirects(most: i32): Request {
+    this.follow = most;
     return this;
   }
 
@@ -89,6 +100,10 @@ export class Request {
     if (this.timeout > 0) {
       head.ascii(',"timeout_ms":');
       writeValue<i32>(head, this.timeout, "request", "timeout_ms");
+    }
+    if (this.follow > 0) {
+      head.ascii(',"redirects":');
+      writeValue<i32>(head, this.follow, "request", "redirects");
     }
     head.byte(0x7d);
     const body = this.content;

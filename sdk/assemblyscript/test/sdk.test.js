@@ -282,7 +282,7 @@ describe("HTTP", () => {
       first: "fast", fast: "dönë", status: 200, ok: true, plan: "gold", type: "application/json", none: null, length: 28, owner: "é",
     });
     assert.deepEqual(ran.requests, [
-      { method: "GET", url: "https://api.example.com/slow", headers: [["authorization", "Bearer {{secret:CRM_TOKEN}}"]], timeout_ms: 750, body: "" },
+      { method: "GET", url: "https://api.example.com/slow", headers: [["authorization", "Bearer {{secret:CRM_TOKEN}}"]], timeout_ms: 750, redirects: 2, body: "" },
       {
         method: "POST", url: "https://api.example.com/fast", headers: [["content-type", "application/json"]],
         body: '{"email":"ada@example.com","n":1}',

@@ -20,13 +20,15 @@ static const char prelude[] = {
 #include "prelude.inc" /* generated: the bytes of sdk/javascript/runtime/dist/prelude.js, each with a comma */
     0};
 
+static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled, void *opaque);
+
 static JSRuntime *rt;
 static JSContext *ctx;
 static JSValue vestibule; /* The prelude's object. */
 static Event event;       /* Of the login; one instance has one. */
 static bool has_event;
 static struct {
-    JSAtom define, start, waiting, arrived, finish, deny, fail, noCallback, user, context, configuration, shared, now, seed;
+    JSAtom define, start, waiting, arrived, rejected, finish, deny, fail, noCallback, user, context, configuration, shared, now, seed;
     JSAtom go_on; /* "continue" */
 } names;
 
@@ -95,10 +97,11 @@ EXPORT("_initialize") void initialize(void) {
         JS_AddIntrinsicMapSet(ctx) || JS_AddIntrinsicTypedArrays(ctx) || JS_AddIntrinsicPromise(ctx) ||
         JS_AddIntrinsicWeakRef(ctx) || JS_AddIntrinsicAToB(ctx))
         fail("the engine could not be set up");
+    JS_SetHostPromiseRejectionTracker(rt, track_rejection, NULL);
     event_intern(ctx);
     host_install(ctx);
 #define NAME(name) names.name = JS_NewAtom(ctx, #name)
-    NAME(define), NAME(start), NAME(waiting), NAME(arrived), NAME(finish), NAME(deny), NAME(fail), NAME(noCallback);
+    NAME(define), NAME(start), NAME(waiting), NAME(arrived), NAME(rejected), NAME(finish), NAME(deny), NAME(fail), NAME(noCallback);
     NAME(user), NAME(context), NAME(configuration), NAME(shared), NAME(now), NAME(seed);
     names.go_on = JS_NewAtom(ctx, "continue");
 #undef NAME
@@ -167,15 +170,46 @@ EXPORT("settle") const void *settle(void) {
 
 /* ---- Once for a login ---- */
 
-static void run_jobs(void) {
-    JSContext *of_job;
-    int ran;
-    while ((ran = JS_ExecutePendingJob(rt, &of_job)) > 0) {}
-    if (ran < 0) fail_with_exception(of_job);
-}
-
 static JSValue call(JSAtom method, int count, JSValueConst *arguments) {
     return checked(ctx, JS_Invoke(ctx, vestibule, method, count, arguments));
+}
+
+/* A promise that was rejected while nobody waited for it. Somebody may still come before all jobs are done. */
+typedef struct Rejection {
+    JSValue promise, reason;
+} Rejection;
+
+static Rejection *rejections;
+static uint32_t rejection_count, rejection_room;
+
+static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled, void *opaque) {
+    if (is_handled) {
+        for (uint32_t at = 0; at < rejection_count; at++) {
+            if (JS_VALUE_GET_PTR(rejections[at].promise) != JS_VALUE_GET_PTR(promise)) continue;
+            rejections[at] = rejections[--rejection_count];
+            return;
+        }
+        return;
+    }
+    if (rejection_count == rejection_room) {
+        rejection_room = rejection_room ? rejection_room * 2 : 8;
+        rejections = js_realloc(ctx, rejections, rejection_room * sizeof *rejections);
+        if (!rejections) fail("out of memory");
+    }
+    rejections[rejection_count++] = (Rejection){JS_DupValue(ctx, promise), JS_DupValue(ctx, reason)};
+}
+
+/* Runs what is queued, then tells the prelude of each promise whose rejection nobody takes. */
+static void run_jobs(void) {
+    for (;;) {
+        JSContext *of_job;
+        int ran;
+        while ((ran = JS_ExecutePendingJob(rt, &of_job)) > 0) {}
+        if (ran < 0) fail_with_exception(of_job);
+        if (!rejection_count) return;
+        JSValue reason = rejections[--rejection_count].reason;
+        call(names.rejected, 1, &reason);
+    }
 }
 
 /* Waits for the first of the requests that the rule has started. */

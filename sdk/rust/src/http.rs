@@ -16,7 +16,9 @@
 //! let answer = http::get("https://crm.example.com/v1/people/7")
 //!     .secret_header("x-api-key", "CRM_TOKEN")
 //!     .timeout(Duration::from_millis(300))
+//!     .redirects(1)
 //!     .send();
+//! # assert_eq!(host.requests()[0].head["redirects"], 1);
 //! match answer {
 //!     Ok(response) if response.status() == 200 => assert_eq!(response.json::<Person>()?.tier, "gold"),
 //!     Ok(response) => log::warn!("the CRM answered {}", response.status()),
@@ -116,6 +118,8 @@ pub struct Request {
     headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirects: Option<u32>,
     #[serde(skip)]
     body: Vec<u8>,
 }
@@ -123,7 +127,7 @@ pub struct Request {
 impl Request {
     /// A request with any method.
     pub fn new(method: &str, url: &str) -> Self {
-        Self { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), timeout_ms: None, body: Vec::new() }
+        Self { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), timeout_ms: None, redirects: None, body: Vec::new() }
     }
 
     /// Adds a header.
@@ -162,6 +166,14 @@ impl Request {
     /// How long it may take in all; at most, and without this, 5 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Follows up to so many redirects, of a `GET` or `HEAD`; without this, none, and the rule sees the 3xx. At most 2.
+    /// Each has to lead to an origin that `rule.toml` grants; another origin gets no header of the rule's but `accept`,
+    /// `accept-language` and `user-agent`.
+    pub fn redirects(mut self, most: u32) -> Self {
+        self.redirects = Some(most);
         self
     }
 

@@ -6,6 +6,7 @@ use core::fmt;
 use serde::{
     de::{self, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor},
     forward_to_deserialize_any,
+    ser::{self, Serialize},
 };
 
 use super::{HEAD_BYTES, HEADER_BYTES, MAGIC, padded, tag};
@@ -320,6 +321,26 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The members that a [`Writer::piece`](super::Writer::piece) wrote one after the other, `depth` levels deep; how
+    /// many there are is not known.
+    #[must_use]
+    pub fn of_piece(piece: &'a [u8], depth: usize) -> Self {
+        let levels = limits::JSON_DEPTH.saturating_sub(depth) as u8;
+        Self { levels, size: 0, rest: piece }
+    }
+
+    /// Takes the first member as it is encoded; one with a key this reader does not know is skipped.
+    pub fn take_member(&mut self) -> Option<Member<'a>> {
+        loop {
+            let before = self.rest;
+            let (name, value) = self.split_member()?;
+            if let Some(key) = name.key().and_then(Key::text) {
+                let encoded = before.get(..before.len() - self.rest.len())?;
+                return Some(Member { key, value, encoded });
+            }
+        }
+    }
+
     fn split_member(&mut self) -> Option<(Node<'a>, Node<'a>)> {
         let (name, rest) = Node::split(self.rest, self.levels)?;
         let (value, rest) = Node::split(rest, self.levels)?;
@@ -328,15 +349,37 @@ impl<'a> Object<'a> {
     }
 }
 
+/// One member of an object.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Member<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The value.
+    pub value: Node<'a>,
+    /// Both, as [`Writer::encoded`](super::Writer::encoded) takes them.
+    pub encoded: &'a [u8],
+}
+
 impl<'a> Iterator for Object<'a> {
     type Item = (&'a str, Node<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (name, value) = self.split_member()?;
-            if let Some(text) = name.key().and_then(Key::text) {
-                return Some((text, value));
-            }
+        self.take_member().map(|member| (member.key, member.value))
+    }
+}
+
+/// A node serialises to the value it holds.
+impl Serialize for Node<'_> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.kind() {
+            None => Err(ser::Error::custom(Malformed)),
+            Some(Kind::Null) => serializer.serialize_unit(),
+            Some(Kind::Bool(value)) => serializer.serialize_bool(value),
+            Some(Kind::Integer(value)) => serializer.serialize_i64(value),
+            Some(Kind::Float(value)) => serializer.serialize_f64(value),
+            Some(Kind::String(value)) => serializer.serialize_str(value),
+            Some(Kind::Array(elements)) => serializer.collect_seq(elements),
+            Some(Kind::Object(members)) => serializer.collect_map(members),
         }
     }
 }

@@ -153,12 +153,20 @@ impl Writer {
         self.open(tag::OBJECT)
     }
 
+    /// Opens an array; its elements follow.
+    ///
+    /// # Errors
+    /// [`EncodeError::Depth`] when it would nest too deep.
+    pub fn open_array(&mut self) -> Result<Open, EncodeError> {
+        self.open(tag::ARRAY)
+    }
+
     /// Counts one member of an open object or one element of an open array.
     pub fn count(open: &mut Open) {
         open.children += 1;
     }
 
-    /// Closes what [`Writer::open_object`] opened.
+    /// Closes what [`Writer::open_object`] or [`Writer::open_array`] opened.
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`] when its length does not fit its head.
@@ -195,10 +203,12 @@ impl Writer {
 
     fn string(&mut self, text: &str) {
         let flags = if text.is_ascii() { FLAG_ASCII } else { 0 };
+        let padding = padded(text.len()) - text.len();
+        self.bytes.reserve(HEAD_BYTES + text.len() + padding);
         // A string of 4 GiB does not fit any limit; `finish` refuses the document that holds it.
         self.head(tag::STRING, flags, 0, text.len() as u32);
         self.bytes.extend_from_slice(text.as_bytes());
-        self.bytes.resize(self.bytes.len() + padded(text.len()) - text.len(), 0);
+        self.bytes.extend_from_slice([0; 8].get(..padding).unwrap_or_default());
     }
 
     fn integer(&mut self, value: i64) -> Result<(), EncodeError> {

@@ -11,5 +11,8 @@ mod bad_input;
 mod cases;
 mod folder;
 mod importing;
+mod javascript;
+mod node;
 mod running;
 mod scaffold;
+mod serving;

@@ -65,7 +65,7 @@ fn the_doctor_names_every_language_and_its_code_says_whether_all_can_be_built() 
     let told = folder.run(&["doctor", "--json"]);
     let checks = told.json()["checks"].as_array().unwrap().clone();
     let names: Vec<&str> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["vestibule", "cargo", "Rust rules", "AssemblyScript rules"]);
+    assert_eq!(names, ["vestibule", "cargo", "Rust rules", "AssemblyScript rules", "JavaScript rules"]);
     let all_found = checks.iter().all(|check| check["found"] == true);
     assert_eq!(told.code, if all_found { 0 } else { 6 });
 }

@@ -13,13 +13,21 @@ use std::{
 };
 
 use http::Uri;
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection},
+    rt::TokioIo,
+};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tower_service::Service;
 use url::{Host, Url};
 use vestibule_abi::{codes::FailureCode, limits};
 
-use super::address::why_not_public;
+use super::{address::why_not_public, resolve::Resolve};
 
 /// A future that may be sent between threads.
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -28,27 +36,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Addresses of one name that are tried in turn.
 const ADDRESSES_TRIED: usize = 4;
 
-/// Finds the addresses of a name.
-pub trait Resolve: Send + Sync {
-    /// The addresses of `host` for connections to `port`, best first.
-    fn resolve(&self, host: &str, port: u16) -> BoxFuture<io::Result<Vec<SocketAddr>>>;
-}
-
 /// Opens a socket to an address that has been checked.
 pub trait Dial: Send + Sync {
     /// Connects to `address`.
     fn dial(&self, address: SocketAddr) -> BoxFuture<io::Result<TcpStream>>;
-}
-
-/// The resolver of the operating system.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemResolver;
-
-impl Resolve for SystemResolver {
-    fn resolve(&self, host: &str, port: u16) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
-        let host = host.to_owned();
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
-    }
 }
 
 /// TCP connections of the operating system.
@@ -72,6 +63,8 @@ pub(super) enum ConnectError {
     Blocked(String),
     #[error("no connection within {} ms", limits::HTTP_CONNECT.as_millis())]
     Timeout,
+    #[error("as many sockets are open as there may be")]
+    TooManySockets,
     #[error("cannot connect")]
     Io(#[from] io::Error),
 }
@@ -81,7 +74,7 @@ impl ConnectError {
         match self {
             Self::Blocked(_) => FailureCode::HttpBlocked,
             Self::Timeout => FailureCode::HttpTimeout,
-            Self::Io(_) => FailureCode::HttpFailed,
+            Self::TooManySockets | Self::Io(_) => FailureCode::HttpFailed,
         }
     }
 }
@@ -112,10 +105,57 @@ pub(super) struct Connector {
     pub(super) guard: Arc<Guard>,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) dial: Arc<dyn Dial>,
+    /// One permit for each socket that may be open, idle ones included.
+    pub(super) sockets: Arc<Semaphore>,
+}
+
+/// A connection, and its part of the sockets there may be.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: TokioIo<TcpStream>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Read for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl Write for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+}
+
+impl Connection for Socket {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = Socket;
     type Error = ConnectError;
     type Future = BoxFuture<Result<Self::Response, Self::Error>>;
 
@@ -130,13 +170,14 @@ impl Service<Uri> for Connector {
 }
 
 impl Connector {
-    async fn connect(&self, uri: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn connect(&self, uri: &Uri) -> Result<Socket, ConnectError> {
         let addresses = self.checked_addresses(uri).await?;
+        let permit = Arc::clone(&self.sockets).try_acquire_owned().map_err(|_| ConnectError::TooManySockets)?;
         let share = limits::HTTP_CONNECT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let mut last = ConnectError::Timeout;
         for address in addresses {
             match timeout(share, self.dial.dial(address)).await {
-                Ok(Ok(stream)) => return Ok(TokioIo::new(stream)),
+                Ok(Ok(stream)) => return Ok(Socket { stream: TokioIo::new(stream), _permit: permit }),
                 Ok(Err(error)) => last = error.into(),
                 Err(_) => last = ConnectError::Timeout,
             }

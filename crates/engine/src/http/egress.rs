@@ -13,21 +13,27 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+use tokio::sync::Semaphore;
 use tower_http::decompression::{Decompression, DecompressionBody};
 use tower_service::Service;
 use url::Url;
 use vestibule_abi::limits;
 
-use super::connect::{Connector, Dial, Guard, Resolve, SystemDial, SystemResolver, Within};
+use super::{
+    connect::{Connector, Dial, Guard, SystemDial, Within},
+    resolve::{Resolve, SystemResolver},
+};
 
 /// Header lines of a response, at most (HR-107).
 const RESPONSE_HEADERS: usize = 100;
 /// The head of a response, in bytes, at most (HR-107).
 const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
 /// How long a connection that is not used is kept.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(10);
 /// Connections to one origin that are kept while they are not used.
-const IDLE_PER_ORIGIN: usize = 8;
+const IDLE_PER_ORIGIN: usize = 4;
+/// Connections to all origins, those in use and those that are kept: what this process spends of its file descriptors.
+const SOCKETS: usize = 512;
 
 /// What the operator decides about outbound requests.
 #[derive(Clone)]
@@ -50,7 +56,7 @@ impl Default for EgressSettings {
             allow: Vec::new(),
             system_roots: true,
             extra_roots: Vec::new(),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::default()),
             dial: Arc::new(SystemDial),
         }
     }
@@ -106,7 +112,12 @@ impl Egress {
     pub fn new(settings: EgressSettings) -> Result<Self, EgressError> {
         let tls = tls_config(settings.system_roots, settings.extra_roots)?;
         let guard = Arc::new(Guard { allow: settings.allow });
-        let connector = Connector { guard: Arc::clone(&guard), resolver: settings.resolver, dial: settings.dial };
+        let connector = Connector {
+            guard: Arc::clone(&guard),
+            resolver: settings.resolver,
+            dial: settings.dial,
+            sockets: Arc::new(Semaphore::new(SOCKETS)),
+        };
         let https =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())

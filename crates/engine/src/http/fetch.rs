@@ -27,19 +27,30 @@ const OF_THE_TRANSFER: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Sends a request and reads its response, within its own time limit and the login's deadline.
+/// Sends a request and reads its response, within its own time limit and the login's deadline; fails at once while the
+/// breaker of its origin is open.
 pub(super) async fn fetch(
     egress: Arc<Egress>,
     outgoing: Outgoing,
     grants: Arc<HttpGrants>,
     deadline: Instant,
 ) -> Received {
-    let deadline = deadline.min(Instant::now() + outgoing.timeout);
-    match timeout_at(deadline, follow(&egress, outgoing, &grants)).await {
+    let began = Instant::now();
+    let origin = outgoing.origin.clone();
+    let breaker = grants.breaker(&origin);
+    if breaker.is_some_and(|breaker| !breaker.admits(began)) {
+        return Received::Error(FailureCode::HttpFailed);
+    }
+    let deadline = deadline.min(began + outgoing.timeout);
+    let received = match timeout_at(deadline, follow(&egress, outgoing, &grants)).await {
         Ok(Ok(response)) => Received::Response(blanked(response, &grants)),
         Ok(Err(code)) => Received::Error(code),
         Err(_) => Received::Error(FailureCode::HttpTimeout),
+    };
+    if let Some(breaker) = breaker {
+        breaker.ended(matches!(received, Received::Response(_)), Instant::now());
     }
+    received
 }
 
 /// Follows as many redirects as were asked for; the rule sees the one after as it is.

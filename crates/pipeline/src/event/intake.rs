@@ -1,11 +1,13 @@
 //! Taking an event in: what it has to be, and what never reaches a rule.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt::Display, sync::Arc};
 
 use hmac::{Hmac, Mac};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use vestibule_abi::document::{self, Document, Kind, Member, Node, Object};
 
-use super::{Event, IDP_CREDENTIALS, Members};
+use super::{ACCESS_TOKEN, Event, ID_TOKEN, IDP_CREDENTIALS, Members, members::decoded};
+use crate::json;
 
 /// What a request may carry that no rule sees (DESIGN §2); compared without case.
 const CREDENTIALS: &[&str] = &[
@@ -34,43 +36,127 @@ const CREDENTIALS: &[&str] = &[
 /// Levels above a member of `user`, `context`, `configuration` and `shared`.
 const MEMBER: usize = 2;
 
+/// What a host can bring an event as: `{"user", "context", "configuration"?, "shared"?}` in the canonical profile.
+///
+/// INVARIANT: no object of the document has the same key twice.
+pub trait EventSource {
+    /// Encodes the event as a document (form 1).
+    ///
+    /// # Errors
+    /// [`InvalidEvent::NotCanonical`].
+    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent>;
+}
+
+/// An event as text: encoded in one pass, without a tree of values.
+#[derive(Debug, Clone, Copy)]
+pub struct EventText<'t>(pub &'t [u8]);
+
+impl EventSource for EventText<'_> {
+    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent> {
+        json::document_of_text(self.0).map_err(not_canonical)
+    }
+}
+
+impl EventSource for Value {
+    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent> {
+        document::encode(self).map_err(not_canonical)
+    }
+}
+
+impl<S: EventSource> EventSource for &S {
+    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent> {
+        (*self).to_document()
+    }
+}
+
 impl Event {
     /// Takes the event apart. `now` and `seed` come from the host, whatever the event says.
-    pub(crate) fn new(event: Value, seed: &[u8; 32], now_ms: i64) -> Result<Self, InvalidEvent> {
-        let Value::Object(mut roots) = event else { return Err(InvalidEvent::NoObject) };
-        let user = required(&mut roots, "user")?;
-        let context = required(&mut roots, "context")?;
-        let configuration = optional(&mut roots, "configuration")?;
-        let shared = optional(&mut roots, "shared")?;
-        if let Some(unknown) = roots.keys().next() {
-            return Err(InvalidEvent::Unknown(unknown.clone()));
-        }
-        let mut user = Members::new(Some(user), MEMBER);
-        let mut context = Members::new(Some(context), MEMBER);
-        let user_metadata = bag(&mut user, "user_metadata")?;
-        let app_metadata = bag(&mut user, "app_metadata")?;
-        let identities_in_full = user.get_mut("identities").and_then(hide_idp_credentials);
-        for host_owned in ["now", "seed"] {
-            context.take_out(host_owned);
-        }
-        if let Some(request) = context.get_mut("request") {
-            hide_credentials(request);
-        }
+    pub(crate) fn new(event: &impl EventSource, seed: &[u8; 32], now_ms: i64) -> Result<Self, InvalidEvent> {
+        let document = event.to_document()?;
+        let root = Document::parse(&document).map_err(not_canonical)?.root();
+        let roots = Roots::of(root.as_object().ok_or(InvalidEvent::NoObject)?)?;
+        let shared = roots.shared.map_or(Ok(Members::empty(MEMBER)), |shared| Members::of(shared, MEMBER));
+        let configuration = roots.configuration.map_or(Ok(Members::absent(MEMBER)), |keys| Members::of(keys, MEMBER));
         let mut login = Self {
-            user,
-            user_metadata: Members::new(user_metadata, MEMBER + 1),
-            app_metadata: Members::new(app_metadata, MEMBER + 1),
-            context,
-            shared: Members::new(Some(shared.unwrap_or_default()), MEMBER),
-            configuration: Members::new(configuration, MEMBER),
-            identities_in_full,
-            seed: Hmac::new_from_slice(seed).map_err(|error| InvalidEvent::NotCanonical(error.to_string()))?,
+            user: Members::empty(MEMBER),
+            user_metadata: Members::absent(MEMBER + 1),
+            app_metadata: Members::absent(MEMBER + 1),
+            context: Members::empty(MEMBER),
+            id_token: Members::absent(MEMBER + 1),
+            access_token: Members::absent(MEMBER + 1),
+            shared: shared.map_err(not_canonical)?,
+            configuration: configuration.map_err(not_canonical)?,
+            identities_in_full: None,
+            seed: Hmac::new_from_slice(seed).map_err(not_canonical)?,
             now_ms,
             document: Arc::default(),
-            encoded_bytes: 0,
+            encoded_bytes: document.len() as u64,
         };
-        login.encode_changes().map_err(|error| InvalidEvent::NotCanonical(error.to_string()))?;
+        login.take_in_user(roots.user)?;
+        login.take_in_context(roots.context)?;
+        login.document = Arc::new(document); // From now on only its memory counts.
         Ok(login)
+    }
+
+    fn take_in_user(&mut self, mut user: Object<'_>) -> Result<(), InvalidEvent> {
+        while let Some(member) = user.take_member() {
+            match member.key {
+                "user_metadata" => take_in_bag(&mut self.user_metadata, &member)?,
+                "app_metadata" => take_in_bag(&mut self.app_metadata, &member)?,
+                "identities" if holds_any(member.value, IDP_CREDENTIALS) => {
+                    let full = decoded(member.value);
+                    self.user.add_value(member.key, &without_idp_credentials(full.clone())).map_err(not_canonical)?;
+                    self.identities_in_full = Some(full);
+                }
+                _ => self.user.add(&member).map_err(not_canonical)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in_context(&mut self, mut context: Object<'_>) -> Result<(), InvalidEvent> {
+        while let Some(member) = context.take_member() {
+            match member.key {
+                "now" | "seed" => {} // The host's own.
+                ID_TOKEN => take_in_bag(&mut self.id_token, &member)?,
+                ACCESS_TOKEN => take_in_bag(&mut self.access_token, &member)?,
+                "request" if may_hold_credentials(member.value) => {
+                    let mut request = decoded(member.value);
+                    hide_credentials(&mut request);
+                    self.context.add_value(member.key, &request).map_err(not_canonical)?;
+                }
+                _ => self.context.add(&member).map_err(not_canonical)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The roots of an event.
+struct Roots<'e> {
+    user: Object<'e>,
+    context: Object<'e>,
+    configuration: Option<Object<'e>>,
+    shared: Option<Object<'e>>,
+}
+
+impl<'e> Roots<'e> {
+    fn of(event: Object<'e>) -> Result<Self, InvalidEvent> {
+        let names = ["user", "context", "configuration", "shared"];
+        if let Some((unknown, _)) = event.clone().find(|(key, _)| !names.contains(key)) {
+            return Err(InvalidEvent::Unknown(unknown.to_owned()));
+        }
+        let object = |name: &'static str| match event.get(name.into()) {
+            None => Ok(None),
+            Some(root) => root.as_object().map(Some).ok_or_else(|| InvalidEvent::WrongType(name.to_owned())),
+        };
+        let required = |name| object(name)?.ok_or(InvalidEvent::Missing(name));
+        Ok(Self {
+            user: required("user")?,
+            context: required("context")?,
+            configuration: object("configuration")?,
+            shared: object("shared")?,
+        })
     }
 }
 
@@ -83,9 +169,9 @@ pub enum InvalidEvent {
     /// A root that has to be there.
     #[error("the event has no `{0}`; add `\"{0}\": {{…}}`")]
     Missing(&'static str),
-    /// A root or a metadata bag of another type.
+    /// A root, a metadata bag or the claims of a token, of another type.
     #[error("`{0}` of the event is no object; write `{{…}}`")]
-    WrongType(&'static str),
+    WrongType(String),
     /// A root that does not exist.
     #[error("the event has an unknown member `{}`; it has `user`, `context`, `configuration` and `shared`", .0.escape_debug())]
     Unknown(String),
@@ -135,46 +221,50 @@ impl ScopePolicy {
     }
 }
 
-fn required(roots: &mut Map<String, Value>, name: &'static str) -> Result<Map<String, Value>, InvalidEvent> {
-    optional(roots, name)?.ok_or(InvalidEvent::Missing(name))
+/// Takes in an object within a root; `null` is one that was never set.
+fn take_in_bag(bag: &mut Members, member: &Member<'_>) -> Result<(), InvalidEvent> {
+    match member.value.kind() {
+        Some(Kind::Null) => {}
+        Some(Kind::Object(object)) => *bag = Members::of(object, MEMBER + 1).map_err(not_canonical)?,
+        _ => return Err(InvalidEvent::WrongType(member.key.to_owned())),
+    }
+    Ok(())
 }
 
-fn optional(roots: &mut Map<String, Value>, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
-    object(roots.swap_remove(name), name)
-}
-
-/// A metadata bag; `null` is one that was never set.
-fn bag(user: &mut Members, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
-    object(user.take_out(name).filter(|bag| !bag.is_null()), name)
-}
-
-fn object(value: Option<Value>, name: &'static str) -> Result<Option<Map<String, Value>>, InvalidEvent> {
-    match value {
-        None => Ok(None),
-        Some(Value::Object(object)) => Ok(Some(object)),
-        Some(_) => Err(InvalidEvent::WrongType(name)),
+/// Whether a key stands anywhere below a node; compared without case.
+fn holds_any(node: Node<'_>, keys: &[&str]) -> bool {
+    match node.kind() {
+        Some(Kind::Object(mut members)) => {
+            members.any(|(key, value)| keys.iter().any(|name| key.eq_ignore_ascii_case(name)) || holds_any(value, keys))
+        }
+        Some(Kind::Array(mut elements)) => elements.any(|element| holds_any(element, keys)),
+        _ => false,
     }
 }
 
-/// Takes the credentials out of identities; gives the identities as they were, where there were any.
-fn hide_idp_credentials(identities: &mut Value) -> Option<Value> {
-    let is_secret = |key: &String| IDP_CREDENTIALS.contains(&key.as_str());
-    let elements = identities.as_array()?;
-    if !elements.iter().filter_map(Value::as_object).any(|identity| identity.keys().any(is_secret)) {
-        return None;
+/// The identities as rules see them that do not name their credentials.
+fn without_idp_credentials(mut identities: Value) -> Value {
+    for identity in identities.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        identity.retain(|key, _| !IDP_CREDENTIALS.contains(&key.as_str()));
     }
-    let full = identities.clone();
-    for identity in identities.as_array_mut()?.iter_mut().filter_map(Value::as_object_mut) {
-        identity.retain(|key, _| !is_secret(key));
-    }
-    Some(full)
+    identities
+}
+
+/// The parts of a request in which a browser or client sends what it likes.
+const SENT: [&str; 2] = ["query", "body"];
+
+/// Whether there is anything that [`hide_credentials`] would take out.
+fn may_hold_credentials(request: Node<'_>) -> bool {
+    SENT.iter()
+        .filter_map(|part| request.get(*part))
+        .any(|part| part.as_object().is_none() || holds_any(part, CREDENTIALS))
 }
 
 /// Takes the credentials out of `context.request`, at every level; a body that is no object cannot be searched and goes
 /// as a whole. Rules never see them; whoever keeps an event calls this first.
 pub fn hide_credentials(request: &mut Value) {
     let Some(request) = request.as_object_mut() else { return };
-    for part in ["query", "body"] {
+    for part in SENT {
         match request.get_mut(part) {
             None => {}
             Some(members @ Value::Object(_)) => scrub(members),
@@ -194,4 +284,8 @@ fn scrub(value: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+fn not_canonical(error: impl Display) -> InvalidEvent {
+    InvalidEvent::NotCanonical(error.to_string())
 }

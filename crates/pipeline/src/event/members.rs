@@ -1,84 +1,90 @@
-//! The members of one object of the event: what they were, what they are, who changed them, and their encoding.
+//! The members of one object of the event: what they were, what they are, who changed them.
+//!
+//! They are kept as a document holds them, and decoded only where somebody looks: a login that changes little copies
+//! bytes and builds no tree.
 
 use std::ops::Range;
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
-use vestibule_abi::document::{EncodeError, Open, Writer};
+use vestibule_abi::document::{EncodeError, Kind, Member, Node, Object, Open, Writer};
 
 use crate::{json, manifest::ReadTree};
-
-/// Room for the encoding of a member; most take less.
-const EXPECTED_MEMBER_BYTES: usize = 128;
 
 /// No encoded byte stands for more bytes of text: a control character takes one of them and six of text.
 const TEXT_PER_ENCODED: usize = 6;
 
 /// An object whose first-level keys rules set and delete, one rule at a time.
-///
-/// The object itself stays as it came: a deleted member keeps its place, so that positions never move and nothing is
-/// copied for a login that changes little.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Members {
-    object: Map<String, Value>,
-    /// INVARIANT: one for each member of `object`, in its order.
-    marks: Vec<Mark>,
+    /// The members as they came, then those that rules put in: what was replaced stays.
+    encoded: Vec<u8>,
+    /// Where each member stands, in the order a rule sees them; a deleted one keeps its place.
+    places: Vec<Place>,
     /// One for each key that a rule changed.
     changes: Vec<Change>,
     /// Whether the object was there before any rule ran.
     existed: bool,
     /// Levels above its members.
     depth: usize,
-    /// The encoded members, those that were replaced included.
-    encoded: Vec<u8>,
-    has_changes: bool,
-    /// Bytes of canonical text that rules put in, those that were replaced included.
-    added_text: usize,
 }
 
-/// How a member stands.
+/// A member. INVARIANT: its key and its value stand there in `encoded`.
 #[derive(Debug, Clone)]
-enum Mark {
-    /// New or changed: to be encoded.
-    Changed,
-    /// Encoded here.
-    Encoded(Range<u32>),
-    /// Deleted, or kept elsewhere.
-    Absent,
+struct Place {
+    encoded: Range<u32>,
+    is_absent: bool,
 }
 
 /// A change by a rule, with what was there before any rule ran.
 #[derive(Debug, Clone)]
 struct Change {
-    key: String,
-    before: Option<Value>,
+    /// The position of the member.
+    at: usize,
+    before: Option<Place>,
     /// The position of the rule that changed it last.
     rule: usize,
 }
 
 impl Members {
-    pub(crate) fn new(object: Option<Map<String, Value>>, depth: usize) -> Self {
-        let existed = object.is_some();
-        let object = object.unwrap_or_default();
-        let marks = vec![Mark::Changed; object.len()];
-        let encoded = Vec::with_capacity(object.len() * EXPECTED_MEMBER_BYTES);
-        Self { object, marks, existed, depth, encoded, has_changes: true, ..Self::default() }
+    /// An object that is not there until a rule puts something into it.
+    pub(crate) fn absent(depth: usize) -> Self {
+        Self { depth, ..Self::default() }
     }
 
-    /// Takes a member out without moving the others.
-    pub(crate) fn take_out(&mut self, key: &str) -> Option<Value> {
-        let mark = self.mark_mut(key)?;
-        *mark = Mark::Absent;
-        self.object.get_mut(key).map(Value::take)
+    /// An object that is there, and empty.
+    pub(crate) fn empty(depth: usize) -> Self {
+        Self { existed: true, ..Self::absent(depth) }
     }
 
-    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        self.object.get_mut(key)
+    /// The members of an object as it came.
+    pub(crate) fn of(object: Object<'_>, depth: usize) -> Result<Self, EncodeError> {
+        let mut members = Self::empty(depth);
+        let mut rest = object;
+        while let Some(member) = rest.take_member() {
+            members.add(&member)?;
+        }
+        Ok(members)
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        // Most are not there, or are not absent: the marks are looked at last.
-        let value = self.object.get(key)?;
-        if value.is_null() && self.is_absent(key) { None } else { Some(value) }
+    /// Adds a member as it came. Its key is no other member's.
+    pub(crate) fn add(&mut self, member: &Member<'_>) -> Result<(), EncodeError> {
+        let start = self.encoded.len();
+        self.encoded.extend_from_slice(member.encoded);
+        self.places.push(self.place_from(start)?);
+        Ok(())
+    }
+
+    /// As [`Members::add`], with another value than it came with.
+    pub(crate) fn add_value(&mut self, key: &str, value: &Value) -> Result<(), EncodeError> {
+        let place = self.encode(key, value)?;
+        self.places.push(place);
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Node<'_>> {
+        let place = self.places.get(self.position(key)?)?;
+        self.member(place).filter(|_| !place.is_absent).map(|member| member.value)
     }
 
     /// Whether there is an object at all: one that nobody ever set is absent, not empty (U-1).
@@ -86,91 +92,111 @@ impl Members {
         self.existed || self.live().next().is_some()
     }
 
-    /// Sets a key, or deletes it.
-    pub(crate) fn put(&mut self, key: String, value: Option<Value>, rule: usize) {
-        let is_new = self.get(&key).is_none();
-        if is_new && value.is_none() {
-            return; // Nothing to delete.
+    /// Sets a key, or deletes it, and tells how many bytes had to be encoded.
+    pub(crate) fn put(&mut self, key: &str, value: Option<&Value>, rule: usize) -> Result<usize, EncodeError> {
+        let known = self.position(key);
+        let was = known.and_then(|at| self.places.get(at)).cloned();
+        let before = was.clone().filter(|place| !place.is_absent);
+        let length = self.encoded.len();
+        let place = match (value, was) {
+            (Some(value), _) => self.encode(key, value)?,
+            (None, Some(was)) if !was.is_absent => Place { is_absent: true, ..was },
+            (None, _) => return Ok(0), // Nothing to delete.
+        };
+        let at = known.unwrap_or(self.places.len());
+        match self.places.get_mut(at) {
+            Some(known) => *known = place,
+            None => self.places.push(place),
         }
-        self.has_changes = true;
-        let mark = if value.is_some() { Mark::Changed } else { Mark::Absent };
-        match self.mark_mut(&key) {
-            Some(place) => *place = mark,
-            None => self.marks.push(mark),
-        }
-        let before = self.object.insert(key.clone(), value.unwrap_or_default()).filter(|_| !is_new);
-        match self.changes.iter_mut().find(|change| change.key == key) {
+        match self.changes.iter_mut().find(|change| change.at == at) {
             Some(change) => change.rule = rule,
-            None => self.changes.push(Change { key, before, rule }),
+            None => self.changes.push(Change { at, before, rule }),
         }
+        Ok(self.encoded.len() - length)
     }
 
-    /// Whether the object may have more than `most` bytes of canonical text after these changes, each member with its
-    /// colon and comma. One that had too many before may shrink.
-    pub(crate) fn outgrows(&mut self, most: usize, changes: &[(&str, Option<&Value>)]) -> Option<usize> {
-        let text = |key: &str, value: Option<&Value>| value.map_or(0, |value| member_text_bytes(key, value));
-        let added: usize = changes.iter().map(|(key, value)| text(key, *value)).sum();
-        let bound = self.encoded.len() * TEXT_PER_ENCODED + self.added_text + added;
-        self.added_text += added;
-        if bound <= most {
+    /// Whether the object would have more than `most` bytes of canonical text after these changes, each member with its
+    /// colon and comma, and how many. One that had too many before may shrink.
+    pub(crate) fn outgrows(&self, most: usize, changes: &[(&str, Option<&Value>)]) -> Option<usize> {
+        let text = |key: &str, value: &Value| member_text_bytes(key, json::text_len(value));
+        let added: usize = changes.iter().filter_map(|(key, value)| Some(text(key, (*value)?))).sum();
+        if self.encoded.len() * TEXT_PER_ENCODED + added <= most {
             return None; // No need to look closer.
         }
-        let now: usize = self.live().map(|(key, value)| member_text_bytes(key, value)).sum();
-        let replaced: usize = changes.iter().map(|(key, _)| text(key, self.get(key))).sum();
+        let text = |key: &str, value: Node<'_>| member_text_bytes(key, json::node_text_len(value));
+        let now: usize = self.live().map(|member| text(member.key, member.value)).sum();
+        let replaced: usize = changes.iter().filter_map(|(key, _)| Some(text(key, self.get(key)?))).sum();
         let after = now + added - replaced;
         (after > most && after > now).then_some(after)
     }
 
     /// The keys a rule changed, with the rule's position.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.changes.iter().map(|change| (change.key.as_str(), change.rule))
+        self.changes.iter().filter_map(|change| Some((self.member(self.places.get(change.at)?)?.key, change.rule)))
     }
 
-    pub(crate) fn live(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let members = self.object.iter().zip(&self.marks).filter(|(_, mark)| !matches!(mark, Mark::Absent));
-        members.map(|((key, value), _)| (key.as_str(), value))
+    pub(crate) fn live(&self) -> impl Iterator<Item = Member<'_>> {
+        self.places.iter().filter(|place| !place.is_absent).filter_map(|place| self.member(place))
     }
 
     /// Forgets every change: what the object was before any rule ran.
     pub(crate) fn restore(&mut self) {
-        for Change { key, before, .. } in std::mem::take(&mut self.changes) {
-            if let Some(mark) = self.mark_mut(&key) {
-                *mark = if before.is_some() { Mark::Changed } else { Mark::Absent };
+        for Change { at, before, .. } in std::mem::take(&mut self.changes) {
+            if let Some(place) = self.places.get_mut(at) {
+                *place = before.unwrap_or(Place { is_absent: true, ..place.clone() });
             }
-            self.object.insert(key, before.unwrap_or_default());
-            self.has_changes = true;
         }
     }
 
     /// The object as it is now.
     pub(crate) fn to_object(&self) -> Map<String, Value> {
-        self.live().map(|(key, value)| (key.to_owned(), value.clone())).collect()
+        self.live().map(|member| (member.key.to_owned(), decoded(member.value))).collect()
     }
 
     /// What rules set; `null` where they deleted.
     pub(crate) fn changes_to_object(&self) -> Map<String, Value> {
-        let value = |key: &str| self.get(key).cloned().unwrap_or_default();
-        self.changes.iter().map(|change| (change.key.clone(), value(&change.key))).collect()
+        let value = |key: &str| self.get(key).map(decoded).unwrap_or_default();
+        self.changes().map(|(key, _)| (key.to_owned(), value(key))).collect()
     }
 
-    /// Encodes what has no encoding yet, and tells how many bytes that were.
-    pub(crate) fn encode(&mut self) -> Result<usize, EncodeError> {
-        if !self.has_changes {
+    /// What rules set and did not delete again.
+    pub(crate) fn set_to_object(&self) -> Map<String, Value> {
+        self.changes().filter_map(|(key, _)| Some((key.to_owned(), decoded(self.get(key)?)))).collect()
+    }
+
+    /// Writes what is read into an open object, and tells how many bytes had to be encoded for it.
+    pub(crate) fn write(&self, writer: &mut Writer, open: &mut Open, reads: &ReadTree) -> Result<usize, EncodeError> {
+        self.write_except(&[], writer, open, reads)
+    }
+
+    /// As [`Members::write`], without some keys.
+    pub(crate) fn write_except(
+        &self,
+        except: &[&str],
+        writer: &mut Writer,
+        open: &mut Open,
+        reads: &ReadTree,
+    ) -> Result<usize, EncodeError> {
+        if reads.whole && except.is_empty() {
+            self.copy_where(writer, open, |_| true);
             return Ok(0);
         }
-        let before = self.encoded.len();
-        let mut writer = Writer::piece_after(std::mem::take(&mut self.encoded), self.depth);
-        for ((key, value), mark) in self.object.iter().zip(&mut self.marks) {
-            if matches!(mark, Mark::Changed) {
-                let start = offset(&writer)?;
-                writer.key(key);
-                writer.value(value)?;
-                *mark = Mark::Encoded(start..offset(&writer)?);
+        let is_read_whole = |key: &str| reads.part(key).is_some_and(|reads| reads.whole);
+        self.write_only(writer, open, |key| is_read_whole(key) && !except.contains(&key));
+        let before = writer.position();
+        for member in self.live().filter(|member| !is_read_whole(member.key) && !except.contains(&member.key)) {
+            if let Some(reads) = reads.child(member.key).filter(|reads| has_part(member.value, reads)) {
+                Writer::count(open);
+                writer.key(member.key);
+                write_part(writer, member.value, reads)?;
             }
         }
-        self.encoded = writer.into_piece();
-        self.has_changes = false;
-        Ok(self.encoded.len() - before)
+        Ok(writer.position() - before)
+    }
+
+    /// Copies the members with these keys into an open object.
+    pub(crate) fn write_only(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&str) -> bool) {
+        self.copy_where(writer, open, |place| self.member(place).is_some_and(|member| wanted(member.key)));
     }
 
     /// Bytes of all encodings, those that were replaced included.
@@ -178,86 +204,88 @@ impl Members {
         self.encoded.len()
     }
 
-    /// Writes what is read into an open object, and tells how many bytes had to be encoded for it.
-    pub(crate) fn write(&self, writer: &mut Writer, open: &mut Open, reads: &ReadTree) -> Result<usize, EncodeError> {
-        self.write_except(None, writer, open, reads)
-    }
-
-    /// As [`Members::write`], without one key.
-    pub(crate) fn write_except(
-        &self,
-        except: Option<&str>,
-        writer: &mut Writer,
-        open: &mut Open,
-        reads: &ReadTree,
-    ) -> Result<usize, EncodeError> {
-        let is_read_whole = |key: &str| reads.part(key).is_some_and(|reads| reads.whole);
-        self.write_only(writer, open, |key| is_read_whole(key) && Some(key) != except);
-        if reads.whole {
-            return Ok(0);
-        }
-        let before = writer.position();
-        for (key, value) in self.live().filter(|(key, _)| !is_read_whole(key) && Some(*key) != except) {
-            if let Some(part) = reads.child(key).and_then(|reads| select(value, reads)) {
-                Writer::count(open);
-                writer.key(key);
-                writer.value(&part)?;
-            }
-        }
-        Ok(writer.position() - before)
-    }
-
-    /// Copies encoded members into an open object, neighbours in one go.
-    pub(crate) fn write_only(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&str) -> bool) {
+    /// Copies members into an open object, neighbours in one go.
+    fn copy_where(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&Place) -> bool) {
         let mut run = 0..0;
-        for (key, mark) in self.object.keys().zip(&self.marks) {
-            let Mark::Encoded(place) = mark else { continue };
-            if !wanted(key) {
-                continue;
-            }
+        for place in self.places.iter().filter(|place| !place.is_absent && wanted(place)) {
             Writer::count(open);
-            if place.start != run.end {
-                self.copy(writer, &run);
-                run.start = place.start;
+            if place.encoded.start != run.end {
+                writer.encoded(self.bytes(&run));
+                run.start = place.encoded.start;
             }
-            run.end = place.end;
+            run.end = place.encoded.end;
         }
-        self.copy(writer, &run);
+        writer.encoded(self.bytes(&run));
     }
 
-    fn copy(&self, writer: &mut Writer, run: &Range<u32>) {
-        writer.encoded(self.encoded.get(run.start as usize..run.end as usize).unwrap_or_default());
+    fn encode(&mut self, key: &str, value: &Value) -> Result<Place, EncodeError> {
+        let start = self.encoded.len();
+        let mut writer = Writer::piece_after(std::mem::take(&mut self.encoded), self.depth);
+        writer.key(key);
+        let written = writer.value(value);
+        self.encoded = writer.into_piece();
+        if written.is_err() {
+            self.encoded.truncate(start);
+        }
+        written.and_then(|()| self.place_from(start))
     }
 
-    fn mark_mut(&mut self, key: &str) -> Option<&mut Mark> {
-        self.object.keys().zip(&mut self.marks).find(|(name, _)| *name == key).map(|(_, mark)| mark)
+    /// The place of the member that stands last.
+    fn place_from(&self, start: usize) -> Result<Place, EncodeError> {
+        let offset = |at: usize| u32::try_from(at).map_err(|_| EncodeError::TooLarge);
+        Ok(Place { encoded: offset(start)?..offset(self.encoded.len())?, is_absent: false })
     }
 
-    fn is_absent(&self, key: &str) -> bool {
-        self.object.keys().zip(&self.marks).any(|(name, mark)| name == key && matches!(mark, Mark::Absent))
+    fn position(&self, key: &str) -> Option<usize> {
+        self.places.iter().position(|place| self.member(place).is_some_and(|member| member.key == key))
+    }
+
+    fn member(&self, place: &Place) -> Option<Member<'_>> {
+        Object::of_piece(self.bytes(&place.encoded), self.depth).take_member()
+    }
+
+    fn bytes(&self, range: &Range<u32>) -> &[u8] {
+        self.encoded.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 }
 
-fn offset(writer: &Writer) -> Result<u32, EncodeError> {
-    u32::try_from(writer.position()).map_err(|_| EncodeError::TooLarge)
+/// The tree of a node. It was written from one, or from text of the same profile, so there is nothing to fail.
+pub(super) fn decoded(node: Node<'_>) -> Value {
+    Value::deserialize(node).unwrap_or_default()
 }
 
 /// `"key":value,`: each member's colon and comma count as its own.
-fn member_text_bytes(key: &str, value: &Value) -> usize {
-    json::key_text_len(key) + json::text_len(value) + 2
+fn member_text_bytes(key: &str, value_bytes: usize) -> usize {
+    json::key_text_len(key) + value_bytes + 2
 }
 
-/// The part of a value that is read; arrays are gone through. `None`: there is none.
-fn select(value: &Value, reads: &ReadTree) -> Option<Value> {
-    if reads.whole {
-        return Some(value.clone());
-    }
-    match value {
-        Value::Object(members) => {
-            let part = |(key, value): (&String, &Value)| Some((key.clone(), select(value, reads.child(key)?)?));
-            Some(members.iter().filter_map(part).collect())
+/// Whether anything of a value is read.
+fn has_part(value: Node<'_>, reads: &ReadTree) -> bool {
+    reads.whole || matches!(value.kind(), Some(Kind::Object(_) | Kind::Array(_)))
+}
+
+/// Writes the part of a value that is read; arrays are gone through.
+fn write_part(writer: &mut Writer, value: Node<'_>, reads: &ReadTree) -> Result<(), EncodeError> {
+    match value.kind() {
+        Some(Kind::Object(members)) if !reads.whole => {
+            let mut open = writer.open_object()?;
+            for (key, value) in members {
+                if let Some(reads) = reads.child(key).filter(|reads| has_part(value, reads)) {
+                    Writer::count(&mut open);
+                    writer.key(key);
+                    write_part(writer, value, reads)?;
+                }
+            }
+            writer.close(open)
         }
-        Value::Array(elements) => Some(elements.iter().filter_map(|element| select(element, reads)).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        Some(Kind::Array(elements)) if !reads.whole => {
+            let mut open = writer.open_array()?;
+            for element in elements.filter(|element| has_part(*element, reads)) {
+                Writer::count(&mut open);
+                write_part(writer, element, reads)?;
+            }
+            writer.close(open)
+        }
+        _ => writer.value(&value),
     }
 }

@@ -8,7 +8,7 @@ use vestibule_abi::{
     limits::{Budget, LoginBudget, Spent},
 };
 
-use super::{InvalidEvent, ScopePolicy};
+use super::{EventSource, EventText, InvalidEvent, ScopePolicy};
 use crate::{
     login::{Login, LoginInput, RuleOutcome, Step},
     manifest::Manifest,
@@ -70,6 +70,21 @@ fn a_rule_sees_the_event_without_what_it_was_not_granted() {
     expect["configuration"] = json!({});
     expect["shared"] = json!({});
     check("", expect);
+}
+
+#[test]
+fn an_event_as_text_is_the_same_event() {
+    fn document(event: impl EventSource) -> Arc<Vec<u8>> {
+        let rule = Rule::new(manifest(""), Digest([0; 32]), &Budget::CEILING).unwrap();
+        let scopes = ScopePolicy::of_event(&json!({}));
+        let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
+        let mut login = Login::begin(Arc::new(Pipeline::new(vec![rule]).unwrap()), input).unwrap();
+        let Step::Run { event, .. } = login.next() else { panic!("it did not run") };
+        Arc::clone(event)
+    }
+    assert_eq!(document(EventText(event().to_string().as_bytes())), document(event()));
+    let twice = EventText(br#"{"user": {"user_id": "a", "user_id": "b"}, "context": {}}"#);
+    assert!(twice.to_document().is_err());
 }
 
 #[test]

@@ -3,47 +3,50 @@
 use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, map::Entry};
 use vestibule_abi::limits;
 
 use super::{NotCanonical, Problem};
 
 pub(super) fn document(bytes: &[u8], most_keys: usize) -> Result<Value, NotCanonical> {
-    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
-    let state = State { most_keys, keys_left: Cell::new(most_keys), problem: Cell::new(None) };
+    let text = text_of(bytes)?;
+    let state = State { most_keys, keys_left: Cell::new(most_keys), refused: Refused::default() };
     let mut reader = serde_json::Deserializer::from_str(text);
     Node { state: &state, levels_left: limits::JSON_DEPTH }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| state.explain(&error))
+        .map_err(|error| state.refused.explain(&error))
 }
 
-/// What all nodes of one document share.
-struct State {
-    most_keys: usize,
-    keys_left: Cell<usize>,
-    /// What our visitor refused; serde carries only text.
-    problem: Cell<Option<Problem>>,
-}
+/// What a visitor of ours refused: serde carries only text.
+#[derive(Default)]
+pub(super) struct Refused(Cell<Option<Problem>>);
 
-impl State {
-    fn refuse<E: Error>(&self, problem: Problem) -> E {
-        self.problem.set(Some(problem));
+impl Refused {
+    pub(super) fn because<E: Error>(&self, problem: Problem) -> E {
+        self.0.set(Some(problem));
         E::custom("outside the canonical profile")
     }
 
-    fn explain(&self, error: &serde_json::Error) -> NotCanonical {
-        let problem = self.problem.take().unwrap_or_else(|| {
+    pub(super) fn unless_storable<E: Error>(&self, text: &str) -> Result<(), E> {
+        if text.as_bytes().contains(&0) { Err(self.because(Problem::Nul)) } else { Ok(()) }
+    }
+
+    pub(super) fn explain(&self, error: &serde_json::Error) -> NotCanonical {
+        let problem = self.0.take().unwrap_or_else(|| {
             let message = error.to_string();
             let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _place)| what);
             Problem::Syntax(what.to_owned())
         });
         NotCanonical { problem, line: error.line(), column: error.column() }
     }
+}
 
-    fn text<E: Error>(&self, text: &str) -> Result<(), E> {
-        if text.as_bytes().contains(&0) { Err(self.refuse(Problem::Nul)) } else { Ok(()) }
-    }
+/// What all nodes of one document share.
+struct State {
+    most_keys: usize,
+    keys_left: Cell<usize>,
+    refused: Refused,
 }
 
 /// One value, with the levels that may still open below it.
@@ -57,7 +60,7 @@ impl<'s> Node<'s> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         match self.levels_left.checked_sub(1) {
             Some(levels_left) => Ok(Self { state: self.state, levels_left }),
-            None => Err(self.state.refuse(Problem::Depth)),
+            None => Err(self.state.refused.because(Problem::Depth)),
         }
     }
 
@@ -65,7 +68,7 @@ impl<'s> Node<'s> {
         if (-limits::JSON_INTEGER..=limits::JSON_INTEGER).contains(&number) {
             Ok(Value::from(number))
         } else {
-            Err(self.state.refuse(Problem::Number))
+            Err(self.state.refused.because(Problem::Number))
         }
     }
 }
@@ -105,16 +108,16 @@ impl<'de> Visitor<'de> for Node<'_> {
         if number.fract() == 0.0 {
             return self.integer(number as i64); // Saturates: what does not fit is outside the profile anyway.
         }
-        if number.is_finite() { Ok(Value::from(number)) } else { Err(self.state.refuse(Problem::Number)) }
+        if number.is_finite() { Ok(Value::from(number)) } else { Err(self.state.refused.because(Problem::Number)) }
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.state.text(text)?;
+        self.state.refused.unless_storable(text)?;
         Ok(Value::String(text.to_owned()))
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
-        self.state.text(&text)?;
+        self.state.refused.unless_storable(&text)?;
         Ok(Value::String(text))
     }
 
@@ -131,18 +134,25 @@ impl<'de> Visitor<'de> for Node<'_> {
         let member = self.deeper()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            self.state.text(&key)?;
+            self.state.refused.unless_storable(&key)?;
             let Some(keys_left) = self.state.keys_left.get().checked_sub(1) else {
-                return Err(self.state.refuse(Problem::Keys(self.state.most_keys)));
+                return Err(self.state.refused.because(Problem::Keys(self.state.most_keys)));
             };
             self.state.keys_left.set(keys_left);
-            if object.contains_key(&key) {
-                return Err(self.state.refuse(Problem::DuplicateKey(key)));
-            }
-            object.insert(key, members.next_value_seed(member)?);
+            match object.entry(key) {
+                Entry::Vacant(place) => place.insert(members.next_value_seed(member)?),
+                Entry::Occupied(place) => {
+                    return Err(self.state.refused.because(Problem::DuplicateKey(place.key().clone())));
+                }
+            };
         }
         Ok(Value::Object(object))
     }
+}
+
+/// The text of a document.
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, NotCanonical> {
+    std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))
 }
 
 fn not_utf8(bytes: &[u8], offset: usize) -> NotCanonical {

@@ -3,18 +3,25 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Problem, parse, parse_event, text_len, text_of_document, to_text};
+use super::{NotCanonical, Problem, document_of_text, parse, parse_event, text_len, text_of_document, to_text};
+
+/// What a text means in both of its readers: the tree, and the document as text.
+fn read(bytes: &[u8]) -> (Result<Value, NotCanonical>, Result<String, NotCanonical>) {
+    (parse_event(bytes), document_of_text(bytes).map(|document| text_of_document(&document).unwrap()))
+}
 
 #[track_caller]
 fn accepts(text: &str, canonical: &str) {
     let value = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!(to_text(&value), canonical, "{text}");
+    assert_eq!(read(text.as_bytes()).1.unwrap(), canonical, "{text}");
 }
 
 #[track_caller]
 fn refuses(bytes: &[u8], why: &str) {
     let error = parse(bytes).expect_err(&String::from_utf8_lossy(bytes));
     assert_eq!(error.to_string(), why, "{}", String::from_utf8_lossy(bytes));
+    assert_eq!(read(bytes).1.unwrap_err(), error, "{}", String::from_utf8_lossy(bytes));
 }
 
 #[test]
@@ -82,6 +89,7 @@ fn nesting_ends_at_32_levels() {
         assert!(parse(nested(32).as_bytes()).is_ok());
         for levels in [33, 128, 100_000] {
             assert_eq!(parse(nested(levels).as_bytes()).unwrap_err().problem, Problem::Depth, "{levels}");
+            assert_eq!(document_of_text(nested(levels).as_bytes()).unwrap_err().problem, Problem::Depth, "{levels}");
         }
     }
 }
@@ -92,6 +100,23 @@ fn an_answer_has_at_most_1000_members_and_an_event_more() {
     assert!(parse(object(1_000).as_bytes()).is_ok());
     assert_eq!(parse(object(1_001).as_bytes()).unwrap_err().problem, Problem::Keys(1_000));
     assert!(parse_event(object(5_000).as_bytes()).is_ok());
+}
+
+#[test]
+fn a_key_that_stands_twice_is_found_among_many_in_every_order_and_however_it_is_written() {
+    for keys in [2, 31, 32, 33, 34, 1_000] {
+        for twice in [0, keys / 2, keys - 1] {
+            let member = |key: usize| format!("\"k{key}\":{{\"k{key}\":0}}");
+            let members: Vec<String> = (0..keys).map(member).collect();
+            let unique = format!("{{{}}}", members.join(","));
+            assert!(document_of_text(unique.as_bytes()).is_ok(), "{keys}");
+            let text = format!("{{{},\"\\u006b{twice}\":1}}", members.join(","));
+            let expected = Problem::DuplicateKey(format!("k{twice}"));
+            let (tree, document) = read(text.as_bytes());
+            assert_eq!(tree.unwrap_err().problem, expected, "{keys}");
+            assert_eq!(document.unwrap_err().problem, expected, "{keys}");
+        }
+    }
 }
 
 #[test]
@@ -132,6 +157,16 @@ proptest! {
         let text = to_text(&value);
         prop_assert_eq!(parse(text.as_bytes()).unwrap(), value.clone());
         prop_assert_eq!(text_len(&value), text.len());
+        prop_assert_eq!(document_of_text(text.as_bytes()).unwrap(), vestibule_abi::document::encode(&value).unwrap());
+    }
+
+    #[test]
+    fn both_readers_of_a_text_agree(bytes in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40),
+        "[\\[\\]{}:,\"a\\\\u0-9.eE+ -]{0,24}".prop_map(String::into_bytes),
+    ]) {
+        let (tree, document) = read(&bytes);
+        prop_assert_eq!(tree.map(|tree| to_text(&tree)), document);
     }
 
     #[test]

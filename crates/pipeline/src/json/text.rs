@@ -4,7 +4,7 @@ use std::io;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
-use vestibule_abi::limits;
+use vestibule_abi::{document::Node, limits};
 
 /// Writes the canonical text: no spaces, keys in their order, integral doubles as integers, shortest doubles.
 #[must_use]
@@ -79,8 +79,17 @@ fn fits(double: f64) -> bool {
 
 /// As [`text_len`], of an object key.
 pub(crate) fn key_text_len(key: &str) -> usize {
+    len_as_it_is(key)
+}
+
+/// As [`text_len`], of a node of a document: its numbers are canonical already.
+pub(crate) fn node_text_len(node: Node<'_>) -> usize {
+    len_as_it_is(&node)
+}
+
+fn len_as_it_is(value: &(impl Serialize + ?Sized)) -> usize {
     let mut count = Count(0);
-    let written = serde_json::to_writer(&mut count, key);
+    let written = serde_json::to_writer(&mut count, value);
     debug_assert!(written.is_ok(), "{written:?}");
     count.0
 }

@@ -9,7 +9,7 @@ use vestibule_abi::{codes::FailureCode, limits};
 use crate::{
     answer::{Change, Patch, Refusal, SecondFactor, owned},
     claim,
-    event::{Event, Members, ScopePolicy},
+    event::{Demands, Event, ScopePolicy},
     failure::RuleFailure,
     manifest::{Bag, RuleName},
     outcome::{Allow, JournalLine, Note, Outcome, Profile, Provenance, Rest},
@@ -23,8 +23,6 @@ const REDIRECT_CALLBACK: &str = "redirect-callback";
 #[derive(Debug)]
 pub(super) struct Staged {
     scopes: ScopePolicy,
-    id_token: Members,
-    access_token: Members,
     scope: Option<Vec<String>>,
     redirect: Option<(RuleName, String)>,
     second_factor: Option<(RuleName, SecondFactor)>,
@@ -51,16 +49,7 @@ impl End {
 
 impl Staged {
     pub(super) fn new(scopes: ScopePolicy) -> Self {
-        Self {
-            scopes,
-            id_token: Members::default(),
-            access_token: Members::default(),
-            scope: None,
-            redirect: None,
-            second_factor: None,
-            mutations: 0,
-            journal: Vec::new(),
-        }
+        Self { scopes, scope: None, redirect: None, second_factor: None, mutations: 0, journal: Vec::new() }
     }
 
     /// Takes a rule's changes, all or none.
@@ -78,12 +67,13 @@ impl Staged {
         }
         self.check_scope(patch.scope.as_deref())?;
         for bag in [Bag::UserMetadata, Bag::AppMetadata, Bag::IdToken, Bag::AccessToken] {
-            self.check_size(bag, &patch.changes, event)?;
+            Self::check_size(bag, &patch.changes, event)?;
         }
-        // From here on nothing fails.
+        // From here on nothing fails: what an answer may hold has room in an event, as deep and as large as it is. Were
+        // it otherwise, the fault would be ours, and such a login ends without keeping anything.
         self.mutations = mutations;
-        for Change { bag, key, value } in patch.changes {
-            self.bag_mut(bag, event).put(key, value, at);
+        for change in &patch.changes {
+            event.put(change, at).map_err(|error| RuleFailure::new(FailureCode::HostInternal, error.to_string()))?;
         }
         self.scope = patch.scope.or_else(|| self.scope.take());
         for (token, claim) in patch.dropped {
@@ -91,6 +81,15 @@ impl Staged {
         }
         self.demand(patch.redirect, patch.second_factor, rule, event);
         Ok(())
+    }
+
+    /// What later rules see of it.
+    pub(super) fn demands(&self) -> Demands<'_> {
+        Demands {
+            redirect: self.redirect.as_ref().map(|(_, url)| url.as_str()),
+            second_factor: self.second_factor.as_ref().map(|(_, demand)| demand),
+            scope: self.scope.as_deref(),
+        }
     }
 
     pub(super) fn note(&mut self, rule: &Rule, note: Note) {
@@ -145,7 +144,7 @@ impl Staged {
     }
 
     /// Checks a bag as it would be after the merge. One that was too large before may shrink.
-    fn check_size(&mut self, bag: Bag, changes: &[Change], event: &mut Event) -> Result<(), RuleFailure> {
+    fn check_size(bag: Bag, changes: &[Change], event: &Event) -> Result<(), RuleFailure> {
         if !changes.iter().any(|change| change.bag == bag) {
             return Ok(());
         }
@@ -155,7 +154,7 @@ impl Staged {
         };
         let own = changes.iter().filter(|change| change.bag == bag);
         let own: Vec<_> = own.map(|change| (change.key.as_str(), change.value.as_ref())).collect();
-        if let Some(bytes) = self.bag_mut(bag, event).outgrows(most, &own) {
+        if let Some(bytes) = event.bag(bag).outgrows(most, &own) {
             let message = format!("`{bag}` would have {bytes} bytes, at most {most} are allowed");
             return Err(RuleFailure::new(code, message));
         }
@@ -179,35 +178,19 @@ impl Staged {
         }
     }
 
-    fn bag_mut<'b>(&'b mut self, bag: Bag, event: &'b mut Event) -> &'b mut Members {
-        match bag {
-            Bag::IdToken => &mut self.id_token,
-            Bag::AccessToken => &mut self.access_token,
-            Bag::UserMetadata => &mut event.user_metadata,
-            Bag::AppMetadata => &mut event.app_metadata,
-            Bag::User => &mut event.user,
-            Bag::Context => &mut event.context,
-            Bag::Shared => &mut event.shared,
-        }
-    }
-
     fn allow(&mut self, event: &mut Event, pipeline: &Pipeline) -> Allow {
-        let bags = [
-            (Bag::UserMetadata, &event.user_metadata),
-            (Bag::AppMetadata, &event.app_metadata),
-            (Bag::IdToken, &self.id_token),
-            (Bag::AccessToken, &self.access_token),
-        ];
-        let provenance = bags.into_iter().flat_map(|(bag, members): (Bag, &Members)| {
+        let bags = [Bag::UserMetadata, Bag::AppMetadata, Bag::IdToken, Bag::AccessToken];
+        let provenance = bags.into_iter().flat_map(|bag| {
             let rule = |at: usize| pipeline.rules().get(at).map(|rule| rule.manifest.name.clone());
-            members
+            event
+                .bag(bag)
                 .changes()
                 .filter_map(move |(key, at)| Some(Provenance { bag, key: key.to_owned(), rule: rule(at)? }))
         });
         Allow {
             provenance: provenance.collect(),
-            id_token: self.id_token.to_object(),
-            access_token: self.access_token.to_object(),
+            id_token: event.id_token.set_to_object(),
+            access_token: event.access_token.set_to_object(),
             scope: self.scope.take().unwrap_or_else(|| self.scopes.granted.clone()),
             context: event.context.changes_to_object(),
             journal: std::mem::take(&mut self.journal),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use vestibule_abi::limits::{Budget, WASM_PAGE};
+use vestibule_abi::limits::{self, Budget, WASM_PAGE};
 
 use super::{
     Capabilities, Code, FailurePolicy, Language, Limits, Manifest, ManifestError, ReadPath, ReadTree, Redirects,
@@ -205,6 +205,8 @@ impl CapabilitiesTable {
             })
         };
         let http = parse_each("capabilities.http", &self.http, origin)?;
+        at_most("capabilities.http", http.len(), limits::ORIGINS_PER_RULE)?;
+        at_most("capabilities.secrets", self.secrets.len(), limits::SECRETS_PER_RULE)?;
         let mut secrets = BTreeMap::new();
         for (name, text) in self.secrets {
             let key = format!("capabilities.secrets.{name}");
@@ -278,6 +280,14 @@ impl Limits {
             None => Ok(budget),
         }
     }
+}
+
+fn at_most(key: &str, count: usize, most: usize) -> Result<(), ManifestError> {
+    if count <= most {
+        return Ok(());
+    }
+    let next = "divide the rule, or let it ask one service of yours";
+    Err(ManifestError::value(key, format!("has {count} entries, at most {most} are allowed"), next))
 }
 
 fn parse_each<T>(

@@ -54,6 +54,24 @@ wall = "250ms"
 }
 
 #[test]
+fn origins_and_secrets_are_bounded() {
+    let origins = |count: usize| {
+        let origins: Vec<String> = (0..count).map(|number| format!("\"https://{number}.example\"")).collect();
+        format!("[capabilities]\nhttp = [{}]", origins.join(", "))
+    };
+    assert!(Manifest::parse(&format!("{HEAD}{}", origins(16))).is_ok());
+    check(
+        &origins(17),
+        "`capabilities.http`: has 17 entries, at most 16 are allowed; divide the rule, or let it ask one service of yours",
+    );
+    let secrets: Vec<String> = (0..17).map(|number| format!("S{number} = \"https://0.example\"")).collect();
+    check(
+        &format!("{}\nsecrets = {{ {} }}", origins(1), secrets.join(", ")),
+        "`capabilities.secrets`: has 17 entries, at most 16 are allowed; divide the rule, or let it ask one service of yours",
+    );
+}
+
+#[test]
 fn every_mistake_names_the_key_and_the_next_step() {
     for (more, expect) in [
         (

@@ -64,8 +64,8 @@ pub(super) struct Sqlite {
     writer: Arc<tokio::sync::Mutex<Writer>>,
     damage: Mutex<Option<Damage>>,
     changes: watch::Sender<()>,
-    /// Locked as long as this lives.
-    _lock: File,
+    /// Locked until it is closed.
+    lock: Mutex<Option<File>>,
 }
 
 /// What whoever writes holds.
@@ -112,7 +112,7 @@ impl Sqlite {
             writer,
             damage,
             changes: watch::Sender::new(()),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 }
@@ -308,6 +308,7 @@ impl Backend for Sqlite {
         writer.witness = None;
         self.readers.close().await;
         self.writing.close().await;
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -41,6 +41,7 @@ pub fn cpu() -> Vec<Case> {
         ),
         whole("HR-39", "memory.fill of 16 MiB for ever", "(loop (memory.fill (i32.const 0) (i32.const 7) (i32.const 16777216)) (br 0))"),
         whole("HR-39", "memory.copy of 8 MiB for ever", "(loop (memory.copy (i32.const 0) (i32.const 8388608) (i32.const 8388608)) (br 0))"),
+        whole("HR-39", "a thousand times memory.fill of 16 MiB, without a loop", &format!("{} (call $ok)", "(memory.fill (i32.const 0) (i32.const 7) (i32.const 16777216))".repeat(1_000))),
         whole("HR-39", "memory.fill of nothing for ever", "(loop (memory.fill (i32.const 0) (i32.const 7) (i32.const 0)) (br 0))"),
         spends("HR-40", "table.fill for ever", "(table $t 10000 funcref)", "(loop (table.fill $t (i32.const 0) (ref.null func) (i32.const 10000)) (br 0))"),
         spends("HR-40", "table.grow by nothing for ever", "(table $t 1 funcref)", "(loop (drop (table.grow $t (ref.null func) (i32.const 0))) (br 0))"),

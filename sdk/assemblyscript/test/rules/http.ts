@@ -3,7 +3,7 @@ import { Answer, Event, Json, Request, wait } from "@vestibule/rule";
 
 export function run(): void {
   const event = Event.read();
-  const slow = Request.get("https://api.example.com/slow").header("authorization", "Bearer {{secret:CRM_TOKEN}}").timeoutMs(750).start();
+  const slow = Request.get("https://api.example.com/slow").header("authorization", "Bearer {{secret:CRM_TOKEN}}").timeoutMs(750).redirects(2).start();
   const body = Json.object().set("email", event.user.get("email")).set("n", 1);
   const fast = Request.post("https://api.example.com/fast").json(body).start();
   const first = wait([slow, fast]);

@@ -20,6 +20,9 @@ writes = ${list(writes)}
 http = ${list(["https://unused.example.com", ...http.map(({ request }) => new URL(request.url).origin)])}
 configuration = ${list(Object.keys(configuration))}
 redirect = ["https://forms.example.com", "https://shop.example.com", "https://example.com"]
+[limits]
+fuel = 50_000_000
+wall = "1000ms"
 `;
 }
 

@@ -111,7 +111,7 @@ impl Reply {
 /// A request that the rule made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Its head: `{"method", "url", "headers", "timeout_ms"}`.
+    /// Its head: `{"method", "url", "headers", "timeout_ms", "redirects"}`, the last two only where they were set.
     pub head: Value,
     /// Its body.
     pub body: Vec<u8>,

@@ -106,6 +106,7 @@ fn connector(net: &Arc<Net>, allow: &[&str]) -> Connector {
         guard: Arc::new(Guard { allow: EgressSettings::parse_allow(allow).unwrap() }),
         resolver: Arc::new(Arc::clone(net)),
         dial: Arc::new(Arc::clone(net)),
+        sockets: Arc::new(tokio::sync::Semaphore::new(1)),
     }
 }
 

@@ -16,12 +16,13 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
-use vestibule_abi::limits::{HTTP_CONNECT, HTTP_RESPONSE_BYTES, HTTP_TOTAL};
+use vestibule_abi::limits::{self, HTTP_CONNECT, HTTP_RESPONSE_BYTES, HTTP_TOTAL};
 
 use super::world::*;
 use crate::http::{connect::BoxFuture, *};
 
 const URL: &str = "http://api.example/";
+const ORIGIN: &str = "http://api.example";
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -167,7 +168,7 @@ async fn connecting_has_a_time_limit_of_its_own() {
         dial: Arc::new(Nowhere),
         ..EgressSettings::default()
     };
-    let grants = HttpGrants::new(vec![URL.parse().unwrap()], Default::default()).unwrap();
+    let grants = HttpGrants::new(vec![ORIGIN.parse().unwrap()], Default::default()).unwrap();
     let source = Source::Live(Arc::new(Egress::new(settings).unwrap()));
     let (grants, began) = (Arc::new(grants), Instant::now());
     let run = |deadline| Requests::new(source.clone(), Arc::clone(&grants), 1, deadline);
@@ -190,4 +191,26 @@ async fn a_request_nobody_waits_for_ends_with_its_run() {
     start(&mut run, &get(URL), "").unwrap();
     let record = timeout(Duration::from_millis(500), async { run.finish() }).await.unwrap();
     assert_eq!((record.exchanges[0].received.as_ref(), record.exchanges[0].finished), (None, None));
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_is_not_asked_again_and_again() {
+    let world = World::with_api(|_| ok("")).await;
+    world.net.is_gone();
+    for _ in 0..20 {
+        assert_eq!(word(&world.ask(get(URL)).await), "value http_failed");
+    }
+    assert!(world.net.dials().len() < 10, "{} dials", world.net.dials().len());
+}
+
+#[test]
+fn secrets_are_bounded() {
+    let secrets = |count: usize, bytes: usize| {
+        let secret = |number: usize| (format!("S{number}"), ("x".repeat(bytes).into(), ORIGIN.parse().unwrap()));
+        HttpGrants::new(vec![ORIGIN.parse().unwrap()], (0..count).map(secret).collect())
+    };
+    assert!(secrets(limits::SECRETS_PER_RULE, limits::SECRET_BYTES).is_ok());
+    let too_long = secrets(1, limits::SECRET_BYTES + 1).unwrap_err();
+    assert_eq!(too_long.to_string(), "the value of secret `S0` is longer than 512 bytes");
+    assert_eq!(secrets(limits::SECRETS_PER_RULE + 1, 1).unwrap_err().to_string(), "a rule has at most 16 secrets");
 }

@@ -72,6 +72,11 @@ impl Net {
         *self.peer.lock().unwrap() = Some(peer);
     }
 
+    /// Lets every dial be refused.
+    pub(super) fn is_gone(&self) {
+        *self.peer.lock().unwrap() = None;
+    }
+
     /// Every address that was dialled.
     pub(super) fn dials(&self) -> Vec<String> {
         self.dials.lock().unwrap().iter().map(ToString::to_string).collect()

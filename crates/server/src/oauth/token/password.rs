@@ -98,6 +98,6 @@ async fn mfa_required(asked: &Asked<'_>, next: &Continuing) -> Result<Refused, A
     };
     app.store.put_token(&caller.tenant, &kept, Alone::No).await?;
     let mut refused = crate::login::refusal("mfa_required", "Multifactor authentication required");
-    refused.extra.insert("mfa_token".to_owned(), json!(token.as_str()));
+    refused.extra.push(("mfa_token", json!(token.as_str())));
     Ok(refused)
 }

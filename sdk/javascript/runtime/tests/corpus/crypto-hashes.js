@@ -9,7 +9,7 @@ function (user, context, callback) {
     hmac256: hmac('sha256', 'base64'),
     hmac1: hmac('sha1', 'hex'),
     random: crypto.randomBytes(16).toString('hex').length,
-    pbkdf2: crypto.pbkdf2Sync('pw', 'salt', 10, 16, 'sha256').toString('hex'),
+    pbkdf2: crypto.pbkdf2Sync('pw', 'salt', 1, 16, 'sha256').toString('hex'),
     equal: crypto.timingSafeEqual(Buffer.from('ab'), Buffer.from('ab'))
   };
   context.idToken.picture = `https://www.gravatar.com/avatar/${md5}?d=identicon`;

@@ -1,5 +1,6 @@
 function (user, context, callback) {
   require('request')('https://api.example.com/x', function (err, res, body) {
-    callback(null, user, JSON.parse(body));
+    if (body !== 'json') throw new SyntaxError('no json: ' + body);
+    callback(null, user, context);
   });
 }

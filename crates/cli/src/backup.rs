@@ -1,0 +1,108 @@
+//! `vestibule backup`: the database as of one moment, in a new file. With or without a running server.
+
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+use anstream::println;
+use anyhow::Context as _;
+use http::Method;
+use serde_json::json;
+use vestibule_server::{
+    admin::maintenance::BackupTo,
+    clock::SystemEntropy,
+    first_start::{self, data_folder},
+    serve::database_of,
+    settings::Settings,
+};
+use vestibule_store::{NodeId, Store, Timestamp};
+
+use crate::{
+    admin::AdminArgs,
+    deploy::print_json,
+    exit::{BadInput, Done, Exit, Fault},
+    serve::SettingsArgs,
+};
+
+/// Backs the database up.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file; there must be none
+    file: PathBuf,
+    #[command(flatten)]
+    admin: AdminArgs,
+    /// The settings of a server that does not run
+    #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args, json: bool) -> Done {
+    if args.file.exists() {
+        let message = format!("`{}` is there already; a backup never replaces a file", args.file.display());
+        return Err(Fault::bad_input(BadInput::AlreadyThere, message));
+    }
+    let file = std::path::absolute(&args.file).context("cannot find where that is")?;
+    match args.admin.running() {
+        Some(client) => {
+            let to = BackupTo { file: file.clone() };
+            client.send::<serde_json::Value>(Method::POST, &["v1", "backup"], &to)?;
+        }
+        None => {
+            let settings = settings(args.config.clone(), &args.admin)?;
+            runtime()?.block_on(async {
+                let store = open(&settings).await?;
+                store.backup(&file).await.map_err(anyhow::Error::from)?;
+                store.close().await;
+                Ok::<_, Fault>(())
+            })?;
+        }
+    }
+    if json {
+        print_json(&json!({"file": file}))?;
+    } else {
+        println!("The database is in {}.", file.display());
+        println!(
+            "What is sealed in it opens only with `installation.key` of the data folder: keep that too, elsewhere."
+        );
+    }
+    Ok(Exit::Reached)
+}
+
+/// The settings of a server that does not run.
+///
+/// # Errors
+/// [`Fault::BadInput`] that names the key.
+pub(crate) fn settings(config: Option<PathBuf>, admin: &AdminArgs) -> Result<Settings, Fault> {
+    SettingsArgs { config, data: Some(admin.data.clone()), database: None }.read()
+}
+
+/// A runtime for what needs no server.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    Ok(runtime.context("cannot start the runtime")?)
+}
+
+/// Opens the database of these settings.
+///
+/// # Errors
+/// [`Fault`] when it cannot be opened.
+pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>, Fault> {
+    let (address, node) = place(settings)?;
+    Ok(vestibule_store::open(&address, &node, now()).await.context("cannot open the database")?)
+}
+
+/// The address of the database, and the name under which this machine writes to it.
+///
+/// # Errors
+/// [`Fault`] when the data folder cannot be used.
+pub(crate) fn place(settings: &Settings) -> Result<(String, NodeId), Fault> {
+    let data = data_folder(&settings.data).context("the data folder")?;
+    let node = first_start::node_id(&data, &SystemEntropy).context("the name of this node")?;
+    Ok((database_of(settings, &data), node))
+}
+
+/// Now.
+#[expect(clippy::disallowed_methods, reason = "the command line owns a clock")]
+pub(crate) fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}

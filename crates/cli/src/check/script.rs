@@ -1,0 +1,65 @@
+//! What the source of a JavaScript rule says against its manifest: advice, since a source only proposes.
+
+use vestibule_engine::JavaScriptUpload;
+use vestibule_javascript_analysis::analyse;
+use vestibule_pipeline::{
+    Manifest,
+    manifest::{Origin, WriteGrant},
+};
+
+/// What its author may have overlooked; nothing for a rule in another language.
+pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
+    let Ok(upload) = serde_json::from_slice::<JavaScriptUpload>(upload) else { return Vec::new() };
+    let Ok(program) = analyse(&upload.file, &upload.source, vestibule_javascript::table()) else { return Vec::new() };
+    let capabilities = &manifest.capabilities;
+    let is_granted = |origin: &str| origin.parse::<Origin>().is_ok_and(|origin| capabilities.http.contains(&origin));
+    let hosts = program.origins.iter().filter(|origin| !is_granted(origin.as_str()));
+    let hosts = hosts.map(|origin| format!("its source names {origin}, which `http` does not grant"));
+    let keys = program.configuration.iter().filter(|key| !capabilities.configuration.contains(*key));
+    let keys =
+        keys.map(|key| format!("it reads configuration.{key}, which `configuration` does not name: undefined there"));
+    let is_named =
+        |write: &str| write.parse::<WriteGrant>().is_ok_and(|write| manifest.writes.grants().contains(&write));
+    let names = program.sets_by_name.iter().filter(|write| !is_named(write.as_str()));
+    let names = names.map(|write| format!("it sets {write}, which says who the user is: `writes` has to name it"));
+    program.warnings.iter().map(ToString::to_string).chain(hosts).chain(keys).chain(names).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = "function (user, context, callback) {\n  context.idToken.email = 'x';\n  helper();\n  \
+                        require('request').get('https://api.example.com/', { k: configuration.KEY }, callback);\n}";
+
+    #[track_caller]
+    fn check(manifest: &str, expected: &[&str]) {
+        let manifest = format!("name = \"r\"\nlanguage = \"javascript\"\nsource = \"rule.js\"\norder = 1\n{manifest}");
+        let manifest = Manifest::parse(&manifest).unwrap();
+        assert_eq!(advice(&JavaScriptUpload::rule(RULE).to_bytes(), &manifest), expected);
+    }
+
+    #[test]
+    fn what_a_source_names_and_its_manifest_does_not_is_advised() {
+        let helper =
+            "rule.js:3:3: `helper` is declared nowhere; it is there only if an earlier rule set `global.helper`";
+        check(
+            "",
+            &[
+                helper,
+                "its source names https://api.example.com, which `http` does not grant",
+                "it reads configuration.KEY, which `configuration` does not name: undefined there",
+                "it sets id_token.email, which says who the user is: `writes` has to name it",
+            ],
+        );
+        check(
+            "writes = [\"id_token.email\"]\n[capabilities]\nhttp = [\"https://api.example.com\"]\nconfiguration = [\"KEY\"]",
+            &[helper],
+        );
+    }
+
+    #[test]
+    fn a_module_has_no_source_to_advise_on() {
+        assert!(advice(b"\0asm", &Manifest::permissive("r")).is_empty());
+    }
+}

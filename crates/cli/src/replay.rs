@@ -1,0 +1,82 @@
+//! `vestibule replay`: a recorded login on what is live, or on a candidate, with the difference. Nothing is sent or stored.
+
+use std::path::PathBuf;
+
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+use serde_json::{Map, Value};
+use similar::{ChangeTag, TextDiff};
+use vestibule_server::admin::history::Replayed;
+
+use crate::{
+    admin::AdminArgs,
+    deploy::{packed, print_json},
+    exit::{Done, Exit},
+};
+
+/// What a login comes to; figures such as times are no difference.
+const COMPARED: [&str; 9] = [
+    "outcome",
+    "deny",
+    "failure",
+    "redirect",
+    "second_factor",
+    "user_metadata",
+    "app_metadata",
+    "id_token",
+    "access_token",
+];
+
+/// Replays a login.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The login's id, as `explain` and the log show it
+    login: String,
+    /// A pipeline.toml, a folder that holds one, or a rule's folder to replay it on, instead of what is live
+    #[arg(long, value_name = "PATH")]
+    on: Option<PathBuf>,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args, json: bool) -> Done {
+    let bundle = args.on.as_deref().map(packed).transpose()?.unwrap_or_default();
+    let replayed: Replayed = args.admin.client()?.send_bundle(&["v1", "logins", &args.login, "replay"], bundle)?;
+    if json {
+        print_json(&replayed)?;
+        return Ok(Exit::Reached);
+    }
+    let generation = replayed.generation.map_or_else(|| "no rules".to_owned(), |number| format!("generation {number}"));
+    let on = replayed.on.as_str().map_or_else(|| format!("generation {}", replayed.on), str::to_owned);
+    println!("Login {} came to `{}` on {generation}.", replayed.login, replayed.then);
+    println!("On {on} it comes to `{}`.", replayed.now.get("outcome").and_then(Value::as_str).unwrap_or("?"));
+    match &replayed.before {
+        Some(before) => tell_difference(before, &replayed.now),
+        None => println!("The rules that ran then are not kept, so there is nothing to compare in detail."),
+    }
+    Ok(Exit::Reached)
+}
+
+fn tell_difference(before: &Value, now: &Value) {
+    let [before, now] = [before, now].map(compared);
+    if before == now {
+        println!("Nothing differs: outcome, metadata and claims are the same.");
+        return;
+    }
+    let diff = TextDiff::from_lines(&before, &now);
+    for change in diff.iter_all_changes() {
+        let (sign, style) = match change.tag() {
+            ChangeTag::Delete => ('-', AnsiColor::Red.on_default()),
+            ChangeTag::Insert => ('+', AnsiColor::Green.on_default()),
+            ChangeTag::Equal => (' ', Style::new().dimmed()),
+        };
+        println!("{style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
+    }
+}
+
+fn compared(report: &Value) -> String {
+    let part = |key: &&str| Some(((*key).to_owned(), report.get(*key)?.clone()));
+    let parts: Map<String, Value> = COMPARED.iter().filter_map(part).collect();
+    serde_json::to_string_pretty(&parts).unwrap_or_default()
+}

@@ -1,0 +1,15 @@
+//! `vestibule secret`: the secrets of rules. The host puts them into requests; rules never see them.
+
+use crate::{exit::Done, values};
+
+/// Sets, lists and removes values.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: values::Action,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args, json: bool) -> Done {
+    values::run(&args.action, "secrets", json)
+}

@@ -1,0 +1,69 @@
+//! JavaScript rules on the command line. The first test that runs builds the interpreter; the others find it.
+
+use serde_json::Value;
+
+use crate::folder::Folder;
+
+/// An Auth0 rule as people have them, untouched.
+const RULE: &str = "function (user, context, callback) {
+  if (user.email === 'eve@example.com') {
+    return callback(new UnauthorizedError('not you'));
+  }
+  console.log('hello', user.email);
+  context.idToken['https://example.com/plan'] = 'gold';
+  callback(null, user, context);
+}
+";
+
+#[test]
+fn an_untouched_rule_runs_without_any_scaffolding() {
+    let folder = Folder::new();
+    folder.write("my-rule.js", RULE);
+    let report = folder.run(&["run", "--rule", "my-rule.js", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(report["outcome"], "allow", "{report}");
+    assert_eq!(report["id_token"]["https://example.com/plan"], "gold");
+    assert_eq!(report["rules"][0]["name"], "my-rule");
+    assert!(report["rules"][0]["logs"].to_string().contains("hello ada@example.com"), "{report}");
+    folder.write("event.json", r#"{ "user": { "email": "eve@example.com" }, "context": {} }"#);
+    let report = folder.run(&["run", "--rule", "my-rule.js", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(report["deny"]["code"], "unauthorized", "{report}");
+    assert_eq!(report["deny"]["reason"], "not you");
+}
+
+#[test]
+fn a_new_rule_builds_passes_its_cases_and_is_checked() {
+    let folder = Folder::new();
+    folder.run(&["new", "plan-claim", "--lang", "javascript"]).with_code(0);
+    for file in ["rule.toml", "README.md", "cases/unverified.json", "rule.js", ".gitignore"] {
+        let text = std::fs::read_to_string(folder.path().join("plan-claim").join(file)).unwrap();
+        assert!(!text.contains("{{"), "a placeholder is left in {file}: {text}");
+    }
+    let built = folder.run(&["build", "plan-claim"]).with_code(0).stdout;
+    assert!(built.contains("rule.js"), "{built}");
+    let tested = folder.run(&["test", "plan-claim", "--json"]).with_code(0).json();
+    assert_eq!((&tested["passed"], &tested["failed"]), (&Value::from(2), &Value::from(0)), "{tested}");
+    folder.run(&["check", "plan-claim"]).with_code(0);
+}
+
+#[test]
+fn an_author_is_told_the_line() {
+    let folder = Folder::new();
+    folder.write("broken.js", "function (user, context, callback) {\n  callback(null user, context);\n}\n");
+    let told = folder.run(&["run", "--rule", "broken.js", "--event", "event.json", "--json"]);
+    let message = told.json()["error"]["message"].to_string();
+    assert!(told.code == 3 || told.code == 4, "{message}");
+    assert!(message.contains("broken.js:2:"), "{message}");
+    folder.write("throws.js", "function (user, context, callback) {\n\n  user.nothing.at.all;\n}\n");
+    let report = folder.run(&["run", "--rule", "throws.js", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(report["deny"]["code"], "access_denied", "{report}");
+    assert!(report["rules"][0]["logs"].to_string().contains("throws.js:3:"), "{report}");
+}
+
+#[test]
+fn a_javascript_rule_is_deployed_as_source() {
+    let folder = Folder::new();
+    folder.write("rule/rule.js", RULE);
+    folder.write("rule/rule.toml", "name = \"rule\"\nlanguage = \"javascript\"\nmodule = \"rule.js\"\norder = 1\n");
+    let told = folder.run(&["check", "rule", "--json"]).with_code(3).json();
+    assert!(told["error"]["message"].as_str().unwrap().contains("write `source`"), "{told}");
+}

@@ -1,0 +1,311 @@
+//! `vestibule serve` and the commands that look after it: real processes on loopback, in temporary folders.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+    thread,
+    time::Duration,
+};
+
+use serde_json::json;
+
+use crate::{
+    folder::{EVENT, Folder, answering},
+    node::{Node, answer, ask},
+};
+
+/// What no log, metric, database or listing may hold.
+const CANARY: &str = "canary-8c1f4d7a2b";
+
+/// A pipeline of one rule that grants a plan.
+fn pipeline(folder: &Folder, name: &str, plan: &str) {
+    let answer = format!(r#"{{"continue":{{"id_token":{{"https://example.com/plan":"{plan}"}}}}}}"#);
+    folder.rule(name, 10, "", &answering(&answer));
+}
+
+fn run_plan(node: &Node) -> serde_json::Value {
+    let bearer = format!("Bearer {}", node.token());
+    let answer = ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[test]
+fn a_node_makes_what_it_needs_tells_how_it_is_and_stops_in_order() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    for (file, mode) in [("installation.key", 0o600), ("admin.json", 0o600), ("node.id", 0o600), ("", 0o700)] {
+        let path = folder.path().join("data").join(file);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+    assert_eq!(ask(node.admin, "GET", "/health/live", &[], "").status, 200);
+    assert_eq!(ask(node.admin, "GET", "/health/ready", &[], "").status, 200);
+    assert_eq!(ask(node.public, "GET", "/.well-known/openid-configuration", &[], "").status, 200);
+    assert_eq!(ask(node.public, "GET", "/metrics", &[], "").status, 404, "metrics are not for everybody");
+    assert_eq!(ask(node.public, "GET", "/demo", &[], "").status, 404, "there is no demo unless it was asked for");
+    let metrics = ask(node.admin, "GET", "/metrics", &[], "").body;
+    assert!(metrics.contains(r#"route="/.well-known/openid-configuration""#), "{metrics}");
+    node.terminate();
+    assert_eq!(node.stopped().code(), Some(0));
+    let again = Node::start(&folder, "data", &[]);
+    assert!(again.announced["admin_token"].is_null(), "a token is shown once");
+    assert_eq!(ask(again.admin, "GET", "/health/ready", &[], "").status, 200);
+}
+
+#[test]
+fn a_setting_nobody_knows_keeps_a_server_from_starting() {
+    let folder = Folder::new();
+    folder.write("vestibule.toml", "[listen]\nadmim = \"127.0.0.1:1\"\n");
+    let ended = folder.run(&["serve", "--config", "vestibule.toml"]).with_code(3);
+    assert!(ended.stderr.contains("admim"), "{ended:?}");
+    folder.write("vestibule.toml", "public_url = \"http://login.example.com\"\n");
+    let ended = folder.run(&["serve", "--config", "vestibule.toml"]).with_code(3);
+    assert!(ended.stderr.contains("public_url") && ended.stderr.contains("https"), "{ended:?}");
+}
+
+#[test]
+fn rules_are_deployed_whole_and_a_bad_bundle_leaves_the_last_good_one() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    assert_eq!(run_plan(&node)["outcome"], "allow");
+    pipeline(&folder, "first", "silver");
+    node.run(&folder, &["deploy", "first"]).with_code(2); // Nobody to ask.
+    let deployed = node.run(&folder, &["deploy", "first", "--yes"]).with_code(0);
+    assert!(deployed.stdout.contains("writes app_metadata.seen"), "{deployed:?}");
+    assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "silver");
+    let again = node.run(&folder, &["deploy", "first", "--yes"]).with_code(0);
+    assert!(again.stdout.contains("Nothing changes"), "{again:?}");
+
+    pipeline(&folder, "second", "gold");
+    let deployed = node.run(&folder, &["deploy", "second", "--yes"]).with_code(0);
+    assert!(deployed.stdout.contains("removed") && deployed.stdout.contains("new"), "{deployed:?}");
+    assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "gold");
+
+    let endless = wat::parse_str(
+        r#"(module (memory (export "memory") 1) (func (export "run")) (func $s (loop (br 0))) (start $s))"#,
+    );
+    folder.rule("third", 10, "", &endless.unwrap());
+    let refused = node.run(&folder, &["deploy", "third", "--yes", "--json"]).with_code(4);
+    assert_eq!(refused.json()["error"]["code"], "init_failed", "{refused:?}");
+    folder.rule("fourth", 10, "[when]\nclients = [\"nobody\"]\n", &answering(r#"{"continue":{}}"#));
+    let refused = node.run(&folder, &["deploy", "fourth", "--yes"]).with_code(4);
+    assert!(refused.stderr.contains("`when.clients` names `nobody`"), "{refused:?}");
+    assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "gold");
+
+    node.run(&folder, &["rollback", "--yes"]).with_code(0);
+    assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "silver");
+    let versions = node.run(&folder, &["versions", "--json"]).with_code(0).json();
+    let live: Vec<_> = versions.as_array().unwrap().iter().filter(|version| version["live"] == true).collect();
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0]["rules"], json!(["first"]));
+}
+
+#[test]
+fn what_a_server_runs_is_what_the_command_line_runs() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    pipeline(&folder, "plan", "gold");
+    node.run(&folder, &["deploy", "plan", "--yes"]).with_code(0);
+    let there = run_plan(&node);
+    let here = folder.run(&["run", "--rule", "plan", "--event", "event.json", "--json"]).with_code(0).json();
+    for part in
+        ["outcome", "deny", "failure", "user", "user_metadata", "app_metadata", "id_token", "access_token", "scope"]
+    {
+        assert_eq!(there[part], here[part], "{part}");
+    }
+    assert_eq!(there["rules"][0]["fuel"], here["rules"][0]["fuel"]);
+    let bearer = format!("Bearer {}", node.token());
+    let with_configuration = r#"{"user":{},"context":{},"configuration":{}}"#;
+    for body in ["", "{}", "[1]", r#"{"user":{},"user":{}}"#, with_configuration] {
+        let refused = ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], body);
+        assert_eq!(refused.status, 400, "{body}: {refused:?}");
+    }
+}
+
+#[test]
+fn the_admin_listener_wants_a_token_with_the_right_scope() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    for token in ["", "vestibule_admin_", "vestibule_admin_000000000000_x", &format!("{}x", node.token())] {
+        let bearer = format!("Bearer {token}");
+        for (method, path) in [("GET", "/v1/generations"), ("GET", "/v1/secrets"), ("POST", "/v1/pipeline/run")] {
+            assert_eq!(ask(node.admin, method, path, &[("authorization", &bearer)], "").status, 401, "{token} {path}");
+        }
+    }
+    let made = node.run(&folder, &["token", "make", "ci", "--scope", "run", "--json"]).with_code(0).json();
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    assert_eq!(ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT).status, 200);
+    assert_eq!(ask(node.admin, "GET", "/v1/generations", &[("authorization", &bearer)], "").status, 403);
+    assert_eq!(ask(node.admin, "POST", "/v1/tokens", &[("authorization", &bearer)], "{}").status, 403);
+    node.run(&folder, &["token", "revoke", made["id"].as_str().unwrap()]).with_code(0);
+    assert_eq!(ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT).status, 401);
+}
+
+#[test]
+fn a_secret_is_set_once_used_and_never_seen_again() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    let grants = "[capabilities]\nhttp = [\"https://api.example.com\"]\nsecrets = { CRM = \"https://api.example.com\" }\n\
+                  configuration = [\"REGION\"]\n";
+    folder.rule("crm", 10, grants, &answering(r#"{"continue":{}}"#));
+    let refused = node.run(&folder, &["deploy", "crm", "--yes"]).with_code(4);
+    assert!(refused.stderr.contains("`CRM`") && refused.stderr.contains("secret set"), "{refused:?}");
+    node.run(&folder, &["secret", "set", "CRM", CANARY]).with_code(0);
+    let deployed = node.run(&folder, &["deploy", "crm", "--yes"]).with_code(0);
+    assert!(deployed.stdout.contains("`REGION`, which has no value"), "{deployed:?}");
+    node.run(&folder, &["config", "set", "REGION", CANARY]).with_code(0);
+    assert_eq!(run_plan(&node)["outcome"], "allow");
+    let used = node.run(&folder, &["secret", "remove", "CRM"]).with_code(3);
+    assert!(used.stderr.contains("rule `crm`"), "{used:?}");
+    let unsendable = node.run(&folder, &["secret", "set", "CRM", "two\nlines"]).with_code(3);
+    assert!(unsendable.stderr.contains("header"), "{unsendable:?}");
+    for verb in ["secret", "config"] {
+        let listed = node.run(&folder, &[verb, "list", "--json"]).with_code(0);
+        assert_eq!(listed.json().as_array().unwrap().len(), 1);
+        assert!(!listed.stdout.contains(CANARY), "{listed:?}");
+    }
+    let password =
+        [("content-type", "application/x-www-form-urlencoded"), ("cookie", "vestibule-session=canary-8c1f4d7a2b")];
+    let form = format!("grant_type=password&client_id=x&username={CANARY}@example.com&password={CANARY}");
+    ask(node.public, "POST", "/oauth/token", &password, &form);
+    ask(node.public, "GET", &format!("/authorize?state={CANARY}&login_hint={CANARY}"), &password, "");
+    ask(node.public, "GET", &format!("/{CANARY}"), &password, "");
+    let metrics = ask(node.admin, "GET", "/metrics", &[], "").body;
+    let log = node.log();
+    assert!(log.contains("/oauth/token"), "the log is there: {log}");
+    assert!(!log.contains(CANARY) && !metrics.contains(CANARY), "{log}");
+    node.terminate();
+    node.stopped();
+    for entry in fs::read_dir(folder.path().join("data")).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let bytes = fs::read(entry.path()).unwrap();
+        assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn a_request_that_was_begun_is_answered_when_the_node_stops() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    let mut begun = TcpStream::connect(node.public).unwrap();
+    let head = "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    let body = "grant_type=client_credentials&client_id=nobody&client_secret=x";
+    write!(begun, "{head}content-length: {}\r\n\r\n{}", body.len(), &body[..10]).unwrap();
+    thread::sleep(Duration::from_millis(200)); // So that the server has begun with it.
+    node.terminate();
+    thread::sleep(Duration::from_millis(300));
+    assert!(TcpStream::connect(node.public).is_err(), "the listener closes first");
+    assert_eq!(ask(node.admin, "GET", "/health/ready", &[], "").status, 503);
+    write!(begun, "{}", &body[10..]).unwrap();
+    let answered = answer(&mut begun);
+    assert_eq!(answered.status, 401, "{answered:?}");
+    assert_eq!(node.stopped().code(), Some(0));
+}
+
+#[test]
+fn a_head_that_dawdles_is_cut_off_and_others_are_served() {
+    let folder = Folder::new();
+    folder.write("vestibule.toml", "[limits]\nheader = \"300ms\"\nconnections = 3\n");
+    let node = Node::start(&folder, "data", &["--config", "vestibule.toml"]);
+    let mut slow = TcpStream::connect(node.public).unwrap();
+    write!(slow, "GET / HTTP/1.1\r\nhost: ").unwrap();
+    let _idle = [TcpStream::connect(node.public).unwrap(), TcpStream::connect(node.public).unwrap()];
+    let full = ask(node.public, "GET", "/.well-known/jwks.json", &[], "");
+    assert_eq!(full.status, 503, "{full:?}");
+    assert!(full.head.contains("retry-after: 1"), "{full:?}");
+    slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut rest = Vec::new();
+    let _reset = slow.read_to_end(&mut rest);
+    assert!(!String::from_utf8_lossy(&rest).contains("200 OK"), "{rest:?}");
+    assert_eq!(ask(node.public, "GET", "/.well-known/jwks.json", &[], "").status, 200);
+}
+
+#[test]
+fn a_database_is_verified_backed_up_and_restored() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    pipeline(&folder, "plan", "gold");
+    node.run(&folder, &["deploy", "plan", "--yes"]).with_code(0);
+    let running = node.run(&folder, &["verify", "--json"]).with_code(0).json();
+    assert_eq!(running["damage"], json!([]));
+    assert!(running["entries"].as_u64().unwrap() > 0, "{running}");
+    node.run(&folder, &["backup", "copy.db"]).with_code(0);
+    node.run(&folder, &["backup", "copy.db"]).with_code(3);
+    node.terminate();
+    node.stopped();
+    let stopped = folder.run(&["verify", "--json", "--data", "data"]).with_code(0).json();
+    assert_eq!(stopped["damage"], json!([]));
+    folder.run(&["restore", "copy.db", "--data", "data"]).with_code(5); // There is a database already.
+    folder.run(&["restore", "copy.db", "--data", "other"]).with_code(0);
+    let other = folder.run(&["--json", "serve", "--data", "other"]).with_code(5);
+    assert!(other.stdout.contains("another installation key"), "{other:?}");
+    fs::copy(folder.path().join("data/installation.key"), folder.path().join("other/installation.key")).unwrap();
+    let restored = Node::start(&folder, "other", &[]);
+    assert_eq!(restored.announced["generation"], 1);
+}
+
+#[test]
+fn keys_rotate_and_a_new_one_is_published_before_it_signs() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    let keys = node.run(&folder, &["keys", "rotate", "--json"]).with_code(0).json();
+    let keys = keys.as_array().unwrap();
+    assert_eq!(keys.iter().map(|key| key["signs"] == true).collect::<Vec<_>>(), [true, false]);
+    let published = ask(node.public, "GET", "/.well-known/jwks.json", &[], "").body;
+    assert!(keys.iter().all(|key| published.contains(key["kid"].as_str().unwrap())), "{published}");
+}
+
+#[test]
+fn a_window_is_short_and_for_somebody() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &["--demo"]);
+    let open = |user: &str, length: &str| {
+        node.run(&folder, &["break-glass", "open", user, "--reason", "test", "--for", length])
+    };
+    open("ada@example.com", "16m").with_code(3);
+    open("nobody@example.com", "5m").with_code(3);
+    let opened = open("ada@example.com", "5m").with_code(0);
+    assert!(opened.stdout.contains("gets in without rules until"), "{opened:?}");
+    let explained = node.run(&folder, &["explain", "ada@example.com", "app_metadata.plan"]).with_code(0);
+    assert!(explained.stdout.contains("\"gold\"") && explained.stdout.contains("by operator demo"), "{explained:?}");
+}
+
+#[test]
+fn a_client_is_registered_and_its_secret_shown_once() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    let set =
+        ["client", "set", "shop", "--confidential", "--redirect-uri", "https://shop.example.com/callback", "--json"];
+    let made = node.run(&folder, &set).with_code(0).json();
+    assert!(made["client_secret"].as_str().unwrap().len() > 40, "{made}");
+    assert!(node.run(&folder, &set).with_code(0).json()["client_secret"].is_null());
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed[0]["client_id"], "shop");
+    node.run(&folder, &["client", "set", "shop", "--redirect-uri", "no url"]).with_code(3);
+    folder.rule("shop-only", 10, "[when]\nclients = [\"shop\"]\n", &answering(r#"{"continue":{}}"#));
+    node.run(&folder, &["deploy", "shop-only", "--yes"]).with_code(0);
+    node.run(&folder, &["client", "remove", "shop"]).with_code(0);
+}
+
+#[test]
+fn two_nodes_on_one_postgresql_serve_one_generation() {
+    let folder = Folder::new();
+    let database = vestibule_testkit::postgres::Cluster::shared().database();
+    let one = Node::start(&folder, "one", &["--database", &database]);
+    fs::create_dir(folder.path().join("two")).unwrap();
+    fs::copy(folder.path().join("one/installation.key"), folder.path().join("two/installation.key")).unwrap();
+    let mut two = Node::start(&folder, "two", &["--database", &database]);
+    pipeline(&folder, "plan", "gold");
+    let rollout = one.run(&folder, &["deploy", "plan", "--yes", "--json"]).with_code(0).json();
+    assert_eq!(rollout["ready"].as_array().unwrap().len(), 2, "{rollout}");
+    let bearer = format!("Bearer {}", one.token());
+    let there = ask(two.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT);
+    assert!(there.body.contains("\"gold\""), "{there:?}");
+
+    two.kill();
+    pipeline(&folder, "other", "silver");
+    let rollout = one.run(&folder, &["deploy", "other", "--yes", "--json"]).with_code(0).json();
+    assert_eq!(rollout["ready"].as_array().unwrap().len(), 1, "a node that is gone keeps nobody waiting: {rollout}");
+    assert_eq!(run_plan(&one)["id_token"]["https://example.com/plan"], "silver");
+}

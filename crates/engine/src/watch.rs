@@ -1,0 +1,176 @@
+//! What polls one run: it serves the run's desk, keeps its time, and makes long runs take turns.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use vestibule_abi::{codes::FailureCode, limits::Budget};
+use vestibule_pipeline::RuleFailure;
+
+use crate::{
+    desk::{Ask, Desk},
+    failure,
+};
+
+/// How long a run may hold a core before it takes turns with other long runs, at its next tick.
+const SPRINT: Duration = Duration::from_micros(500);
+
+/// Polls one run until it ends.
+pub(crate) struct Watch<'r, F> {
+    call: Pin<&'r mut F>,
+    desk: &'r Desk,
+    /// What the guest waits for; it is not polled before there is a reply.
+    asked: Option<Ask>,
+    ran: GuestTime,
+    allowed: Duration,
+    /// When it has to be over, waiting included.
+    deadline: Instant,
+    turn: Turn,
+}
+
+impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
+    pub(crate) fn new(
+        call: Pin<&'r mut F>,
+        desk: &'r Desk,
+        slow_lane: Arc<Semaphore>,
+        tick: Duration,
+        budget: &Budget,
+        deadline: Instant,
+    ) -> Self {
+        let turn = Turn::Sprinting(slow_lane);
+        Self { call, desk, asked: None, ran: GuestTime::new(tick), allowed: budget.wall, deadline, turn }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RuleFailure>> {
+        loop {
+            if let Some(ask) = &mut self.asked {
+                ready!(self.desk.poll_serve(ask, cx));
+                self.asked = None;
+            }
+            ready!(self.turn.poll_taken(cx));
+            let polled = self.ran.of(|| self.call.as_mut().poll(cx));
+            self.turn.pass_on(self.ran.so_far);
+            if let Poll::Ready(ended) = polled {
+                return Poll::Ready(ended.map_err(|error| failure::classify(&error)));
+            }
+            self.asked = self.desk.take_ask();
+            if self.asked.is_none() {
+                // It came up for air on a tick, and has woken itself already.
+                let late = self.ran.so_far > self.allowed || Instant::now() > self.deadline;
+                return if late { Poll::Ready(Err(self.late())) } else { Poll::Pending };
+            }
+        }
+    }
+
+    fn late(&self) -> RuleFailure {
+        let message = match self.ran.so_far > self.allowed {
+            true => format!("the rule ran longer than {} ms", self.allowed.as_millis()),
+            false => "the login has no time left".to_owned(),
+        };
+        RuleFailure::new(FailureCode::DeadlineExceeded, message)
+    }
+}
+
+/// Time in which the guest itself ran: neither what it waited for nor what the machine did meanwhile for somebody else.
+///
+/// Its first slice, of which most runs have no second, is read from the wall clock, which costs next to nothing. It ends
+/// at the second tick at the latest, so it counts as no more, however long the machine was away. From the second slice
+/// on the clock of the thread tells.
+struct GuestTime {
+    so_far: Duration,
+    first_at_most: Duration,
+    slices: u32,
+}
+
+impl GuestTime {
+    const fn new(tick: Duration) -> Self {
+        Self { so_far: Duration::ZERO, first_at_most: tick.saturating_mul(2), slices: 0 }
+    }
+
+    fn of<T>(&mut self, slice: impl FnOnce() -> T) -> T {
+        let is_first = self.slices == 0;
+        self.slices = self.slices.saturating_add(1);
+        let (began, cpu_before) = (Instant::now(), if is_first { Duration::ZERO } else { thread_time() });
+        let done = slice();
+        self.so_far += match is_first {
+            true => began.elapsed().min(self.first_at_most),
+            false => thread_time().saturating_sub(cpu_before),
+        };
+        done
+    }
+}
+
+/// What this thread has run so far.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+/// Whether a run may hold a core now.
+enum Turn {
+    /// At first it may, always.
+    Sprinting(Arc<Semaphore>),
+    /// After that it waits for its turn, slice by slice, behind the other long runs.
+    Waiting(Arc<Semaphore>, Acquire),
+    /// It has its turn for one slice.
+    Taken(Arc<Semaphore>, #[expect(dead_code, reason = "held, given back on drop")] Option<OwnedSemaphorePermit>),
+}
+
+impl Turn {
+    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Waiting(lane, acquire) = self {
+            // A closed lane means shutdown; the run then ends by its own limits.
+            let permit = ready!(acquire.as_mut().poll(cx)).ok();
+            *self = Self::Taken(Arc::clone(lane), permit);
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends a slice: a run that has sprinted long enough goes to the end of the queue.
+    fn pass_on(&mut self, ran: Duration) {
+        let lane = match self {
+            Self::Sprinting(lane) if ran > SPRINT => Arc::clone(lane),
+            Self::Taken(lane, _) => Arc::clone(lane),
+            Self::Sprinting(_) | Self::Waiting(..) => return,
+        };
+        let acquire = Box::pin(Arc::clone(&lane).acquire_owned());
+        *self = Self::Waiting(lane, acquire);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn time_in_which_the_machine_ran_somebody_else_does_not_count() {
+        let mut ran = GuestTime::new(TICK);
+        for _ in 0..3 {
+            ran.of(|| std::thread::sleep(Duration::from_millis(20)));
+        }
+        assert!(ran.so_far < Duration::from_millis(10), "{:?}", ran.so_far);
+    }
+
+    #[test]
+    fn time_in_which_the_guest_ran_counts() {
+        let spin = |time: Duration| {
+            let before = thread_time();
+            while thread_time() - before < time {}
+        };
+        let mut ran = GuestTime::new(TICK);
+        ran.of(|| spin(TICK / 2));
+        assert!(ran.so_far >= TICK / 2, "{:?}", ran.so_far);
+        ran.of(|| spin(TICK * 10));
+        assert!(ran.so_far >= TICK * 10, "{:?}", ran.so_far);
+    }
+}

@@ -1,0 +1,246 @@
+//! Who may do what on the admin listener: bearer tokens with scopes, kept as their SHA-256.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use axum_extra::{
+    TypedHeader,
+    headers::{Authorization, authorization::Bearer},
+    typed_header::TypedHeaderRejection,
+};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+use subtle::ConstantTimeEq as _;
+use vestibule_store::{NewSealed, SealedKind, Store, TenantId, Timestamp, TokenDigest};
+
+use super::Ops;
+use crate::{
+    clock::Entropy,
+    error::{ApiError, Fault, Refused},
+    generations::purpose,
+    keys::Seal,
+};
+
+/// What a token begins with, so that it is found where it should not lie.
+const PREFIX: &str = "vestibule_admin_";
+/// What its row is called.
+const ROW: &str = "admin-token/";
+
+/// What a token may do. None includes another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Deploy rules, go back, register clients.
+    Deploy,
+    /// Set secrets, configuration and keys; make tokens.
+    Secrets,
+    /// Run the pipeline for another login service.
+    Run,
+    /// Read who wrote what, replay logins, verify, back up. It sees personal data.
+    Read,
+    /// Open a break-glass window.
+    BreakGlass,
+}
+
+impl Scope {
+    /// All of them: the first token's.
+    pub const ALL: [Self; 5] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::BreakGlass];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Secrets => "secrets",
+            Self::Run => "run",
+            Self::Read => "read",
+            Self::BreakGlass => "break-glass",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.map(Self::as_str).join(", ");
+        let scope = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
+        scope.ok_or_else(|| format!("`{text}` is no scope; there are {known}"))
+    }
+}
+
+/// Whoever holds a token: what its row says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admin {
+    /// The name of the token, by which the journal knows what was done with it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+}
+
+/// A new token; this is the only time its text is shown.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewToken {
+    /// Its id, by which it is revoked.
+    pub id: String,
+    /// What to present as `Authorization: Bearer`.
+    pub token: String,
+}
+
+/// What may be known of a token.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TokenNote {
+    /// Its id.
+    pub id: String,
+    /// Its name and scopes.
+    #[serde(flatten)]
+    pub admin: Admin,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Makes a token and keeps its digest.
+///
+/// # Errors
+/// [`Fault`] when the store cannot keep it.
+pub async fn make_token(
+    store: &dyn Store,
+    seal: &Seal,
+    entropy: &dyn Entropy,
+    admin: &Admin,
+    now: Timestamp,
+) -> Result<NewToken, Fault> {
+    let id: String = entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = entropy.token();
+    let name = format!("{ROW}{id}");
+    let tenant = TenantId::default();
+    let sealed = seal.seal(&purpose(SealedKind::Internal, &tenant, &name), &secret.digest().0)?;
+    let note = serde_json::to_value(admin)?.as_object().cloned().unwrap_or_default();
+    let new = NewSealed { kind: SealedKind::Internal, name, sealed, note, expected: Some(0), at: now };
+    let kept = store.put_sealed(&tenant, &new).await?;
+    kept.ok_or_else(|| Fault::broken("two admin tokens got one id"))?;
+    let token = format!("{PREFIX}{id}_{}", secret.as_str());
+    Ok(NewToken { id, token })
+}
+
+/// All tokens, without what they are.
+///
+/// # Errors
+/// [`Fault`] when the store does not answer.
+pub async fn tokens(store: &dyn Store) -> Result<Vec<TokenNote>, Fault> {
+    let notes = store.list_sealed(&TenantId::default(), SealedKind::Internal).await?;
+    let note = |note: vestibule_store::SealedNote| {
+        let id = note.name.strip_prefix(ROW)?.to_owned();
+        let admin = serde_json::from_value(note.note.into()).ok()?;
+        Some(TokenNote { id, admin, at: note.at })
+    };
+    Ok(notes.into_iter().filter_map(note).collect())
+}
+
+/// Lets a request pass whose token has the scope; whoever it is goes with it as an extension.
+pub(super) async fn require(
+    State((ops, scope)): State<(Ops, Scope)>,
+    bearer: Result<TypedHeader<Authorization<Bearer>>, TypedHeaderRejection>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // No header and one that is none are alike.
+    let token = bearer.as_ref().map_or("", |TypedHeader(bearer)| bearer.token());
+    match admin_of(&ops, token).await {
+        Ok(Some(admin)) if admin.scopes.contains(&scope) => {
+            request.extensions_mut().insert(admin);
+            next.run(request).await
+        }
+        Ok(Some(_)) => {
+            let told = format!("this token does not have the scope `{scope}`");
+            Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told).into_response()
+        }
+        Ok(None) => {
+            let told = "this needs `Authorization: Bearer` with an admin token";
+            let refused = Refused::new(StatusCode::UNAUTHORIZED, "invalid_token", told).into_response();
+            ([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response()
+        }
+        Err(fault) => ApiError::from(fault).into_response(),
+    }
+}
+
+/// Whose token it is.
+async fn admin_of(ops: &Ops, token: &str) -> Result<Option<Admin>, Fault> {
+    let Some((id, secret)) = token.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')) else { return Ok(None) };
+    let name = format!("{ROW}{id}");
+    let tenant = TenantId::default();
+    let Some(row) = ops.app.store.sealed(&tenant, SealedKind::Internal, &name).await? else { return Ok(None) };
+    let digest = ops.app.keys.seal.open(&purpose(SealedKind::Internal, &tenant, &name), &row.sealed)?;
+    let is_it: bool = TokenDigest::of(secret).0.ct_eq(&digest).into();
+    if !is_it {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_value(row.note.note.into())?))
+}
+
+/// `GET /v1/tokens`.
+pub(super) async fn list(State(ops): State<Ops>) -> Result<Json<Vec<TokenNote>>, ApiError> {
+    Ok(Json(tokens(ops.app.store.as_ref()).await?))
+}
+
+/// `POST /v1/tokens`: a token with no scope that its maker lacks.
+pub(super) async fn create(
+    State(ops): State<Ops>,
+    Extension(maker): Extension<Admin>,
+    Json(new): Json<Admin>,
+) -> Result<Json<NewToken>, ApiError> {
+    if let Some(more) = new.scopes.difference(&maker.scopes).next() {
+        let told = format!("this token lacks the scope `{more}` and cannot give it");
+        return Err(ApiError::refused(StatusCode::FORBIDDEN, "insufficient_scope", told));
+    }
+    if new.name.is_empty() || new.name.chars().count() > 100 || new.scopes.is_empty() {
+        return Err(Refused::invalid_request("a token needs a name and at least one scope").into());
+    }
+    let app = &ops.app;
+    let made = make_token(app.store.as_ref(), &app.keys.seal, app.entropy.as_ref(), &new, app.now()).await?;
+    let told = serde_json::json!({"token": made.id, "name": new.name, "scopes": new.scopes});
+    ops.record("admin_token_made", &maker, told).await?;
+    Ok(Json(made))
+}
+
+/// `DELETE /v1/tokens/{id}`.
+pub(super) async fn revoke(
+    State(ops): State<Ops>,
+    Extension(admin): Extension<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let removed =
+        ops.app.store.remove_sealed(&TenantId::default(), SealedKind::Internal, &format!("{ROW}{id}")).await?;
+    if !removed {
+        return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no token `{id}`")));
+    }
+    ops.record("admin_token_revoked", &admin, serde_json::json!({"token": id})).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Ops {
+    /// Writes into the journal what an operator did; no secret.
+    pub(crate) async fn record(&self, kind: &str, admin: &Admin, told: serde_json::Value) -> Result<(), Fault> {
+        let summary = told.as_object().cloned().unwrap_or_else(Map::new);
+        let event = vestibule_store::Event {
+            kind: kind.to_owned(),
+            user: None,
+            by: admin.name.clone(),
+            summary,
+            at: self.app.now(),
+        };
+        Ok(self.app.store.record(&TenantId::default(), &event).await?)
+    }
+}

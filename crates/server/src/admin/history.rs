@@ -1,0 +1,230 @@
+//! What happened: who wrote which key, what a login came to, and what it would come to on other rules.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use vestibule_abi::codes::FailureCode;
+use vestibule_engine::{
+    LoadedPipeline, Report, drive,
+    http::{Source, Unrecorded},
+};
+use vestibule_pipeline::Login;
+use vestibule_store::{Author, Bag, Identifier, LoginId, LoginRecord, Provenance, TenantId, Timestamp, User, UserId};
+
+use super::{
+    Ops,
+    deploy::{refused, unloadable},
+};
+use crate::{
+    app::Generations as _,
+    bundle::Bundle,
+    error::{ApiError, Fault, Refused},
+    login::recording::Recording,
+};
+
+/// Whom, and which key, an explanation is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    user: String,
+    key: Option<String>,
+}
+
+/// Who wrote a metadata key last.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explained {
+    /// The bag and the key, as in `app_metadata.plan`.
+    pub key: String,
+    /// What is stored there.
+    pub value: Option<Value>,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// Who wrote it; none where it was there before anybody kept account.
+    pub by: Option<Author>,
+    /// When.
+    pub at: Option<Timestamp>,
+}
+
+/// A replay: what the login came to, and what it comes to now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The login.
+    pub login: String,
+    /// The generation it ran on.
+    pub generation: Option<i64>,
+    /// What it was replayed on: the number of the live generation, or `candidate`.
+    pub on: Value,
+    /// Its outcome then.
+    pub then: String,
+    /// What its rules did then.
+    pub summary: Value,
+    /// Its report now, as `vestibule run --json` prints it.
+    pub now: Value,
+    /// What it would be on the rules that ran then, if they are still kept.
+    pub before: Option<Value>,
+}
+
+/// `GET /v1/explain?user=…&key=app_metadata.plan`; without a key, all of them.
+pub(super) async fn explain(
+    State(ops): State<Ops>,
+    Query(question): Query<Question>,
+) -> Result<Json<Vec<Explained>>, ApiError> {
+    let user = ops.user(&question.user).await?;
+    let provenance = ops.app.store.provenance(&TenantId::default(), &user.id).await?;
+    Ok(Json(explained(&user, &provenance, question.key.as_deref())?))
+}
+
+/// `GET /v1/logins/{login}`: what the journal tells of a login.
+pub(super) async fn login(State(ops): State<Ops>, Path(login): Path<String>) -> Result<Json<Value>, ApiError> {
+    let LoginRecord { login, leg, user, client, generation, at, outcome, summary, .. } = ops.login(&login).await?;
+    Ok(Json(json!({
+        "login": login, "leg": leg, "user": user, "client": client, "generation": generation, "at": at,
+        "outcome": outcome, "summary": summary,
+    })))
+}
+
+/// `POST /v1/logins/{login}/replay`: on the live generation, or on a candidate in the body. Nothing is sent and nothing
+/// is stored.
+pub(super) async fn replay(
+    State(ops): State<Ops>,
+    Path(login): Path<String>,
+    body: Bytes,
+) -> Result<Json<Replayed>, ApiError> {
+    let record = ops.login(&login).await?;
+    Ok(Json(ops.replay(record, &body).await?))
+}
+
+impl Ops {
+    /// A user by id or e-mail address.
+    pub(super) async fn user(&self, named: &str) -> Result<User, ApiError> {
+        let (store, tenant) = (&self.app.store, TenantId::default());
+        if let Some(user) = store.user(&tenant, &UserId::from(named)).await? {
+            return Ok(user);
+        }
+        let email = named.to_lowercase();
+        for connection in store.connections(&tenant).await? {
+            for identifier in [Identifier::Email(&email), Identifier::Username(&email)] {
+                if let Some(user) = store.user_by_identifier(&tenant, &connection.name, identifier).await? {
+                    return Ok(user);
+                }
+            }
+        }
+        Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", "there is no such user"))
+    }
+
+    async fn login(&self, login: &str) -> Result<LoginRecord, ApiError> {
+        let record = self.app.store.login(&TenantId::default(), &LoginId::from(login)).await?;
+        record.ok_or_else(|| ApiError::refused(StatusCode::NOT_FOUND, "not_found", "there is no such login"))
+    }
+
+    async fn replay(&self, record: LoginRecord, bundle: &[u8]) -> Result<Replayed, ApiError> {
+        let Some(sealed) = &record.replay else {
+            let told = "this login kept nothing to replay: its rules did not run, or it was erased";
+            return Err(ApiError::refused(StatusCode::GONE, "nothing_recorded", told));
+        };
+        let recording = Recording::open(&self.app.keys.seal, &record.login, record.leg, sealed)?;
+        let (on, loaded) = self.candidate(bundle).await?;
+        let before = match self.ran_on(&record).await? {
+            Some(loaded) => Some(self.again(&recording, &loaded).await?),
+            None => None,
+        };
+        Ok(Replayed {
+            login: record.login.to_string(),
+            generation: record.generation.map(|number| number.0),
+            on,
+            then: record.outcome,
+            summary: record.summary.into(),
+            now: self.again(&recording, &loaded).await?,
+            before,
+        })
+    }
+
+    async fn candidate(&self, bundle: &[u8]) -> Result<(Value, LoadedPipeline), ApiError> {
+        let tenant = TenantId::default();
+        if bundle.is_empty() {
+            let live = self.generations.active(&tenant);
+            return Ok((json!(live.number), live.loaded.clone()));
+        }
+        let uploads = Bundle::parse(bundle).and_then(|bundle| bundle.uploads()).map_err(refused)?;
+        let rules = self.generations.inspect(uploads).map_err(refused)?;
+        let values = self.generations.values(&tenant).await.map_err(unloadable)?;
+        let loaded = self.generations.load(None, &rules, values).await.map_err(unloadable)?;
+        Ok((json!("candidate"), loaded.loaded.clone()))
+    }
+
+    /// The rules that ran then, loaded again; none when they are not kept.
+    async fn ran_on(&self, record: &LoginRecord) -> Result<Option<LoadedPipeline>, ApiError> {
+        let tenant = TenantId::default();
+        let Some(number) = record.generation else { return Ok(None) };
+        if let Some(pinned) = self.generations.pinned(&tenant, number) {
+            return Ok(Some(pinned.loaded.clone()));
+        }
+        let Some(stored) = self.app.store.generation(&tenant, number).await? else { return Ok(None) };
+        let rules = self.generations.stored_rules(&tenant, &stored).await.map_err(unloadable)?;
+        let values = self.generations.values(&tenant).await.map_err(unloadable)?;
+        // A secret that is gone since does not keep a login from being explained.
+        Ok(self.generations.load(Some(number), &rules, values).await.ok().map(|loaded| loaded.loaded.clone()))
+    }
+
+    /// Runs the rules again on what was recorded; a request that was not made then ends the login.
+    async fn again(&self, recording: &Recording, loaded: &LoadedPipeline) -> Result<Value, ApiError> {
+        let mut login = Login::begin(Arc::clone(&loaded.pipeline), recording.input(self.app.settings.budget))
+            .map_err(Fault::from)?;
+        let rules = loaded.pipeline.rules();
+        let source = |position: usize| {
+            let name = rules.get(position).map_or("", vestibule_pipeline::Rule::name);
+            let recorded = recording.exchanges.iter().find(|of_rule| of_rule.rule == name);
+            Source::Replay {
+                recorded: recorded.map(|of_rule| of_rule.exchanges.clone()).unwrap_or_default(),
+                otherwise: Unrecorded::Fail(FailureCode::HttpNotRecorded),
+            }
+        };
+        let report: Report = drive(&mut login, &loaded.rules, source).await.map_err(Fault::from)?;
+        Ok(serde_json::to_value(&report).map_err(Fault::from)?)
+    }
+}
+
+fn explained(user: &User, provenance: &[Provenance], key: Option<&str>) -> Result<Vec<Explained>, ApiError> {
+    let empty = serde_json::Map::new();
+    let bags = [
+        ("user_metadata", Bag::UserMetadata, user.user_metadata.as_ref().unwrap_or(&empty)),
+        ("app_metadata", Bag::AppMetadata, user.app_metadata.as_ref().unwrap_or(&empty)),
+    ];
+    let mut told = Vec::new();
+    for (name, bag, stored) in bags {
+        let written: Vec<_> = provenance.iter().filter(|written| written.bag == bag).collect();
+        let unwritten = stored.keys().filter(|key| !written.iter().any(|written| written.key == **key));
+        told.extend(unwritten.map(|key| Explained::of(name, key, stored.get(key), None)));
+        told.extend(
+            written.iter().map(|written| Explained::of(name, &written.key, stored.get(&written.key), Some(written))),
+        );
+    }
+    if let Some(key) = key {
+        if !key.starts_with("user_metadata.") && !key.starts_with("app_metadata.") {
+            let told = "a key is written as in `app_metadata.plan` or `user_metadata.language`";
+            return Err(Refused::invalid_request(told).into());
+        }
+        told.retain(|explained| explained.key == key);
+    }
+    told.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(told)
+}
+
+impl Explained {
+    fn of(bag: &str, key: &str, value: Option<&Value>, written: Option<&Provenance>) -> Self {
+        Self {
+            key: format!("{bag}.{key}"),
+            value: value.cloned(),
+            deleted: written.is_some_and(|written| written.deleted),
+            by: written.map(|written| written.by.clone()),
+            at: written.map(|written| written.at),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What a first start makes: keys, names, the first admin token. Nothing has a default that others could know (HS-70).
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+use vestibule_store::{Connection, ConnectionName, NewSealed, NodeId, SealedKind, Store, TenantId, Timestamp};
+
+use crate::{
+    admin::auth::{self, Admin, Scope},
+    app::App,
+    clock::Entropy,
+    error::Fault,
+    generations::purpose,
+    keys::{Seal, SigningKey, SigningKeys},
+};
+
+/// The connection that is always there.
+pub const CONNECTION: &str = "Username-Password-Authentication";
+/// How long a key is published before it signs.
+pub const PUBLISHED_BEFORE: Duration = Duration::from_secs(60 * 60);
+/// The variable that holds the installation's key, for nodes without a folder of their own.
+pub const KEY_VARIABLE: &str = "VESTIBULE_INSTALLATION_KEY";
+
+const KEY_FILE: &str = "installation.key";
+const NODE_FILE: &str = "node.id";
+/// Where the command line on this machine finds the admin listener, and a token for it.
+pub const ADMIN_FILE: &str = "admin.json";
+/// A value that only the right key opens.
+const PROOF: &str = "installation";
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file of the data folder.
+    #[error("`{path}` cannot be {action}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that holds something else than it must.
+    #[error("`{0}` is damaged: restore it from your backup; without it, what is sealed in the database is lost")]
+    Damaged(String),
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The variable is no key.
+    #[error("{KEY_VARIABLE} is no key: it has 64 hexadecimal digits")]
+    Variable,
+    /// The database was sealed with another key.
+    #[error(
+        "the database belongs to another installation key: copy `{KEY_FILE}` of the node that made it into the data \
+         folder, or set {KEY_VARIABLE}"
+    )]
+    OtherInstallation,
+}
+
+/// How the command line on this machine reaches the admin listener.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AdminFile {
+    /// Where it listens.
+    pub url: String,
+    /// A token with all scopes; none on a node that did not make the first one.
+    pub token: Option<String>,
+}
+
+/// A folder that nobody else can look into.
+///
+/// # Errors
+/// [`StartError::File`].
+pub fn data_folder(data: &Path) -> Result<PathBuf, StartError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.and_then(|()| data.canonicalize()).map_err(|source| at(data, "made", source))
+}
+
+/// The installation's key: from the variable, from its file, or made now.
+///
+/// # Errors
+/// [`StartError`].
+pub fn installation_key(data: &Path, entropy: &dyn Entropy) -> Result<[u8; 32], StartError> {
+    if let Ok(text) = std::env::var(KEY_VARIABLE) {
+        return from_hex(text.trim()).ok_or(StartError::Variable);
+    }
+    let path = data.join(KEY_FILE);
+    let bytes = kept(&path, || entropy.bytes::<32>().to_vec())?;
+    bytes.try_into().map_err(|_| StartError::Damaged(path.display().to_string()))
+}
+
+/// The name of this node, the same at every start.
+///
+/// # Errors
+/// [`StartError`].
+pub fn node_id(data: &Path, entropy: &dyn Entropy) -> Result<NodeId, StartError> {
+    let path = data.join(NODE_FILE);
+    let made = || entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes();
+    let text = String::from_utf8(kept(&path, made)?).ok().filter(|text| !text.trim().is_empty());
+    text.map(|text| NodeId::new(text.trim())).ok_or_else(|| StartError::Damaged(path.display().to_string()))
+}
+
+/// Proves that this key is the one that the database was sealed with.
+///
+/// # Errors
+/// [`StartError::OtherInstallation`], or [`Fault`] of the store.
+pub async fn prove_installation(store: &dyn Store, seal: &Seal, now: Timestamp) -> Result<(), Fault> {
+    let tenant = TenantId::default();
+    let name = purpose(SealedKind::Internal, &tenant, PROOF);
+    if store.sealed(&tenant, SealedKind::Internal, PROOF).await?.is_none() {
+        let sealed = seal.seal(&name, PROOF.as_bytes())?;
+        // Another node may be first; then its proof is the one to open.
+        store.put_sealed(&tenant, &new_sealed(SealedKind::Internal, PROOF, sealed, now)).await?;
+    }
+    let kept = store.sealed(&tenant, SealedKind::Internal, PROOF).await?;
+    let opens = kept.is_some_and(|kept| seal.open(&name, &kept.sealed).is_ok());
+    if opens { Ok(()) } else { Err(StartError::OtherInstallation.into()) }
+}
+
+/// Makes the database connection that is always there.
+///
+/// # Errors
+/// [`Fault`] of the store.
+pub async fn ensure_connection(store: &dyn Store) -> Result<(), Fault> {
+    let (tenant, name) = (TenantId::default(), ConnectionName::from(CONNECTION));
+    if store.connection(&tenant, &name).await?.is_none() {
+        let connection = Connection { name, strategy: "auth0".to_owned(), settings: Map::new(), metadata: Map::new() };
+        store.put_connection(&tenant, &connection).await?;
+    }
+    Ok(())
+}
+
+/// The keys that sign tokens; one is made where there is none.
+///
+/// # Errors
+/// [`Fault`] of the store, or of a key that does not open.
+pub async fn signing_keys(store: &dyn Store, seal: &Seal, now: Timestamp) -> Result<SigningKeys, Fault> {
+    let mut keys = stored_keys(store, seal).await?;
+    if keys.is_empty() {
+        make_signing_key(store, seal, now, now).await?;
+        keys = stored_keys(store, seal).await?;
+    }
+    Ok(SigningKeys::new(keys))
+}
+
+/// Takes up the keys as they are stored now.
+///
+/// # Errors
+/// As [`signing_keys`].
+pub async fn read_signing_keys(app: &App) -> Result<(), Fault> {
+    let keys = stored_keys(app.store.as_ref(), &app.keys.seal).await?;
+    if !keys.is_empty() {
+        app.keys.signing.replace(keys);
+    }
+    Ok(())
+}
+
+/// Makes a key that signs from then on, and stores it sealed; its name.
+///
+/// # Errors
+/// [`Fault`] of the store.
+pub async fn make_signing_key(
+    store: &dyn Store,
+    seal: &Seal,
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<String, Fault> {
+    let key = tokio::task::spawn_blocking(move || SigningKey::generate(from)).await??;
+    let tenant = TenantId::default();
+    let sealed = seal.seal(&purpose(SealedKind::SigningKey, &tenant, &key.kid), &key.to_bytes()?)?;
+    store.put_sealed(&tenant, &new_sealed(SealedKind::SigningKey, &key.kid, sealed, now)).await?;
+    Ok(key.kid)
+}
+
+/// A value that there must be none of yet.
+fn new_sealed(kind: SealedKind, name: &str, sealed: Vec<u8>, at: Timestamp) -> NewSealed {
+    NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: Some(0), at }
+}
+
+async fn stored_keys(store: &dyn Store, seal: &Seal) -> Result<Vec<SigningKey>, Fault> {
+    let tenant = TenantId::default();
+    let mut keys = Vec::new();
+    for sealed in store.all_sealed(&tenant, SealedKind::SigningKey).await? {
+        let bytes = seal.open(&purpose(SealedKind::SigningKey, &tenant, &sealed.note.name), &sealed.sealed)?;
+        keys.push(SigningKey::from_bytes(&bytes)?);
+    }
+    Ok(keys)
+}
+
+/// Makes the first admin token, if nobody has one, and writes down for the command line where this node listens. The
+/// token is given back only when it was made just now.
+///
+/// # Errors
+/// [`StartError`], or [`Fault`] of the store.
+pub async fn admin_file(
+    data: &Path,
+    url: String,
+    store: &dyn Store,
+    seal: &Seal,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Option<String>, Fault> {
+    let path = data.join(ADMIN_FILE);
+    let known = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<AdminFile>(&bytes).ok());
+    let mut token = known.and_then(|known| known.token);
+    let mut made = None;
+    if auth::tokens(store).await?.is_empty() {
+        let admin = Admin { name: "first".to_owned(), scopes: Scope::ALL.into() };
+        let new = auth::make_token(store, seal, entropy, &admin, now).await?;
+        made = Some(new.token.clone());
+        token = Some(new.token);
+    }
+    let text = serde_json::to_vec_pretty(&AdminFile { url, token })?;
+    replace(&path, &text).map_err(|source| at(&path, "written", source))?;
+    Ok(made)
+}
+
+/// What a file holds; made first, where there is none.
+fn kept(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StartError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let bytes = make();
+            let mut options = fs::OpenOptions::new();
+            let file = options.write(true).create_new(true).mode(0o600).open(path);
+            let written = file.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+            written.map_err(|source| at(path, "written", source))?;
+            Ok(bytes)
+        }
+        Err(source) => Err(at(path, "read", source)),
+    }
+}
+
+/// Replaces a file, whole or not at all, that nobody else can read.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, position) in key.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(position..position + 2)?, 16).ok()?;
+    }
+    Some(key)
+}
+
+fn at(path: &Path, action: &'static str, source: io::Error) -> StartError {
+    StartError::File { path: path.display().to_string(), action, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::SystemEntropy;
+
+    #[test]
+    fn a_key_is_made_once_kept_and_nobody_elses_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = data_folder(&folder.path().join("data")).unwrap();
+        let made = installation_key(&data, &SystemEntropy).unwrap();
+        assert_eq!(installation_key(&data, &SystemEntropy).unwrap(), made);
+        for (path, mode) in [(data.clone(), 0o700), (data.join(KEY_FILE), 0o600)] {
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_damaged_key_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(KEY_FILE), "short").unwrap();
+        let error = installation_key(folder.path(), &SystemEntropy).unwrap_err().to_string();
+        assert!(error.contains("restore it from your backup"), "{error}");
+        assert_eq!(fs::read(folder.path().join(KEY_FILE)).unwrap(), b"short");
+    }
+
+    #[test]
+    fn a_key_is_written_as_hexadecimal_digits() {
+        assert_eq!(from_hex(&"0f".repeat(32)), Some([15; 32]));
+        for wrong in ["", "0f", &"0g".repeat(32), &"é".repeat(32)] {
+            assert_eq!(from_hex(wrong), None, "{wrong}");
+        }
+    }
+}
