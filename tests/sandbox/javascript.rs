@@ -77,6 +77,7 @@ fn event() -> Value {
     event["context"]["now"] = json!(1_795_163_400_123_i64);
     event["context"]["seed"] = json!("5e".repeat(32));
     event["configuration"] = json!({});
+    event["shared"] = json!({});
     event
 }
 
