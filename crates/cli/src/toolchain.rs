@@ -5,7 +5,7 @@
 //! and npm. Everything that is installed is announced on stderr first; nothing is ever installed with `sudo`.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -204,6 +204,8 @@ fn add_rustup_target() -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

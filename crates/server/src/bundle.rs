@@ -80,6 +80,14 @@ pub enum BundleError {
         #[source]
         source: RevisionError,
     },
+    /// A source that cannot run: each reason with its line and what to do instead.
+    #[error("rule `{rule}` cannot run\n{}", reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Source {
+        /// Its name.
+        rule: String,
+        /// Why.
+        reasons: Vec<vestibule_javascript::Diagnostic>,
+    },
     /// A data folder that is not acceptable.
     #[error("rule `{rule}`: {source}")]
     Files {
@@ -231,11 +239,13 @@ fn revision(mut upload: Upload, interpreter: &Interpreter) -> Result<(Upload, Re
         Code::Source(file) => {
             let interpreter = interpreter.get()?;
             // What was made of a source once stays as it is; the source itself is what an author has on disk.
-            inspect_javascript(&upload.module, interpreter).or_else(|_| {
+            if inspect_javascript(&upload.module, interpreter).is_err() {
                 let source = String::from_utf8_lossy(&upload.module);
-                upload.module = vestibule_javascript::upload(file, &source).to_bytes();
-                inspect_javascript(&upload.module, interpreter)
-            })
+                let made = vestibule_javascript::upload(file, &source)
+                    .map_err(|reasons| BundleError::Source { rule: rule.clone(), reasons })?;
+                upload.module = made.to_bytes();
+            }
+            inspect_javascript(&upload.module, interpreter)
         }
     };
     let revision = inspected

@@ -298,6 +298,7 @@ pub(super) fn refused(error: BundleError) -> ApiError {
     let code = match &error {
         BundleError::Rule { source: RevisionError::Refused(refusal), .. } => refusal.code.as_str(),
         BundleError::Rule { .. } | BundleError::Manifest { .. } | BundleError::Pipeline(_) => "manifest_invalid",
+        BundleError::Source { .. } => "source_invalid",
         BundleError::Files { .. } => "files_invalid",
         BundleError::Interpreter(_) => "interpreter_missing",
         BundleError::NotTar(_)
