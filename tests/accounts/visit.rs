@@ -154,12 +154,12 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     look(&browser, "signup").await;
     is_readable(&browser, "signup").await;
     browser.write("#email", "Grace@Example.com").await;
-    browser.write("#password", "password1").await;
+    browser.write("#password", "Password1").await;
     browser.write("#field-company", "Acme & Sons <b>").await;
     browser.choose("#field-size", "few").await;
     browser.click("#terms").await;
     browser.click("button").await;
-    assert!(browser.text(".problems").await.contains("too common"));
+    browser.shows(".problems", "too common").await;
     assert_eq!(
         browser.eval("return document.activeElement.className").await,
         "problems",
@@ -170,6 +170,7 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     browser.write("#password", GOOD).await;
     browser.click("#terms").await;
     browser.click("button").await;
+    browser.arrives_at("Back at the shop").await;
     assert!(browser.url().await.starts_with(&world.callback), "{}", browser.url().await);
     let grace = user(&world.service, GRACE).await.expect("an account");
     assert_eq!(grace.user_metadata.unwrap()["company"], "Acme & Sons <b>");
@@ -182,10 +183,10 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     is_readable(&browser, "login-problem").await;
     browser.write("#password", GOOD).await;
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Back at the shop");
+    browser.arrives_at("Back at the shop").await;
 
     browser.go(&world.authorize(&[ACR])).await;
-    assert_eq!(browser.text("h1").await, "Set up a second step");
+    browser.arrives_at("Set up a second step").await;
     browser.click("summary").await;
     look(&browser, "enrol").await;
     is_readable(&browser, "enrol").await;
@@ -195,7 +196,7 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     is_readable(&browser, "recovery").await;
     assert_eq!(browser.eval("return document.querySelectorAll('.codes code').length").await, 8);
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Back at the shop");
+    browser.arrives_at("Back at the shop").await;
 
     world.service.clock.advance(60);
     browser.go(&world.authorize(&[ACR, ("prompt", "login")])).await;
@@ -209,7 +210,7 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     look(&browser, "challenge-problem").await;
     browser.write("#code", &world.code(GRACE).await).await;
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Back at the shop");
+    browser.arrives_at("Back at the shop").await;
 
     for (name, path) in [("forgot", "/u/forgot"), ("error", "/u/reset?token=x"), ("logged-out", "/u/logged-out")] {
         browser.go(&format!("{}{path}", world.login)).await;
@@ -229,16 +230,18 @@ async fn a_person_signs_up_logs_in_and_enrols_an_app_in_a_real_browser() {
     browser.write("#password", "another-Rhubarb-9").await;
     browser.write("#again", "another-Rhubarb-9").await;
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Your password was changed");
+    browser.arrives_at("Your password was changed").await;
     let mail = mails.iter().find(|mail| mail.contains("/u/verify?token=")).expect("a mail");
     browser.go(mail.lines().find(|line| line.starts_with("http")).unwrap().trim()).await;
     look(&browser, "verify").await;
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Thank you");
+    browser.arrives_at("Thank you").await;
     assert!(user(&world.service, GRACE).await.unwrap().email_verified);
     let complaints = browser.complaints().await;
-    // A page that says no has a status that says so; Chromium notes that, and there is nothing else to note.
-    assert!(complaints.iter().all(|text| text.contains("status of 400")), "{complaints:#?}");
+    // A page that says no has a status that says so, and a form for a new password alone names nobody: Chromium notes
+    // both, and there is nothing else to note.
+    let is_known = |text: &String| text.contains("status of 400") || text.contains("Password forms should have");
+    assert!(complaints.iter().all(is_known), "{complaints:#?}");
     browser.quit().await;
 }
 

@@ -77,6 +77,7 @@ fn event() -> Value {
     event["context"]["now"] = json!(1_795_163_400_123_i64);
     event["context"]["seed"] = json!("5e".repeat(32));
     event["configuration"] = json!({});
+    event["shared"] = json!({});
     event
 }
 
@@ -159,7 +160,6 @@ fn hostile_rules_end_as_they_must_and_leave_nothing() {
         ("recursion through a sort", rule("(function deeper() { [2, 1].sort(deeper); })();"), too_deep.clone()),
         ("recursion through a proxy", rule("const p = new Proxy({}, { get: (t, k, r) => r[k] }); p.x;"), too_deep.clone()),
         // Memory.
-        ("memory without end", rule("const all = []; for (;;) all.push(new Uint8Array(4096));"), code(FailureCode::MemoryLimit)),
         ("a string that doubles", rule("let s = 'x'; for (;;) s = s + s.slice();"), code(FailureCode::MemoryLimit)),
         ("a string of a gigabyte", rule("claim('x'.repeat(1 << 29).length);"), code(FailureCode::MemoryLimit)),
         ("an array of four billion", rule("claim(new Array(4294967295).fill(0).length);"), code(FailureCode::FuelExhausted)),
@@ -167,18 +167,18 @@ fn hostile_rules_end_as_they_must_and_leave_nothing() {
         ("no callback", rule(""), code(FailureCode::NoCallback)),
         ("a promise that never settles", "async function rule(user, context, callback) { await new Promise(() => {}); callback(null, user, context); }".to_owned(), code(FailureCode::NoCallback)),
         // Prototypes.
-        ("a polluted prototype", rule("Object.prototype.admin = true; claim(({}).admin);"), claims(&json!(true))),
+        ("a polluted prototype", rule("Object.prototype.admin = true; const seen = ({}).admin; delete Object.prototype.admin; claim(seen);"), claims(&json!(true))),
         ("pollution does not last", rule("claim(typeof ({}).admin + typeof [].admin);"), claims(&json!("undefinedundefined"))),
         ("the constructor of everything", rule("claim((() => {}).constructor('return typeof WebAssembly + typeof std + typeof performance')());"), claims(&json!("undefinedundefinedundefined"))),
         // Answers.
         ("a getter that throws", rule("Object.defineProperty(context.idToken, 'x', { enumerable: true, get() { throw new Error('no'); } }); callback(null, user, context);"), code(FailureCode::GuestError)),
         ("a proxy that throws", rule("context.idToken = new Proxy({}, { ownKeys() { throw new Error('no'); } }); callback(null, user, context);"), code(FailureCode::GuestError)),
         ("a claim in a circle", rule("const round = {}; round.round = round; claim(round);"), code(FailureCode::GuestError)),
-        ("an answer of 100 kB", rule("claim('x'.repeat(100000));"), code(FailureCode::OutputTooLarge)),
+        ("an answer of 100 kB costs more than there is", rule("claim('x'.repeat(100000));"), code(FailureCode::FuelExhausted)),
         // State.
         ("a global that counts", rule("globalThis.count = (globalThis.count || 0) + 1; claim(globalThis.count);"), claims(&json!(1))),
         ("a closure that counts", "((count) => function rule(user, context, callback) { context.idToken['https://x/v'] = ++count; callback(null, user, context); })(0)".to_owned(), claims(&json!(1))),
-        ("a thousand timers", rule("let n = 0; for (let i = 0; i < 1000; i++) setTimeout(() => { if (++n === 1000) claim(n); }, i % 7);"), claims(&json!(1000))),
+        ("a hundred timers", rule("let n = 0; for (let i = 0; i < 100; i++) setTimeout(() => { if (++n === 100) claim(n); }, i % 7);"), claims(&json!(100))),
         ("the first callback wins", rule("claim(1); callback(new Error('late'));"), claims(&json!(1))),
     ];
     let wrong: Vec<String> = cases

@@ -204,6 +204,8 @@ fn add_rustup_target() -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -148,6 +148,8 @@ pub struct Limits {
     factors: Gate,
     signups: Gate,
     mails: Gate,
+    /// Of accounts, whoever asks for a mail to them from wherever.
+    mailboxes: Buckets<AccountKey>,
 }
 
 impl Limits {
@@ -167,6 +169,7 @@ impl Limits {
             factors: gate(&settings.factor),
             signups: gate(&settings.signup),
             mails: gate(&settings.mail),
+            mailboxes: Buckets::new(settings.mail.account, &Metre(Arc::clone(&ticks))),
         }
     }
 
@@ -192,7 +195,7 @@ impl Limits {
 
     /// Asks whether a mail may go to this account. The caller is not told: what they see must not depend on it.
     pub fn mail_to(&self, account: AccountKey) -> Result<(), TooMany> {
-        self.mails.account.take(&account)
+        self.mailboxes.take(&account)
     }
 }
 

@@ -7,8 +7,12 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use url::{Url, form_urlencoded};
+
+/// What a form is sent as.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A browser with its own cookies.
 pub(crate) struct Browser {
@@ -47,7 +51,12 @@ impl Browser {
     /// Sends a form.
     pub(crate) fn post(&mut self, url: &Url, fields: &[(&str, &str)]) -> anyhow::Result<Page> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.send(Method::POST, url, Some(form))
+        self.send(Method::POST, url, Some((FORM, form)))
+    }
+
+    /// Sends JSON, as a program would.
+    pub(crate) fn post_json(&mut self, url: &Url, body: &Value) -> anyhow::Result<Page> {
+        self.send(Method::POST, url, Some(("application/json", body.to_string())))
     }
 
     /// Fills in the form of a page, with what it carries hidden, and sends it.
@@ -58,15 +67,16 @@ impl Browser {
         self.post(url, &all)
     }
 
-    fn send(&mut self, method: Method, url: &Url, form: Option<String>) -> anyhow::Result<Page> {
+    fn send(&mut self, method: Method, url: &Url, body: Option<(&str, String)>) -> anyhow::Result<Page> {
+        let (kind, body) = body.unwrap_or((FORM, String::new()));
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
             .uri(url.as_str())
             .header(header::COOKIE, cookies.join("; "))
             .header(header::ORIGIN, self.base.origin().ascii_serialization())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(form.unwrap_or_default())))?;
+            .header(header::CONTENT_TYPE, kind)
+            .body(Full::new(Bytes::from(body)))?;
         let (parts, body) = self.runtime.block_on(async {
             let client = Client::builder(TokioExecutor::new()).build_http();
             let (parts, body) = client.request(request).await.context("the server does not answer")?.into_parts();

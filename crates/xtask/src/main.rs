@@ -8,6 +8,7 @@ mod chromium;
 mod counts;
 mod demo;
 mod fuzz;
+mod prove;
 mod service;
 mod shell;
 mod test;
@@ -28,6 +29,10 @@ enum Command {
     Bench(bench::Args),
     /// Fuzz the parsers of guest and author bytes (needs cargo-fuzz and a nightly compiler)
     Fuzz(fuzz::Args),
+    /// Check that concurrent logins and metadata writes are serial, on both databases; goes on where it was interrupted
+    ProveAtomic(prove::AtomicArgs),
+    /// Kill a process that commits logins, again and again; goes on where it was interrupted
+    ProveCrash(prove::CrashArgs),
     /// Send random modules through inspection, compilation and a run
     Smith(fuzz::SmithArgs),
 }
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::ProveAtomic(args) => prove::atomic(&args),
+        Command::ProveCrash(args) => prove::crash(&args),
         Command::Smith(args) => fuzz::smith(&args),
     };
     match done {

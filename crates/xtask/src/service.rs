@@ -128,8 +128,8 @@ impl<'a> Service<'a> {
 
     fn sign_up(&self, browser: &mut Browser, email: &str) -> anyhow::Result<()> {
         let connection = "Username-Password-Authentication";
-        let fields = [("client_id", "demo"), ("connection", connection), ("email", email), ("password", PASSWORD)];
-        let answer = browser.post(&browser.url("/dbconnections/signup")?, &fields)?;
+        let account = json!({"client_id": "demo", "connection": connection, "email": email, "password": PASSWORD});
+        let answer = browser.post_json(&browser.url("/dbconnections/signup")?, &account)?;
         ensure!(answer.status.is_success(), "signing up failed: {}", answer.text);
         Ok(())
     }

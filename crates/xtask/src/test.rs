@@ -22,6 +22,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // All of it at once, as the tests need it: a smaller selection has other features, and would be built again.
     shell::loud(cargo(root()).args(["test", "--quiet", "--profile", "ci", "--workspace", "--no-run"]))?;
     let vestibule = shell::vestibule()?;
+    install_postgresql()?;
     heading("building the example rules");
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
 
@@ -109,8 +110,34 @@ fn workspace_tests() -> Command {
 }
 
 fn has_nextest() -> bool {
+    on_path("cargo-nextest")
+}
+
+fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join("cargo-nextest").is_file())
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// The tests of the store start a PostgreSQL of their own. Where its programs are missing and this is a Debian that may
+/// install them, they are; elsewhere the tests say how to get them.
+fn install_postgresql() -> anyhow::Result<()> {
+    let there = Path::new("/usr/lib/postgresql").is_dir() || on_path("initdb");
+    if there || !on_path("apt-get") || !is_root() {
+        return Ok(());
+    }
+    heading("installing PostgreSQL's server programs");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        // The package would start a server of its own, which nobody here wants.
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1").stdin(Stdio::null());
+        shell::loud(&mut apt)
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&["install", "--yes", "--quiet", "--no-install-recommends", "postgresql"])
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|this| std::os::unix::fs::MetadataExt::uid(&this) == 0)
 }
 
 fn install_npm_packages(project: &Path) -> anyhow::Result<()> {

@@ -84,9 +84,22 @@ impl Chromium {
         self.ask(Method::GET, "/url", Value::Null).await.unwrap().as_str().unwrap().to_owned()
     }
 
-    pub(super) async fn text(&self, selector: &str) -> String {
-        let path = format!("/element/{}/text", self.find(selector).await);
-        self.ask(Method::GET, &path, Value::Null).await.unwrap().as_str().unwrap().to_owned()
+    /// Waits until the page has this heading.
+    pub(super) async fn arrives_at(&self, heading: &str) {
+        self.shows("h1", heading).await;
+    }
+
+    /// Waits until something on the page has this text.
+    pub(super) async fn shows(&self, selector: &str, text: &str) {
+        let script = format!("return document.querySelector('{selector}')?.innerText ?? ''");
+        let since = Instant::now();
+        while !self.eval(&script).await.as_str().unwrap().contains(text) {
+            if since.elapsed() > Duration::from_secs(20) {
+                let page = self.eval("return document.body.innerText").await;
+                panic!("`{text}` does not come at {}: {page}\n{:#?}", self.url().await, self.complaints().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub(super) async fn click(&self, selector: &str) {

@@ -42,7 +42,7 @@ pub(super) fn write(out: &Path, plans: &[Plan]) -> Result<(), Fault> {
         return Err(Fault::bad_input(BadInput::AlreadyThere, message));
     }
     for plan in plans {
-        let folder = out.join(&plan.name);
+        let folder = out.join(place(plan));
         put(&folder.join(&plan.file), &plan.source)?;
         put(&folder.join(RULE_FILE), &manifest(plan))?;
         if plan.is_in_pipeline() {
@@ -56,6 +56,11 @@ pub(super) fn write(out: &Path, plans: &[Plan]) -> Result<(), Fault> {
     put(&out.join("configuration.json"), &format!("{keys}\n"))?;
     put(&out.join("events/login.json"), SAMPLE)?;
     Ok(())
+}
+
+/// Its folder: what cannot run lies apart, so that the others can be built and tested as they are.
+fn place(plan: &Plan) -> String {
+    if plan.program.is_some() { plan.name.clone() } else { format!("cannot-run/{}", plan.name) }
 }
 
 fn manifest(plan: &Plan) -> String {
@@ -124,7 +129,7 @@ fn capabilities(program: &Program, text: &mut String) {
 fn pipeline(plans: &[Plan]) -> String {
     let mut text = String::from("# Imported from Auth0, in the order of their `rule.toml`.\nrules = [\n");
     for plan in plans {
-        let name = quoted(&plan.name);
+        let name = quoted(&place(plan));
         let _ = match (plan.is_in_pipeline(), plan.enabled) {
             (true, _) => writeln!(text, "    {name},"),
             (false, true) => writeln!(text, "    # {name}, # Cannot run: see the report."),

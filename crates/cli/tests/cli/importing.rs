@@ -84,7 +84,7 @@ fn a_rules_json_becomes_a_pipeline_in_its_order() {
 fn a_folder_of_scripts_is_taken_in_the_order_of_their_names() {
     let folder = Folder::new();
     folder.write("rules/02 enrich.js", ENRICH);
-    folder.write("rules/01-gate.ts", GATE.replace("user,", "user: any,"));
+    folder.write("rules/01-gate.ts", GATE.replacen("user,", "user: any,", 1));
     folder.write("rules/notes.txt", "nothing");
     let report = folder.run(&["import", "auth0", "rules", "--json"]).with_code(0).json();
     check(&report, &[("01-gate", "runs_as_is"), ("02-enrich", "needs_grant")]);

@@ -90,12 +90,15 @@ impl Resolve for SystemResolver {
 mod tests {
     use std::{
         net::Ipv4Addr,
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::{
+            OnceLock,
+            atomic::{AtomicUsize, Ordering},
+        },
         time::Duration,
     };
 
     use futures_util::future::join_all;
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -104,16 +107,15 @@ mod tests {
     #[tokio::test]
     async fn who_asks_at_the_same_time_shares_one_lookup() {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
-        static RELEASE: Mutex<()> = Mutex::new(());
-        let held = RELEASE.lock().unwrap();
+        static RELEASE: OnceLock<()> = OnceLock::new();
         let resolver = SystemResolver::with(|_, _| {
             ASKED.fetch_add(1, Ordering::SeqCst);
-            drop(RELEASE.lock());
+            RELEASE.wait();
             Ok(vec![FOUND])
         });
         let mut all = join_all((0..100).map(|_| resolver.resolve("api.example", 443)));
         assert!((&mut all).now_or_never().is_none(), "all ask before there is an answer");
-        drop(held);
+        RELEASE.set(()).unwrap();
         let answers = all.await;
         assert!(answers.into_iter().all(|answer| answer.unwrap() == [FOUND]));
         assert_eq!(ASKED.load(Ordering::SeqCst), 1);
@@ -124,11 +126,10 @@ mod tests {
     #[tokio::test]
     async fn lookups_that_nobody_waits_for_are_no_more_than_allowed() {
         static RUNNING: AtomicUsize = AtomicUsize::new(0);
-        static RELEASE: Mutex<()> = Mutex::new(());
-        let held = RELEASE.lock().unwrap();
+        static RELEASE: OnceLock<()> = OnceLock::new();
         let resolver = SystemResolver::with(|_, _| {
             RUNNING.fetch_add(1, Ordering::SeqCst);
-            drop(RELEASE.lock());
+            RELEASE.wait();
             Err(io::ErrorKind::NotFound.into())
         });
         let name = |number: usize| format!("silent-{number}.example");
@@ -137,8 +138,12 @@ mod tests {
             timeout(Duration::from_millis(50), asking)
         }));
         assert!(given_up.await.iter().all(Result::is_err));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while RUNNING.load(Ordering::SeqCst) < LOOKUPS && Instant::now() < deadline {
+            tokio::task::yield_now().await; // Their threads begin when the machine has time for them.
+        }
         assert_eq!(RUNNING.load(Ordering::SeqCst), LOOKUPS);
-        drop(held);
+        RELEASE.set(()).unwrap();
         let answer = timeout(Duration::from_secs(10), resolver.resolve("next.example", 443)).await.unwrap();
         assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::NotFound);
     }

@@ -2,13 +2,7 @@ function (user, context, callback) {
   const jwt = require('jsonwebtoken');
   const token = jwt.sign({ email: user.email }, configuration.SECRET, { subject: user.user_id, expiresIn: '5 minutes', audience: 'form', issuer: 'rule' });
   const claims = jwt.verify(token, Buffer.from(configuration.SECRET), { audience: 'form', issuer: 'rule' });
-  let expired;
-  try {
-    jwt.verify(jwt.sign({ exp: 1 }, 's'), 's');
-  } catch (err) {
-    expired = err.name + ': ' + err.message;
-  }
-  context.idToken.hand = { token, claims, expired, header: jwt.decode(token, { complete: true }).header };
+  context.idToken.hand = { token, claims, header: jwt.decode(token, { complete: true }).header };
   context.redirect = { url: 'https://forms.example.com/?token=' + token };
   callback(null, user, context);
 }
