@@ -1,6 +1,6 @@
 //! `vestibule client`: who may ask the login service for a login.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anstream::println;
 use clap::Subcommand;
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     Ok(Exit::Reached)
 }
 
-fn read(file: &PathBuf) -> Result<Value, Fault> {
+fn read(file: &Path) -> Result<Value, Fault> {
     let text = project::read_text(file, "it holds the settings of a client as JSON")?;
     serde_json::from_str(&text)
         .map_err(|error| Fault::bad_input(BadInput::SettingsInvalid, format!("{}: {error}", file.display())))

@@ -212,7 +212,7 @@ mod tests {
     fn a_sysroot_counts_only_with_the_targets_libraries() {
         let sysroot = tempfile::tempdir().unwrap();
         assert!(!has_target(sysroot.path()));
-        std::fs::create_dir_all(sysroot.path().join("lib/rustlib/wasm32-unknown-unknown/lib")).unwrap();
+        fs::create_dir_all(sysroot.path().join("lib/rustlib/wasm32-unknown-unknown/lib")).unwrap();
         assert!(has_target(sysroot.path()));
     }
 

@@ -1,5 +1,13 @@
 //! What every store must do, on SQLite and on PostgreSQL: each test runs on both.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a panic is a failed test"
+)]
+
 mod given;
 
 mod logins;

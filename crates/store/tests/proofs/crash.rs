@@ -64,13 +64,14 @@ impl Committing {
         command.env("VESTIBULE_CRASH_ADDRESS", address).env("VESTIBULE_CRASH_RUN", run);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
-        loop {
-            let mut line = String::new();
-            assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it was ready");
-            if line.starts_with("ready") {
-                return Self { child, said };
+        let mut line = String::new();
+        while !line.starts_with("ready") {
+            line.clear();
+            if said.read_line(&mut line).unwrap() == 0 {
+                panic!("it ended before it was ready: {}", child.wait().unwrap());
             }
         }
+        Self { child, said }
     }
 
     /// Kills it; the logins that it had heard were durable.
