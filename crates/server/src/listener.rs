@@ -16,7 +16,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy, sink},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -118,7 +118,9 @@ async fn answer(
     response
 }
 
+/// Says so and hears the peer out: closing on words nobody read resets the connection, and the answer with it.
 async fn turn_away(mut stream: TcpStream) {
     let _gone = stream.write_all(FULL).await;
     let _gone = stream.shutdown().await;
+    let _gone = copy(&mut stream.take(HEAD_BYTES as u64), &mut sink()).await;
 }

@@ -17,7 +17,10 @@ pub(crate) mod parked;
 mod principal;
 pub mod recording;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -48,6 +51,7 @@ use crate::{
     error::{Fault, Refused},
     oauth::{request::AuthorizationRequest, scope, scope::Audience},
     request::Caller,
+    telemetry,
 };
 
 /// How long the third attempt may keep everybody else from changing the user.
@@ -196,12 +200,14 @@ async fn try_once(
     let Some(user) = app.store.user(tenant, &login.principal.user).await? else {
         return Ok(Some(Decided::Refused(decide::gone())));
     };
-    let (commit, decided) = loop {
+    let (outcome, (commit, decided)) = loop {
         if user.blocked {
-            break decide::blocked(app, login, &user);
+            break ("blocked", decide::blocked(app, login, &user));
         }
         let running = run_rules(app, login, &user, attempt, recorded);
+        let began = Instant::now();
         let (report, event) = running.instrument(tracing::info_span!("rules")).await?;
+        telemetry::ran(&report, began.elapsed());
         if login.is_met_by_remembered_browser(&report.outcome) {
             login.principal.methods.push(Method::second_factor(login.at));
             continue;
@@ -210,10 +216,14 @@ async fn try_once(
             true => has_factor(app, tenant, &user.id).await?,
             false => false,
         };
-        break decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?;
+        let outcome = report.outcome.as_str();
+        break (outcome, decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?);
     };
     match commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await {
-        Ok(()) => Ok(Some(decided)),
+        Ok(()) => {
+            telemetry::outcome(outcome);
+            Ok(Some(decided))
+        }
         Err(CommitError::Conflict) => Ok(None),
         Err(CommitError::Gone) => Ok(Some(Decided::Refused(decide::gone()))),
         Err(CommitError::Ended) => Ok(Some(Decided::Refused(decide::session_ended()))),

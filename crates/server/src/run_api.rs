@@ -45,6 +45,7 @@ async fn run_event(ops: &Ops, mut event: Value) -> Result<Report, ApiError> {
     let began = std::time::Instant::now();
     let report = drive(&mut login, &generation.loaded.rules, |_| Source::Live(Arc::clone(&generation.egress))).await;
     let report = report.map_err(Fault::from)?;
-    telemetry::outcome(&report, began.elapsed());
+    telemetry::ran(&report, began.elapsed());
+    telemetry::outcome(report.outcome.as_str());
     Ok(report)
 }

@@ -96,9 +96,13 @@ pub fn connections(listener: &'static str, open: usize) {
     gauge!("vestibule_connections", "listener" => listener).set(open as f64);
 }
 
-/// A login whose rules came to an outcome. Names of rules come from the operator.
-pub fn outcome(report: &Report, took: Duration) {
-    counter!("vestibule_logins_total", "outcome" => report.outcome.as_str()).increment(1);
+/// A login that came to an outcome; one whose rules ran again after a conflict is one login.
+pub fn outcome(outcome: &'static str) {
+    counter!("vestibule_logins_total", "outcome" => outcome).increment(1);
+}
+
+/// The rules of a login ran to an end, once. Names of rules come from the operator.
+pub fn ran(report: &Report, took: Duration) {
     histogram!("vestibule_login_rules_seconds").record(took);
     for rule in &report.rules {
         counter!("vestibule_rule_runs_total", "rule" => rule.name.clone(), "outcome" => rule.outcome).increment(1);

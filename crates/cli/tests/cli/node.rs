@@ -109,11 +109,12 @@ impl Drop for Node {
 /// Sends one request and reads the answer to its end.
 pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = TcpStream::connect(to).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n").unwrap();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for (name, value) in headers {
-        write!(stream, "{name}: {value}\r\n").unwrap();
+        request.push_str(&format!("{name}: {value}\r\n"));
     }
-    write!(stream, "content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+    stream.write_all(request.as_bytes()).unwrap();
     answer(&mut stream)
 }
 

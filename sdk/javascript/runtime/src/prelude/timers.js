@@ -4,6 +4,7 @@
 /** Auth0's limit for all rules of a login, in milliseconds. */
 const PATIENCE_MS = 20_000;
 
+/** In the order in which they fire: by time, and among equals the first that was started. */
 let timers = [];
 let started = 0;
 let now = 0;
@@ -44,12 +45,25 @@ function milliseconds(delay) {
 function start(callback, delay, period, values) {
   if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function');
   const timeout = new Timeout(() => callback(...values), delay, period);
-  timers.push(timeout);
+  queue(timeout);
   return timeout;
 }
 
+function queue(timeout) {
+  let low = 0;
+  let high = timers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (timers[middle].due > timeout.due) high = middle;
+    else low = middle + 1;
+  }
+  timers.splice(low, 0, timeout);
+}
+
 function clear(timeout) {
-  timers = timers.filter((timer) => timer !== timeout && timer.sequence !== timeout);
+  const at =
+    timeout instanceof Timeout ? timers.indexOf(timeout) : timers.findIndex((timer) => timer.sequence === timeout);
+  if (at >= 0) timers.splice(at, 1);
 }
 
 export function forgetTimers() {
@@ -59,18 +73,14 @@ export function forgetTimers() {
 
 /** Runs the earliest timer that is due before `until`; tells whether there was one. */
 export function runTimer(onlyImmediate, run) {
-  let first;
-  for (const timer of timers) {
-    if (first === undefined || timer.due < first.due) first = timer;
-  }
+  const first = timers[0];
   const until = onlyImmediate ? now + 1 : PATIENCE_MS;
   if (first === undefined || first.due > until) return false;
+  timers.shift();
   now = Math.max(now, first.due);
-  if (first.period === undefined) {
-    clear(first);
-  } else {
+  if (first.period !== undefined) {
     first.due = now + first.period;
-    timers.push(timers.splice(timers.indexOf(first), 1)[0]); // Behind those that are due at the same time.
+    queue(first); // Behind those that are due at the same time.
   }
   run(first.run);
   return true;
