@@ -104,7 +104,7 @@ impl<'a> Service<'a> {
         let returned = self.log_in(&mut browser, email)?;
         let (error, told) = (query(&returned, "error"), query(&returned, "error_description"));
         println!("{TITLE}refused{TITLE:#} {}: {}", error.as_deref().unwrap_or("?"), told.unwrap_or_default());
-        ensure!(error.as_deref() == Some("unauthorized"), "this login should have been refused: {returned}");
+        ensure!(error.as_deref() == Some("access_denied"), "this login should have been refused: {returned}");
         ensure!(query(&returned, "code").is_none(), "a refused login got a code");
         let after = self.show_metadata("metadata after", email)?;
         ensure!(after.as_array().is_some_and(Vec::is_empty), "a refused login changed something: {after}");
