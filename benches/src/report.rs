@@ -27,14 +27,14 @@ impl Bar {
     #[must_use]
     pub fn at_most(what: impl Into<String>, figure: f64, most: f64, unit: &str) -> Self {
         let (what, limit) = (what.into(), format!("≤ {}{unit}", shown(most)));
-        Self { what, figure: format!("{}{unit}", shown(figure)), limit, is_met: figure <= most }
+        Self { what, figure: told(figure, unit), limit, is_met: figure <= most }
     }
 
     /// The bar that a figure is at least so much.
     #[must_use]
     pub fn at_least(what: impl Into<String>, figure: f64, least: f64, unit: &str) -> Self {
         let (what, limit) = (what.into(), format!("≥ {}{unit}", shown(least)));
-        Self { what, figure: format!("{}{unit}", shown(figure)), limit, is_met: figure >= least }
+        Self { what, figure: told(figure, unit), limit, is_met: figure >= least }
     }
 
     /// The same with something to know beside the figure.
@@ -47,6 +47,10 @@ impl Bar {
     const fn verdict(&self) -> &'static str {
         if self.is_met { "PASS" } else { "MISS" }
     }
+}
+
+fn told(figure: f64, unit: &str) -> String {
+    if figure.is_nan() { "not measured".to_owned() } else { format!("{}{unit}", shown(figure)) }
 }
 
 /// Figures that belong together.
