@@ -35,6 +35,8 @@ fn install_isolated_vm() {
     let mut npm = Command::new("npm");
     npm.args(["ci", "--no-audit", "--no-fund", "--foreground-scripts"]).current_dir(&folder).stdin(Stdio::null());
     if let Err(error) = shell::loud(&mut npm) {
-        println!("isolated-vm could not be built ({error}): it needs a C++ compiler, Python, and the headers of this Node");
+        println!(
+            "isolated-vm could not be built ({error}): it needs a C++ compiler, Python, and the headers of this Node"
+        );
     }
 }
