@@ -127,7 +127,14 @@ pub struct Request {
 impl Request {
     /// A request with any method.
     pub fn new(method: &str, url: &str) -> Self {
-        Self { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), timeout_ms: None, redirects: None, body: Vec::new() }
+        Self {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            timeout_ms: None,
+            redirects: None,
+            body: Vec::new(),
+        }
     }
 
     /// Adds a header.
