@@ -1,7 +1,7 @@
 //! What all handlers share: the store, the rules that are live, keys, settings, time and randomness.
 //!
 //! A handler takes it as axum's state, parses what came, makes one call, and answers (STYLE P10):
-//! ```ignore
+//! ```text
 //! pub(crate) async fn show(State(app): State<App>, caller: Caller, jar: CookieJar) -> Result<Response, PageError> {
 //!     let pending = login::parked::open(&app, &caller, &jar, &query.state).await?; // a parked login of this browser
 //!     …

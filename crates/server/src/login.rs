@@ -1,7 +1,7 @@
 //! The login transaction: from verified credentials, through the rules, to one commit (DESIGN §2).
 //!
-//! [`run`] is the heart. It reads the user, runs the rules, decides, and commits all of it in one transaction, or runs
-//! again if the user was changed meanwhile. Nothing here is handed out before the commit: [`Decided`] exists only after.
+//! `run` is the heart. It reads the user, runs the rules, decides, and commits all of it in one transaction, or runs
+//! again if the user was changed meanwhile. Nothing here is handed out before the commit: `Decided` exists only after.
 //! - `login/event.rs`: what rules see.
 //! - `login/decide.rs`: what an outcome makes durable, and what the caller gets; `issue.rs`: what an allowed one issues;
 //!   `entry.rs`, `recording.rs`: what the journal keeps.

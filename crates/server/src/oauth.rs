@@ -1,7 +1,7 @@
 //! OpenID Connect and OAuth 2.0, as clients see them (OpenID Connect Core, RFC 6749, RFC 7636, RFC 9207, RFC 9700).
 //!
-//! `/authorize` reads a request ([`request`]) and hands it to the login; [`respond`] carries the answer back. What a
-//! client may ask for stands in [`scope`], where an answer may go in [`redirect_uri`].
+//! `/authorize` reads a request (`request`) and hands it to the login; `respond` carries the answer back. What a
+//! client may ask for stands in `scope`, where an answer may go in `redirect_uri`.
 
 pub(crate) mod authorize;
 pub mod discovery;

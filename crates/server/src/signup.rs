@@ -93,7 +93,7 @@ pub struct NewAccount {
     pub username: Option<Username>,
     /// The password.
     pub password: Password,
-    /// Root properties: only those of [`longest_root`].
+    /// Root properties: only those of `longest_root`.
     pub profile: Map<String, Value>,
     /// Metadata of the user's own.
     pub user_metadata: Map<String, Value>,
