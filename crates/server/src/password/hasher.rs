@@ -99,10 +99,12 @@ impl Hasher {
             None
         });
         let (password, params, nobody) = (password.clone(), self.params.clone(), Arc::clone(&self.nobody));
+        let usual = self.queue.usual();
         let verify = move || match stored {
             Some(stored) => {
+                let started = Instant::now();
                 let is_right = stored.is_of(&password);
-                if let Some(missing) = stored.missing_work(&params) {
+                if let Some(missing) = stored.missing_work(&params, started.elapsed(), usual) {
                     spend(missing, &password);
                 }
                 match (is_right, stored.is_weaker_than(&params)) {
@@ -181,6 +183,11 @@ impl Queue {
         let work = u64::try_from(waiting).unwrap_or(u64::MAX).saturating_mul(self.cost.load(Ordering::Relaxed));
         let wait = work / u64::try_from(self.workers).unwrap_or(u64::MAX);
         if wait <= micros(Self::MOST) { Ok(place) } else { Err(Overloaded { retry_after: Self::MOST }) }
+    }
+
+    /// What one hash takes.
+    fn usual(&self) -> Duration {
+        Duration::from_micros(self.cost.load(Ordering::Relaxed))
     }
 
     fn learn(&self, took: Duration) {
