@@ -3,7 +3,7 @@
 //! A stored hash may have been imported, and its parameters decide what a login costs. So they are read, and bounded,
 //! before anything is computed from them (HS-09); at import, and again at every use.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -73,20 +73,6 @@ impl StoredHash {
         self.phc.algorithm != Algorithm::Argon2id.ident()
             || self.params.m_cost() < params.m_cost()
             || work(&self.params) < work(params)
-    }
-
-    /// What a hash of its own would have to do in addition to take as long as one with these parameters, which usually takes
-    /// `usual`, after this one `took` its time; `None` if nothing.
-    ///
-    /// A login against a cheap, imported hash must not be told from others by its time (HS-04). The time is what counts, not
-    /// the work: a hash whose memory fits into a cache does as much work in less time.
-    pub(super) fn missing_work(&self, params: &Params, took: Duration, usual: Duration) -> Option<Params> {
-        if work(&self.params) >= work(params) {
-            return None;
-        }
-        let missing = usual.checked_sub(took)?.as_micros();
-        let memory = u128::from(params.m_cost()) * missing / usual.as_micros().max(1);
-        Params::new(u32::try_from(memory).ok()?, params.t_cost(), 1, None).ok()
     }
 }
 
