@@ -9,6 +9,7 @@
 
 mod abi_programs;
 mod accounts;
+mod clients;
 mod findings;
 mod fuzz_bodies;
 mod login;

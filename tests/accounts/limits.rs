@@ -9,7 +9,7 @@ use super::fill_in;
 use crate::service::{ADA, PASSWORD, Service};
 
 /// Limits that no test meets by accident.
-pub(super) fn generous() -> LimitSettings {
+pub(crate) fn generous() -> LimitSettings {
     let rate = Rate { burst: NonZeroU32::MAX, per_hour: NonZeroU32::MAX };
     let rates = Rates { account: rate, prefix: rate, all: rate };
     LimitSettings { login: rates, factor: rates, signup: rates, mail: rates }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    chromium,
+    chromium, clients,
     counts::Counts,
     shell::{self, cargo, heading, root},
 };
@@ -27,6 +27,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
 
     chromium::set_up()?;
+    clients::set_up();
     let mut tally = Tally::default();
     tally.add("the workspace", &mut workspace_tests())?;
     let mut documentation = cargo(root());
@@ -35,10 +36,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     tally.add("sdk/rust", cargo(&root().join("sdk/rust")).args(["test", "--workspace"]))?;
     tally.add("rules-examples, natively", cargo(&root().join("rules-examples")).args(["test", "--workspace"]))?;
     let npm_sdk = root().join("sdk/assemblyscript");
-    install_npm_packages(&npm_sdk)?;
+    clients::npm_packages(&npm_sdk)?;
     tally.add("sdk/assemblyscript", Command::new("npm").arg("test").current_dir(&npm_sdk).stdin(Stdio::null()))?;
     let runtime = root().join("sdk/javascript/runtime");
-    install_npm_packages(&runtime)?;
+    clients::npm_packages(&runtime)?;
     tally.add("sdk/javascript", Command::new("npm").arg("test").current_dir(&runtime).stdin(Stdio::null()))?;
     let mut corpus = Command::new("node");
     corpus.arg("tests/differential.mjs").env("VESTIBULE", &vestibule).current_dir(&runtime).stdin(Stdio::null());
@@ -138,14 +139,4 @@ fn install_postgresql() -> anyhow::Result<()> {
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|this| std::os::unix::fs::MetadataExt::uid(&this) == 0)
-}
-
-fn install_npm_packages(project: &Path) -> anyhow::Result<()> {
-    if project.join("node_modules/.package-lock.json").is_file() {
-        return Ok(());
-    }
-    heading(&format!("installing npm packages in {}", project.display()));
-    fs::metadata(project.join("package.json")).with_context(|| format!("{} has no package.json", project.display()))?;
-    let mut npm = Command::new("npm");
-    shell::loud(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(project).stdin(Stdio::null()))
 }
