@@ -5,6 +5,7 @@ mod grants;
 mod hostile;
 mod logout;
 mod races;
-mod rules;
+mod rotation;
+pub(crate) mod rules;
 mod tokens;
 mod transaction;
