@@ -44,6 +44,7 @@ pub(crate) async fn post(
 }
 
 async fn authorize(app: &App, caller: &Caller, jar: CookieJar, parameters: Parameters) -> Result<Response, PageError> {
+    parameters.check_text()?;
     // Until both are known to belong together, nobody is sent anywhere.
     let client = client(app, caller, &parameters).await?;
     let destination = Destination::parse(&parameters, &client)?;
