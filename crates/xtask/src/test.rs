@@ -30,6 +30,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     clients::set_up();
     let mut tally = Tally::default();
     tally.add("the workspace", &mut workspace_tests())?;
+    tally.add("the login service on PostgreSQL", &mut service_on_postgresql())?;
     let mut documentation = cargo(root());
     documentation.args(["test", "--profile", "ci", "--workspace", "--doc", "--no-fail-fast"]);
     tally.add("the workspace's documentation", &mut documentation)?;
@@ -107,6 +108,22 @@ fn workspace_tests() -> Command {
     }
     // Stale snapshots fail here and are never written.
     tests.env("INSTA_UPDATE", "no");
+    tests
+}
+
+/// What the workspace's tests show of the login service on SQLite, once more on PostgreSQL.
+fn service_on_postgresql() -> Command {
+    let mut tests = cargo(root());
+    if has_nextest() {
+        // A browser sees no database; those that name theirs have run.
+        let which = "package(vestibule-tests) & test(/^(login|accounts)::/) \
+                     - test(/^accounts::visit::/) - test(/_on_(sqlite|postgresql)$/)";
+        tests.args(["nextest", "run", "--cargo-profile", "ci", "--workspace", "--no-fail-fast", "-E", which]);
+    } else {
+        tests.args(["test", "--profile", "ci", "--workspace", "--test", "e2e", "--no-fail-fast"]);
+        tests.args(["--", "login::", "accounts::", "--skip", "accounts::visit::"]);
+    }
+    tests.env("INSTA_UPDATE", "no").env("VESTIBULE_TEST_DATABASE", "postgresql");
     tests
 }
 
