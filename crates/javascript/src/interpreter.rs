@@ -29,6 +29,7 @@ const SHIM: &[(&str, &str)] = &[
     ("changes.c", include_str!("../../../sdk/javascript/engine/changes.c")),
     ("promises.c", include_str!("../../../sdk/javascript/engine/promises.c")),
     ("json.c", include_str!("../../../sdk/javascript/engine/json.c")),
+    ("memory.c", include_str!("../../../sdk/javascript/engine/memory.c")),
 ];
 /// What cargo fetches the rest by.
 const FETCH: &[(&str, &str)] = &[

@@ -113,9 +113,10 @@ static bool can_be_said(JSContext *ctx, JSValueConst value) {
     return !JS_IsUndefined(value) && !JS_IsFunction(ctx, value) && !JS_IsSymbol(value);
 }
 
-/* The object that differences are collected in; made when there is one. */
+/* The object that differences are collected in; made when there is one. It has no prototype, as a rule may have put
+   anything there. */
 static void set_change(JSContext *ctx, JSValue *changes, JSAtom key, JSValue value) {
-    if (JS_IsUndefined(*changes)) *changes = JS_NewObject(ctx);
+    if (JS_IsUndefined(*changes)) *changes = JS_NewObjectProto(ctx, JS_NULL);
     if (JS_DefinePropertyValue(ctx, *changes, key, value, JS_PROP_C_W_E) < 0) fail_with_exception(ctx);
 }
 
