@@ -5,6 +5,7 @@
  * `run` runs once for a login, in an instance of its own, and the instance is thrown away. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vestibule.h"
@@ -25,8 +26,7 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
 static JSRuntime *rt;
 static JSContext *ctx;
 static JSValue vestibule; /* The prelude's object. */
-static Event event;       /* Of the login; one instance has one. */
-static bool has_event;
+static Given *event;      /* Of the login; one instance has one. */
 static struct {
     JSAtom define, start, waiting, arrived, rejected, finish, deny, fail, noCallback, user, context, configuration, shared, now, seed;
     JSAtom go_on; /* "continue" */
@@ -74,6 +74,38 @@ JSValue checked(JSContext *ctx, JSValue value) {
     return value;
 }
 
+/* ---- Memory: the C library's ---- */
+
+/* While a rule is loaded, memory that is given back is cleared: what is left behind is kept with the heap, and laid over
+   the memory of each login. Parsing leaves many times what it makes. */
+static bool is_loading = true;
+
+size_t malloc_usable_size(void *bytes);
+
+static size_t size_of_bytes(const void *bytes) { return malloc_usable_size((void *)bytes); }
+
+static void *take_zeros(void *opaque, size_t count, size_t size) { return calloc(count, size); }
+
+static void *take_bytes(void *opaque, size_t size) { return malloc(size); }
+
+static void give_bytes(void *opaque, void *bytes) {
+    if (is_loading && bytes) memset(bytes, 0, size_of_bytes(bytes));
+    __asm__ volatile("" ::"r"(bytes) : "memory"); /* Or the compiler leaves the clearing out: who would see it? */
+    free(bytes);
+}
+
+static void *resize_bytes(void *opaque, void *bytes, size_t size) {
+    if (!is_loading || !bytes) return realloc(bytes, size);
+    size_t had = size_of_bytes(bytes);
+    void *moved = malloc(size);
+    if (!moved) return NULL;
+    memcpy(moved, bytes, had < size ? had : size);
+    give_bytes(opaque, bytes);
+    return moved;
+}
+
+static const JSMallocFunctions memory = {take_zeros, take_bytes, give_bytes, resize_bytes, size_of_bytes};
+
 /* ---- Once for an installation ---- */
 
 static JSValue evaluated(const char *source, size_t length, const char *file, int line) {
@@ -86,7 +118,7 @@ void __wasm_call_ctors(void);
 
 EXPORT("_initialize") void initialize(void) {
     __wasm_call_ctors();
-    rt = JS_NewRuntime();
+    rt = JS_NewRuntime2(&memory, NULL);
     if (rt) ctx = JS_NewContextRaw(rt);
     if (!ctx) fail("the engine has no memory");
     JS_SetMaxStackSize(rt, STACK_BYTES);
@@ -99,6 +131,7 @@ EXPORT("_initialize") void initialize(void) {
         fail("the engine could not be set up");
     JS_SetHostPromiseRejectionTracker(rt, track_rejection, NULL);
     event_intern(ctx);
+    json_intern(ctx);
     host_install(ctx);
 #define NAME(name) names.name = JS_NewAtom(ctx, #name)
     NAME(define), NAME(start), NAME(waiting), NAME(arrived), NAME(rejected), NAME(finish), NAME(deny), NAME(fail), NAME(noCallback);
@@ -110,6 +143,7 @@ EXPORT("_initialize") void initialize(void) {
     vestibule = checked(ctx, JS_GetPropertyStr(ctx, global, "__vestibule"));
     JS_DeleteProperty(ctx, global, JS_NewAtom(ctx, "__vestibule"), 0);
     JS_RunGC(rt);
+    slots_tidy(rt);
 }
 
 /* ---- Once for a rule ---- */
@@ -165,6 +199,8 @@ EXPORT("evaluate") void evaluate(enum Kind kind, char *file, char *source, size_
 EXPORT("settle") const void *settle(void) {
     extern const char __global_base;
     JS_RunGC(rt);
+    slots_tidy(rt);
+    is_loading = false;
     return &__global_base;
 }
 
@@ -206,6 +242,7 @@ static void run_jobs(void) {
         int ran;
         while ((ran = JS_ExecutePendingJob(rt, &of_job)) > 0) {}
         if (ran < 0) fail_with_exception(of_job);
+        if (promises_fulfil(ctx)) continue;
         if (!rejection_count) return;
         JSValue reason = rejections[--rejection_count].reason;
         call(names.rejected, 1, &reason);
@@ -237,35 +274,46 @@ static void run_to_end(void) {
     }
 }
 
-const Event *event_of_login(void) { return has_event ? &event : NULL; }
+Given *event_of_login(void) { return event; }
 
-static JSValue member(uint32_t parent, JSAtom name) { return event_value(&event, event_member(&event, parent, name)); }
+/* The value of that key below what is given, or `undefined`. */
+static JSValueConst member(Given *given, JSAtom name) {
+    const Slot *slot = given_slot(ctx, given, name);
+    if (!slot) return JS_UNDEFINED;
+    return slot->given ? given_value(ctx, slot->given) : slot->value;
+}
 
-/* Calls the author's function. */
-static void begin(void) {
-    uint32_t context = event_member(&event, 0, names.context);
-    JSValue now = member(context, names.now), seed = member(context, names.seed);
+static bool has_members(Given *given) {
+    uint32_t count;
+    given_slots(ctx, given, &count);
+    return count > 0;
+}
+
+/* Takes what the clock and the randomness are made of out of the context: rules never had it. */
+static void begin_host(Given *context) {
+    JSValueConst now = member(context, names.now), seed = member(context, names.seed);
     double now_ms = 0;
     if (!JS_IsUndefined(now)) JS_ToFloat64(ctx, &now_ms, now);
     size_t seed_length = 0;
     const char *digits = JS_IsString(seed) ? JS_ToCStringLen(ctx, &seed_length, seed) : "";
     host_begin(now_ms, digits, seed_length);
-    JSValue arguments[] = {member(0, names.user), event_value(&event, context), member(0, names.configuration),
-                           member(0, names.shared), now};
-    call(names.start, 5, arguments);
+    given_leave_out(ctx, context, names.now);
+    given_leave_out(ctx, context, names.seed);
 }
 
-static void answer_json(JSValueConst member_of_answer, const char *before, const char *after) {
-    JSValue json = checked(ctx, JS_JSONStringify(ctx, member_of_answer, JS_UNDEFINED, JS_UNDEFINED));
-    size_t length;
-    const char *text = JS_ToCStringLen(ctx, &length, json);
-    if (!text) fail_with_exception(ctx);
-    size_t before_length = strlen(before), after_length = strlen(after);
-    char *answer = take(before_length + length + after_length);
-    memcpy(answer, before, before_length);
-    memcpy(answer + before_length, text, length);
-    memcpy(answer + before_length + length, after, after_length);
-    host_answer(answer, before_length + length + after_length);
+/* Calls the author's function. */
+static void begin(void) {
+    Given *user = given_member(ctx, event, names.user), *context = given_member(ctx, event, names.context);
+begin_host(context);
+contract_apply(ctx, user, context);
+   JSValueConst shared = has_members(given_member(ctx, event, names.shared)) ? member(event, names.shared) : JS_UNDEFINED;
+    JSValueConst arguments[] = {member(event, names.user), member(event, names.context), member(event, names.configuration), shared};
+call(names.start, 4, arguments);
+}
+
+static void answer_json(const char *before, JSValueConst value, const char *after) {
+    Text answer = json_between(ctx, before, value, after);
+    host_answer(answer.at, answer.length);
 }
 
 /* One member of what the prelude finished with, or `undefined`. */
@@ -278,16 +326,14 @@ static void answer(void) {
     JSValue deny = finished_with(finished, names.deny), go_on = finished_with(finished, names.go_on);
     JSValue failure = finished_with(finished, names.fail);
     if (!JS_IsUndefined(deny)) {
-        answer_json(deny, "{\"deny\":", "}");
-    } else if (!JS_IsUndefined(go_on)) {
-        answer_json(go_on, "{\"continue\":", "}");
+        answer_json("{\"deny\":", deny, "}");
     } else if (!JS_IsUndefined(failure)) {
         size_t length;
         const char *message = JS_ToCStringLen(ctx, &length, failure);
         if (!message) fail_with_exception(ctx);
         host_fail(message, length);
     } else if (!JS_ToBool(ctx, finished_with(finished, names.noCallback))) {
-        fail("the prelude finished without a result");
+        answer_json("{\"continue\":", go_on, "}");
     } /* Without a callback there is no answer: the host knows what that means for a JavaScript rule. */
 }
 
@@ -296,8 +342,7 @@ EXPORT("run") void run(void) {
     size_t length = host_event_len(FORM_DOCUMENT);
     uint8_t *document = take(length);
     host_event_read(FORM_DOCUMENT, document);
-    event = event_build(ctx, document, length);
-    has_event = true;
+    event = event_given(ctx, document, length);
     begin();
     run_to_end();
     answer();
