@@ -148,11 +148,13 @@ impl<'w> Visitor<'w> {
     /// Types the password, though there may be a session.
     async fn at_the_page(&mut self) -> Result<(), NoAnswer> {
         let asked = self.browser.try_get(&authorize("login")).await?;
-        // From here on there may be a new session that nobody told us of, in place of the one we have.
+        // From here on there may be a new session that nobody told us of, in place of the one we have and of its code.
         self.session = Given::Doubtful(());
+        self.code = None;
         let back = self.browser.try_sign_in(&asked, self.person, STRONG).await?;
+        let code = code(&back)?;
         self.session = Given::Good(());
-        self.take_code(&back).await
+        self.keep(code).await
     }
 
     async fn by_the_session(&mut self) -> Result<(), NoAnswer> {
@@ -161,22 +163,18 @@ impl<'w> Visitor<'w> {
         }
         let back = self.browser.try_get(&authorize("none")).await?;
         match back.sent("error").as_deref() {
-            None => self.take_code(&back).await,
+            None | Some("temporarily_unavailable") => self.keep(code(&back)?).await,
             Some("login_required") if matches!(self.session, Given::Doubtful(())) => {
                 self.session = Given::Nothing;
                 Ok(())
             }
-            Some("temporarily_unavailable") => Err(NoAnswer("others were faster".to_owned())),
             Some(other) => panic!("a session that was acknowledged is lost: {other}"),
         }
     }
 
     /// A code is exchanged at once, or kept for later.
-    async fn take_code(&mut self, back: &Answer) -> Result<(), NoAnswer> {
-        if back.sent("error").as_deref() == Some("temporarily_unavailable") {
-            return Err(NoAnswer("others were faster".to_owned()));
-        }
-        let kept = self.code.replace((back.code(), Instant::now()));
+    async fn keep(&mut self, code: String) -> Result<(), NoAnswer> {
+        let kept = self.code.replace((code, Instant::now()));
         if kept.is_some() || self.dice.below(2) == 0 { self.exchange().await } else { Ok(()) }
     }
 
@@ -224,6 +222,14 @@ impl<'w> Visitor<'w> {
             number: claims(&tokens["id_token"])[TALLY].as_u64().unwrap(),
         });
         Ok(())
+    }
+}
+
+/// The code that a login led to, unless others were faster at the same account.
+fn code(back: &Answer) -> Result<String, NoAnswer> {
+    match back.sent("error").as_deref() {
+        Some("temporarily_unavailable") => Err(NoAnswer("others were faster".to_owned())),
+        Some(_) | None => Ok(back.code()),
     }
 }
 
