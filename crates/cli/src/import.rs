@@ -8,7 +8,7 @@ mod export;
 mod folder;
 mod plan;
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, fs, path::PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -17,6 +17,9 @@ use crate::{
     exit::{Done, Exit, Fault},
     import::plan::{Plan, Verdict},
 };
+
+/// Where the report is kept.
+const REPORT: &str = "REPORT.md";
 
 /// Makes a pipeline of what another product exported.
 #[derive(Debug, clap::Args)]
@@ -65,41 +68,58 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         rules: &plans,
         left_out: &found.left_out,
     };
+    let told = tell(&report, out);
+    let file = out.join(REPORT);
+    fs::write(&file, &told).with_context(|| format!("cannot write {}", file.display()))?;
     if json {
         println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
     } else {
-        print(&report, out);
+        print!("{told}");
     }
     Ok(Exit::Reached)
 }
 
-fn print(report: &Report<'_>, out: &std::path::Path) {
+/// The report as a person reads it. Writing to a string cannot fail.
+fn tell(report: &Report<'_>, out: &std::path::Path) -> String {
+    let mut told = String::new();
     for verdict in Verdict::ALL {
         let of_verdict: Vec<&Plan> = report.rules.iter().filter(|plan| plan.verdict == *verdict).collect();
         if of_verdict.is_empty() {
             continue;
         }
-        println!("{} ({})", verdict.title(), of_verdict.len());
+        let _ = writeln!(told, "{} ({})", verdict.title(), of_verdict.len());
         for plan in of_verdict {
             let disabled = if plan.enabled { "" } else { " (disabled)" };
-            println!("  {:>4}  {}{disabled}", plan.order, plan.name);
+            let _ = writeln!(told, "  {:>4}  {}{disabled}", plan.order, plan.name);
             for finding in &plan.findings {
-                println!("        {finding}");
+                let _ = writeln!(told, "        {finding}");
             }
         }
-        println!();
+        told.push('\n');
     }
     for left_out in report.left_out {
-        println!("left out: {left_out}");
+        let _ = writeln!(told, "left out: {left_out}");
+    }
+    let running = report.rules.iter().filter(|plan| plan.is_in_pipeline()).count();
+    let _ = writeln!(told, "made {} rules, {running} of them in {}", report.rules.len(), report.pipeline.display());
+    let undecided: Vec<&str> = report.rules.iter().filter(|plan| plan.awaits_somebody()).map(Plan::name).collect();
+    let out = out.display();
+    let mut steps = Vec::new();
+    if !undecided.is_empty() {
+        steps.push(format!("look at the rule.toml of {}", undecided.join(", ")));
     }
     if !report.configuration.is_empty() {
-        println!("configuration to fill in: {}", report.configuration.join(", "));
+        steps.push(format!("fill in {out}/{}: {}", folder::CONFIGURATION, report.configuration.join(", ")));
     }
-    let out = out.display();
-    println!("made {} rules → {}", report.rules.len(), report.pipeline.display());
-    println!("Next:");
-    println!("  vestibule test {out}");
-    println!("  vestibule run --pipeline {} --event {out}/events/login.json", report.pipeline.display());
+    if running > 0 {
+        steps.push(format!("vestibule test {out}"));
+        steps.push(format!("vestibule run --pipeline {} --event {out}/events/login.json", report.pipeline.display()));
+    }
+    told.push_str("Next:\n");
+    for step in steps {
+        let _ = writeln!(told, "  {step}");
+    }
+    told
 }
 
 /// Where something went wrong in an export.

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         if subject.cases.is_empty() && !json {
             println!("none  {} has no cases", subject.name);
         }
-        for verdict in try_cases(&workbench, subject)? {
+        for verdict in try_cases(&workbench, subject, subjects.len() == 1)? {
             if !json {
                 verdict.print();
             }
@@ -79,12 +79,16 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     Ok(if failed == 0 { Exit::Reached } else { Exit::CasesFailed })
 }
 
-fn try_cases(workbench: &Workbench, subject: &Subject) -> Result<Vec<Verdict>, Fault> {
+fn try_cases(workbench: &Workbench, subject: &Subject, is_alone: bool) -> Result<Vec<Verdict>, Fault> {
     if subject.cases.is_empty() {
         return Ok(Vec::new());
     }
-    let loaded = workbench.load(subject.rules.clone(), &Outside::sealed(None)?)?;
-    subject.cases.iter().map(|path| try_case(workbench, subject, &loaded, path)).collect()
+    match workbench.load(subject.rules.clone(), &Outside::sealed(None)?) {
+        Ok(loaded) => subject.cases.iter().map(|path| try_case(workbench, subject, &loaded, path)).collect(),
+        // Others are tested all the same: what was imported is put in order rule by rule.
+        Err(Fault::Refused { message, .. }) if !is_alone => Ok(vec![Verdict::refused(subject, message)]),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Path) -> Result<Verdict, Fault> {
@@ -101,6 +105,15 @@ fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Pa
 }
 
 impl Verdict {
+    fn refused(subject: &Subject, message: String) -> Self {
+        Self {
+            subject: subject.name.clone(),
+            case: "it can be loaded".to_owned(),
+            passed: false,
+            difference: Some(message),
+        }
+    }
+
     fn print(&self) {
         let word = if self.passed { "ok  " } else { "FAIL" };
         println!("{word}  {} / {}", self.subject, self.case);

@@ -138,7 +138,9 @@ impl Staged {
             return refused("no rule changes the scope of the management API".to_owned());
         }
         match scope.iter().find(|scope| !self.scopes.permits(scope)) {
-            Some(scope) => refused(format!("the scope `{scope}` is not one that this client may be granted by a rule")),
+            Some(scope) => refused(format!(
+                "the scope `{scope}` was not granted before, and is not one that a rule may add for this client"
+            )),
             None => Ok(()),
         }
     }
