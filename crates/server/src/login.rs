@@ -204,6 +204,10 @@ async fn try_once(
         if user.blocked {
             break ("blocked", decide::blocked(app, login, &user));
         }
+        // Here, because it holds for every way of going on, and because a reset makes the commit's version another one.
+        if user.last_password_reset.is_some_and(|reset| reset > login.principal.at) {
+            break ("superseded", decide::superseded(app, login, &user));
+        }
         let running = run_rules(app, login, &user, attempt, recorded);
         let began = Instant::now();
         let (report, event) = running.instrument(tracing::info_span!("rules")).await?;

@@ -116,12 +116,16 @@ pub async fn factor_passed(
         return Err(Fault::broken("a login that waits for a second factor is in another stage").into());
     };
     leg.principal.methods.push(Method::second_factor(app.now()));
-    leg.is_silent = false; // Somebody proved who they are: a new session, with the factor in it.
+    let mut flow = flow(app, caller, &jar, (taken.waiting.request, taken.parked.browser), &leg).await?;
+    if let Some(refused) = not_expected(&flow, &leg.principal) {
+        let request = flow.request;
+        return conclude(app, caller, jar, &request, Decided::Refused(refused));
+    }
+    flow.is_silent = false; // Somebody proved who they are: a new session, with the factor in it.
     let jar = match remember {
         Remember::Yes if may_remember => remember_browser(app, caller, jar, &leg.principal).await?,
         Remember::Yes | Remember::No => jar,
     };
-    let flow = flow(app, caller, &jar, (taken.waiting.request, taken.parked.browser), &leg).await?;
     go(app, caller, jar, Begun { client: taken.client, flow, leg, id: taken.parked.login, is_resumed: true }).await
 }
 

@@ -233,6 +233,17 @@ pub(super) fn blocked(app: &App, login: &LoginTransaction<'_>, user: &User) -> (
     (commit(app, login, verdict, entry(login, "blocked")), Decided::Refused(refused))
 }
 
+/// The password was set anew after this person had proved who they are: no rule runs, and what they proved is nothing now.
+pub(super) fn superseded(app: &App, login: &LoginTransaction<'_>, user: &User) -> (LoginCommit, Decided) {
+    let refused = match &login.flow {
+        Flow::Browser(_) => refusal("login_required", "The password was changed; log in again."),
+        Flow::Password { .. } => refusal("invalid_grant", "Wrong email or password."),
+        Flow::Refresh { .. } => refresh_token_spent(),
+    };
+    let verdict = Verdict::Refuse { read: Some(user.version) };
+    (commit(app, login, verdict, entry(login, "superseded")), Decided::Refused(refused))
+}
+
 /// The user was deleted meanwhile.
 pub(super) fn gone() -> Refused {
     refusal("access_denied", "The user does not exist any more.")

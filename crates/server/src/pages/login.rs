@@ -78,9 +78,10 @@ pub(crate) async fn submit(visit: Visit, body: Bytes) -> Result<Response, PageEr
         password: password.as_ref(),
         cookies: Some(&visit.jar),
     };
+    let now = visit.app.now(); // Before the password is looked at: one that is set meanwhile is later.
     match accounts::authenticate(&visit.app, &visit.caller, claim).await {
         Ok(user) => {
-            let (app, now) = (&visit.app, visit.app.now());
+            let app = &visit.app;
             let named = Identifier::parse(&posted.identifier);
             let account = account_key(&visit.caller.tenant, &connection.name, &posted.identifier, named.as_ref());
             let known = Token::presented(&make_known(&app.keys.seal, account, app.entropy.as_ref()));
