@@ -270,13 +270,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
 /// The neighbourhood of an address: what one customer of a provider has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Prefix {
+pub(crate) enum Prefix {
     V4([u8; 3]),
     V6([u8; 7]),
 }
 
 impl Prefix {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => {
                 let [a, b, c, _] = address.octets();
