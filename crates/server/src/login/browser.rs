@@ -67,6 +67,7 @@ pub(crate) async fn begin(
             Ok((jar, response).into_response())
         }
         None => {
+            app.accounts.limits.start(caller.address)?;
             let handle = parked::start(app, caller, request, browser).await?;
             page(caller, jar, "u/login", handle.as_str())
         }
