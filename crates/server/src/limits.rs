@@ -274,7 +274,8 @@ impl Gate {
     /// is no burden to it, and it is no way around the most that all of them may do.
     fn takes(&self, trying: &Trying) -> Result<(), TooMany> {
         if let Some(browser) = trying.browser {
-            return self.browser.take(&(trying.account, browser));
+            self.browser.take(&(trying.account, browser))?;
+            return self.door.take();
         }
         self.door.pass(trying.address)?;
         self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
