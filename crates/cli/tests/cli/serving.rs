@@ -309,3 +309,20 @@ fn two_nodes_on_one_postgresql_serve_one_generation() {
     assert_eq!(rollout["ready"].as_array().unwrap().len(), 1, "a node that is gone keeps nobody waiting: {rollout}");
     assert_eq!(run_plan(&one)["id_token"]["https://example.com/plan"], "silver");
 }
+
+/// A candidate is code of whoever brings it: with `read` alone nobody makes a recorded login run it.
+#[test]
+fn a_candidate_is_replayed_only_by_whoever_may_deploy() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    let reader = node.run(&folder, &["token", "make", "reader", "--scope", "read", "--json"]).with_code(0).json();
+    let replay = |token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        ask(node.admin, "POST", "/v1/logins/none/replay", &[("authorization", &bearer)], body)
+    };
+    let reader = reader["token"].as_str().unwrap();
+    assert_eq!(replay(reader, "").status, 404, "there is no such login");
+    let refused = replay(reader, "a bundle");
+    assert!(refused.status == 403 && refused.body.contains("`deploy`"), "{refused:?}");
+    assert_eq!(replay(&node.token(), "a bundle").status, 404);
+}

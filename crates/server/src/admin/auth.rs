@@ -90,6 +90,22 @@ pub struct Admin {
     pub scopes: BTreeSet<Scope>,
 }
 
+impl Admin {
+    /// That the token has this scope.
+    ///
+    /// # Errors
+    /// `403 insufficient_scope`.
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Refused> {
+        match self.scopes.contains(&scope) {
+            true => Ok(()),
+            false => {
+                let told = format!("this token does not have the scope `{scope}`");
+                Err(Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told))
+            }
+        }
+    }
+}
+
 /// A new token; this is the only time its text is shown.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NewToken {
@@ -159,14 +175,13 @@ pub(super) async fn require(
     // No header and one that is none are alike.
     let token = bearer.as_ref().map_or("", |TypedHeader(bearer)| bearer.token());
     match admin_of(&ops, token).await {
-        Ok(Some(admin)) if admin.scopes.contains(&scope) => {
-            request.extensions_mut().insert(admin);
-            next.run(request).await
-        }
-        Ok(Some(_)) => {
-            let told = format!("this token does not have the scope `{scope}`");
-            Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told).into_response()
-        }
+        Ok(Some(admin)) => match admin.needs(scope) {
+            Ok(()) => {
+                request.extensions_mut().insert(admin);
+                next.run(request).await
+            }
+            Err(refused) => refused.into_response(),
+        },
         Ok(None) => {
             let told = "this needs `Authorization: Bearer` with an admin token";
             let refused = Refused::new(StatusCode::UNAUTHORIZED, "invalid_token", told).into_response();
