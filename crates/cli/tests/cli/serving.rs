@@ -283,6 +283,28 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
     assert_eq!(listed[0]["client_id"], "shop");
     node.run(&folder, &["client", "set", "shop", "--redirect-uri", "no url"]).with_code(3);
+    node.run(&folder, &["client", "set", "shop", "--redirect-uri", "javascript:alert(1)//"]).with_code(3);
+
+    // Only what is named changes; a secret does not go by itself.
+    node.run(&folder, &["client", "set", "shop", "--name", "The Shop"]).with_code(0);
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed[0]["name"], "The Shop");
+    assert_eq!(listed[0]["confidential"], true, "{listed}");
+    assert_eq!(listed[0]["redirect_uris"], serde_json::json!(["https://shop.example.com/callback"]));
+    let bearer = format!("Bearer {}", node.token());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let unnamed =
+        r#"{"name":"Shop","redirect_uris":["https://shop.example.com/callback"],"grant_types":["authorization_code"]}"#;
+    let refused = ask(node.admin, "PUT", "/v1/clients/shop", &headers, unnamed);
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(refused.body.contains("has_a_secret"), "{refused:?}");
+    node.run(&folder, &["client", "set", "shop", "--public"]).with_code(0);
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(
+        (&listed[0]["confidential"], &listed[0]["auth_methods"][0]),
+        (&false.into(), &"none".into()),
+        "{listed}"
+    );
     folder.rule("shop-only", 10, "[when]\nclients = [\"shop\"]\n", &answering(r#"{"continue":{}}"#));
     node.run(&folder, &["deploy", "shop-only", "--yes"]).with_code(0);
     node.run(&folder, &["client", "remove", "shop"]).with_code(0);
