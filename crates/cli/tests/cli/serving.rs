@@ -243,6 +243,15 @@ fn a_database_is_verified_backed_up_and_restored() {
     fs::copy(folder.path().join("data/installation.key"), folder.path().join("other/installation.key")).unwrap();
     let restored = Node::start(&folder, "other", &[]);
     assert_eq!(restored.announced["generation"], 1);
+    // No token of before is good: one that was revoked since the backup would be as well.
+    let status = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        ask(restored.admin, "GET", "/v1/generations", &[("authorization", &bearer)], "").status
+    };
+    assert_eq!(status(&before), 401);
+    assert_eq!(status(&restored.token()), 200);
+    let listed = restored.run(&folder, &["token", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
 }
 
 #[test]

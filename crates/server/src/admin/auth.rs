@@ -151,18 +151,20 @@ pub async fn make_token(
     Ok(NewToken { id, token })
 }
 
-/// All tokens, without what they are.
+/// All tokens, without what they are. Those of before a restore are none any more: one that was revoked since the backup
+/// would be among them.
 ///
 /// # Errors
 /// [`Fault`] when the store does not answer.
 pub async fn tokens(store: &dyn Store) -> Result<Vec<TokenNote>, Fault> {
+    let not_before = store.not_before().await?;
     let notes = store.list_sealed(&TenantId::default(), SealedKind::Internal).await?;
     let note = |note: vestibule_store::SealedNote| {
         let id = note.name.strip_prefix(ROW)?.to_owned();
         let admin = serde_json::from_value(note.note.into()).ok()?;
         Some(TokenNote { id, admin, at: note.at })
     };
-    Ok(notes.into_iter().filter_map(note).collect())
+    Ok(notes.into_iter().filter(|note| note.at >= not_before).filter_map(note).collect())
 }
 
 /// Lets a request pass whose token has the scope; whoever it is goes with it as an extension.
@@ -197,6 +199,9 @@ async fn admin_of(ops: &Ops, token: &str) -> Result<Option<Admin>, Fault> {
     let name = format!("{ROW}{id}");
     let tenant = TenantId::default();
     let Some(row) = ops.app.store.sealed(&tenant, SealedKind::Internal, &name).await? else { return Ok(None) };
+    if row.note.at < ops.app.store.not_before().await? {
+        return Ok(None);
+    }
     let digest = ops.app.keys.seal.open(&purpose(SealedKind::Internal, &tenant, &name), &row.sealed)?;
     let is_it: bool = TokenDigest::of(secret).0.ct_eq(&digest).into();
     if !is_it {
