@@ -103,7 +103,8 @@ pub async fn serve(
         tokio::spawn(tidy_until(app.clone(), settings.journal.keep, following.clone())),
     ];
     let metrics = telemetry.metrics.clone();
-    let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data });
+    let backups = settings.backups.clone().map_or_else(|| Ok(data.join("backups")), std::path::absolute)?;
+    let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data, backups });
     let start = u32::from_be_bytes(app.entropy.bytes());
     let mut routes = router::router(app.clone());
     if with_demo {

@@ -36,6 +36,9 @@ pub struct Settings {
     /// The folder that holds what this node keeps: keys, the SQLite database, compiled rules, undelivered mail.
     #[serde(default = "data_folder")]
     pub data: PathBuf,
+    /// The folder that backups of a running server go to; without it, `backups` in the data folder.
+    #[serde(default)]
+    pub backups: Option<PathBuf>,
     /// `postgres://user:password@host/name`; without it, SQLite in the data folder.
     #[serde(default)]
     pub database: Option<SecretString>,

@@ -232,6 +232,23 @@ fn a_database_is_verified_backed_up_and_restored() {
     assert!(running["entries"].as_u64().unwrap() > 0, "{running}");
     node.run(&folder, &["backup", "copy.db"]).with_code(0);
     node.run(&folder, &["backup", "copy.db"]).with_code(3);
+    let mode = fs::metadata(folder.path().join("copy.db")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let before = node.token();
+    // Its own scope, and its own folder.
+    let reader = node.run(&folder, &["token", "make", "reader", "--scope", "read", "--json"]).with_code(0).json();
+    let backing = |token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        ask(node.admin, "POST", "/v1/backup", &headers, body)
+    };
+    assert_eq!(backing(reader["token"].as_str().unwrap(), "{}").status, 403);
+    for name in ["../out.db", "/tmp/out.db", ".hidden"] {
+        assert_eq!(backing(&before, &json!({"name": name}).to_string()).status, 400, "{name}");
+    }
+    let made = backing(&before, r#"{"name":"nightly.db"}"#);
+    assert!(made.status == 200 && made.body.contains("data/backups/nightly.db"), "{made:?}");
+    assert_eq!(backing(&before, r#"{"name":"nightly.db"}"#).status, 409);
     node.terminate();
     node.stopped();
     let stopped = folder.run(&["verify", "--json", "--data", "data"]).with_code(0).json();

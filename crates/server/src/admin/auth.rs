@@ -42,15 +42,17 @@ pub enum Scope {
     Secrets,
     /// Run the pipeline for another login service.
     Run,
-    /// Read who wrote what, replay logins, verify, back up. It sees personal data.
+    /// Read who wrote what, replay logins, verify. It sees personal data.
     Read,
+    /// Back up: the file holds everything, password hashes too.
+    Backup,
     /// Open a break-glass window.
     BreakGlass,
 }
 
 impl Scope {
     /// All of them: the first token's.
-    pub const ALL: [Self; 5] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::BreakGlass];
+    pub const ALL: [Self; 6] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::Backup, Self::BreakGlass];
 
     /// The word for it.
     #[must_use]
@@ -60,6 +62,7 @@ impl Scope {
             Self::Secrets => "secrets",
             Self::Run => "run",
             Self::Read => "read",
+            Self::Backup => "backup",
             Self::BreakGlass => "break-glass",
         }
     }
