@@ -177,7 +177,7 @@ impl LoginSettings {
         Self {
             public_url,
             trusted_proxies: TrustedProxies::default(),
-            enrolment: Enrolment::OnDemand,
+            enrolment: Enrolment::Deny, // DESIGN §2: it must not let a password thief enrol.
             lifetimes: Lifetimes::STANDARD,
             budget: LoginBudget::STANDARD,
         }

@@ -199,7 +199,7 @@ pub struct Mail {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Login {
-    /// Whether somebody without a second factor may enrol one because a rule demands it.
+    /// Whether somebody without a second factor may enrol one because a rule demands it: whoever has the password can.
     pub enrolment: Enrolment,
     /// A session that is not used.
     pub session_idle: Span,
@@ -312,7 +312,7 @@ impl Default for Mail {
 impl Default for Login {
     fn default() -> Self {
         Self {
-            enrolment: Enrolment::OnDemand,
+            enrolment: Enrolment::Deny,
             session_idle: Span::hours(3 * 24),
             session: Span::hours(7 * 24),
             access_token: Span::hours(24),
