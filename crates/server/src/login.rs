@@ -370,6 +370,15 @@ impl LoginTransaction<'_> {
         (is_asked_for || matches!(self.rules, Rules::BreakGlass { .. })) && !self.principal.has_second_factor()
     }
 
+    /// Whether the client expects this subject, or nobody in particular (`id_token_hint`). It is asked when the rules have
+    /// run, because they may say that an account linked to another one logs in as that (C-6).
+    pub(crate) fn is_expected(&self, subject: &str) -> bool {
+        match &self.flow {
+            Flow::Browser(flow) => flow.request.expects.as_deref().is_none_or(|expected| expected == subject),
+            Flow::Password { .. } | Flow::Refresh { .. } => true,
+        }
+    }
+
     /// Whether this outcome leads to a second factor.
     fn wants_second_factor_after(&self, outcome: &Outcome) -> bool {
         match outcome {

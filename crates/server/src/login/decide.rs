@@ -91,6 +91,9 @@ fn verdict(
                 return Ok(refuse(refusal("access_denied", "No login has access to this audience.")));
             }
             let (allowed, issued) = issue(app, login, user, allow)?;
+            if !login.is_expected(&issued.grant.subject) {
+                return Ok(refuse(refusal("login_required", "The client expects somebody else.")));
+            }
             Ok((Verdict::Allow(Box::new(allowed)), Decided::Allowed(Box::new(issued))))
         }
         Outcome::Deny { refusal, .. } => Ok(refuse(denied(&refusal))),
