@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use vestibule_store::*;
-use vestibule_testkit::stores::TestStore;
+use vestibule_testkit::stores::{NOW, TestStore};
 
 use crate::given::*;
 
