@@ -6,5 +6,6 @@ mod hostile;
 mod logout;
 mod races;
 mod rules;
+mod stale;
 mod tokens;
 mod transaction;

@@ -26,7 +26,7 @@ use vestibule_engine::{Grants, InProcessCompiler, LoadedPipeline, Profile, Tier,
 use vestibule_pipeline::{Digest, Manifest, Pipeline, Rule};
 use vestibule_server::{
     accounts::{AccountSettings, Accounts},
-    app::{App, Generation, Generations, LoginSettings, Parts},
+    app::{App, Enrolment, Generation, Generations, LoginSettings, Parts},
     clock::{Clock, SystemEntropy},
     keys::{Keys, Seal, SigningKey, SigningKeys},
     limits::LimitSettings,
@@ -156,6 +156,7 @@ impl Service {
         let generations = Arc::new(TestGenerations::default());
         let outbox = tempfile::tempdir().unwrap();
         let mut settings = LoginSettings::new(Url::parse(ISSUER).unwrap());
+        settings.enrolment = Enrolment::OnDemand; // Not the default: tests enrol as people do where it is open.
         change(&mut settings);
         let mut accounts = account_settings(outbox.path());
         change_accounts(&mut accounts);

@@ -83,6 +83,30 @@ async fn tokens_are_for_a_linked_identity_only() {
     assert_eq!(service.browser().log_in(&[]).await.error(), "access_denied");
 }
 
+/// The subject of a hint is the one that the client knows: the identity that the rules made primary.
+#[tokio::test]
+async fn a_hint_names_the_subject_that_tokens_have() {
+    const PRIMARY: &str = "google-oauth2|118";
+    let service = Service::start().await;
+    let ada = service.ada().await;
+    let identity =
+        json!({"connection": "google-oauth2", "provider": "google-oauth2", "user_id": "118", "isSocial": true});
+    let identities = ada.identities.iter().cloned().chain([identity]).collect();
+    let change = vestibule_store::UserChange { identities: Some(identities), ..Default::default() };
+    let by = vestibule_store::Author::User;
+    service.store.change_user(&ada.tenant, &ada.id, ada.version, &change, &by, service.app.now()).await.unwrap();
+    service.deploy(vec![answering(1, &json!({"continue": {"context": {"primaryUser": PRIMARY}}}))]);
+    let browser = service.browser();
+    let tokens = service.exchange(&browser.log_in(&[]).await.code()).await.json();
+    assert_eq!(claims(&tokens["id_token"])["sub"], PRIMARY);
+    let hint = ("id_token_hint", tokens["id_token"].as_str().unwrap());
+    browser.authorize(&[("prompt", "none"), hint]).await.code();
+    browser.log_in(&[("prompt", "login"), hint]).await.code();
+    // The rules say otherwise: now it is somebody else.
+    service.deploy(Vec::new());
+    assert_eq!(browser.log_in(&[("prompt", "login"), hint]).await.error(), "login_required");
+}
+
 #[tokio::test]
 async fn a_rule_sees_the_login_as_auth0_shows_it() {
     let service = Service::start().await;

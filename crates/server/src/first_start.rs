@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -52,6 +52,9 @@ pub enum StartError {
     /// A file that holds something else than it must.
     #[error("`{0}` is damaged: restore it from your backup; without it, what is sealed in the database is lost")]
     Damaged(String),
+    /// A folder that others can look into, with other things in it.
+    #[error("`{0}` is open to others and holds other things: name a folder for this alone, or `chmod 700` this one")]
+    Open(String),
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -81,13 +84,25 @@ pub struct AdminFile {
     pub token: Option<String>,
 }
 
-/// A folder that nobody else can look into.
+/// A folder that nobody else can look into. One that is open is closed if it is ours or empty.
 ///
 /// # Errors
-/// [`StartError::File`].
+/// [`StartError::Open`] for somebody else's folder, [`StartError::File`].
 pub fn data_folder(data: &Path) -> Result<PathBuf, StartError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.and_then(|()| data.canonicalize()).map_err(|source| at(data, "made", source))
+    let folder = made.and_then(|()| data.canonicalize()).map_err(|source| at(data, "made", source))?;
+    let mode = fs::metadata(&folder).map_err(|source| at(data, "read", source))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(folder);
+    }
+    let is_ours = [KEY_FILE, NODE_FILE, ADMIN_FILE].iter().any(|file| folder.join(file).exists());
+    let mut inside = fs::read_dir(&folder).map_err(|source| at(data, "read", source))?;
+    if !is_ours && inside.next().is_some() {
+        return Err(StartError::Open(data.display().to_string()));
+    }
+    let closed = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+    closed.map_err(|source| at(data, "closed to others", source))?;
+    Ok(folder)
 }
 
 /// The installation's key: from the variable, from its file, or made now.
@@ -275,8 +290,6 @@ fn at(path: &Path, action: &'static str, source: io::Error) -> StartError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::clock::SystemEntropy;
 
@@ -288,6 +301,25 @@ mod tests {
         assert_eq!(installation_key(&data, &SystemEntropy).unwrap(), made);
         for (path, mode) in [(data.clone(), 0o700), (data.join(KEY_FILE), 0o600)] {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn an_open_folder_is_closed_if_it_is_ours_and_refused_if_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, file, is_closed) in
+            [("empty", None, true), ("ours", Some(KEY_FILE), true), ("another", Some("notes.txt"), false)]
+        {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            if let Some(file) = file {
+                fs::write(path.join(file), "x").unwrap();
+            }
+            open(&path);
+            assert_eq!(data_folder(&path).is_ok(), is_closed, "{name}");
+            assert_eq!(mode(&path), if is_closed { 0o700 } else { 0o755 }, "{name}");
         }
     }
 

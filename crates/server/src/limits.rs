@@ -46,10 +46,22 @@ pub struct Rates {
     pub all: Rate,
 }
 
+/// The rates of what comes before anybody says who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenRates {
+    /// From one address prefix: /24 of IPv4, /56 of IPv6.
+    pub prefix: Rate,
+    /// By everybody together.
+    pub all: Rate,
+}
+
 /// All rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSettings {
+    /// Logins that are begun: each is kept until somebody logs in, or for a quarter of an hour.
+    pub start: OpenRates,
     /// Passwords.
     pub login: Rates,
     /// Codes of a second factor.
@@ -64,6 +76,7 @@ impl Default for LimitSettings {
     fn default() -> Self {
         let all = Rate::of(2_000, 720_000);
         Self {
+            start: OpenRates { prefix: Rate::of(1_200, 18_000), all: Rate::of(5_000, 720_000) },
             login: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
             factor: Rates { account: Rate::of(10, 20), prefix: Rate::of(100, 3_600), all },
             signup: Rates { account: Rate::of(5, 20), prefix: Rate::of(30, 240), all: Rate::of(500, 36_000) },
@@ -144,6 +157,7 @@ pub type Ticks = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// All buckets.
 pub struct Limits {
+    starts: Door,
     logins: Gate,
     factors: Gate,
     signups: Gate,
@@ -163,14 +177,20 @@ impl Limits {
     /// Full buckets, filled by these ticks.
     #[must_use]
     pub fn with_ticks(settings: &LimitSettings, ticks: Ticks) -> Self {
-        let gate = |rates: &Rates| Gate::new(rates, Metre(Arc::clone(&ticks)));
+        let gate = |rates: &Rates| Gate::new(rates, &Metre(Arc::clone(&ticks)));
         Self {
+            starts: Door::new(settings.start, &Metre(Arc::clone(&ticks))),
             logins: gate(&settings.login),
             factors: gate(&settings.factor),
             signups: gate(&settings.signup),
             mails: gate(&settings.mail),
             mailboxes: Buckets::new(settings.mail.account, &Metre(Arc::clone(&ticks))),
         }
+    }
+
+    /// Asks whether a login may be begun, which is kept until there are credentials.
+    pub fn start(&self, address: IpAddr) -> Result<(), TooMany> {
+        self.starts.pass(address)
     }
 
     /// Asks whether a password may be tried.
@@ -190,7 +210,7 @@ impl Limits {
 
     /// Asks whether a mail may be asked for from this address.
     pub fn mail_from(&self, address: IpAddr) -> Result<(), TooMany> {
-        self.mails.from(address)
+        self.mails.door.pass(address)
     }
 
     /// Asks whether a mail may go to this account. The caller is not told: what they see must not depend on it.
@@ -199,45 +219,65 @@ impl Limits {
     }
 }
 
-/// The buckets of one kind of try.
-struct Gate {
+/// The buckets of whoever comes, before it is known what for.
+struct Door {
     all: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
     prefix: Buckets<Prefix>,
+    metre: Metre,
+}
+
+impl Door {
+    fn new(rates: OpenRates, metre: &Metre) -> Self {
+        Self {
+            all: RateLimiter::new(rates.all.quota(), InMemoryState::default(), metre.clone()),
+            prefix: Buckets::new(rates.prefix, metre),
+            metre: metre.clone(),
+        }
+    }
+
+    fn pass(&self, address: IpAddr) -> Result<(), TooMany> {
+        self.prefix.take(&Prefix::of(address))?;
+        self.take()
+    }
+
+    /// Takes from the bucket of everybody alone.
+    fn take(&self) -> Result<(), TooMany> {
+        let now = self.metre.now();
+        self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
+    }
+}
+
+/// The buckets of one kind of try.
+struct Gate {
+    door: Door,
     /// Of accounts, for all who are not known to them, by where they come from: an attacker elsewhere is no burden.
     account_here: Buckets<(AccountKey, Prefix)>,
     /// Of accounts, for all who are not known to them: five times as much, for attackers with many addresses.
     account: Buckets<AccountKey>,
     browser: Buckets<(AccountKey, KnownBrowser)>,
-    metre: Metre,
 }
 
 impl Gate {
-    fn new(rates: &Rates, metre: Metre) -> Self {
+    fn new(rates: &Rates, metre: &Metre) -> Self {
         let Rate { burst, per_hour } = rates.account;
         let five = NonZeroU32::MIN.saturating_add(4);
         let wide = Rate { burst: burst.saturating_mul(five), per_hour: per_hour.saturating_mul(five) };
         Self {
-            all: RateLimiter::new(rates.all.quota(), InMemoryState::default(), metre.clone()),
-            prefix: Buckets::new(rates.prefix, &metre),
-            account_here: Buckets::new(rates.account, &metre),
-            account: Buckets::new(wide, &metre),
-            browser: Buckets::new(rates.account, &metre),
-            metre,
+            door: Door::new(OpenRates { prefix: rates.prefix, all: rates.all }, metre),
+            account_here: Buckets::new(rates.account, metre),
+            account: Buckets::new(wide, metre),
+            browser: Buckets::new(rates.account, metre),
         }
     }
 
-    fn from(&self, address: IpAddr) -> Result<(), TooMany> {
-        self.prefix.take(&Prefix::of(address))?;
-        let now = self.metre.now();
-        self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
-    }
-
-    /// A known browser takes from its own bucket alone: whatever others do, near it or anywhere, is no burden to it.
+    /// A known browser takes from its own bucket, and from that of everybody: what others do at its account or near it
+    /// is no burden to it, and it is no way around the most that all of them may do.
     fn takes(&self, trying: &Trying) -> Result<(), TooMany> {
         if let Some(browser) = trying.browser {
-            return self.browser.take(&(trying.account, browser));
+            self.browser.take(&(trying.account, browser))?;
+            return self.door.take();
         }
-        self.from(trying.address)?;
+        self.door.pass(trying.address)?;
         self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
         self.account.take(&trying.account)
     }
@@ -270,13 +310,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
 /// The neighbourhood of an address: what one customer of a provider has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Prefix {
+pub(crate) enum Prefix {
     V4([u8; 3]),
     V6([u8; 7]),
 }
 
 impl Prefix {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => {
                 let [a, b, c, _] = address.octets();

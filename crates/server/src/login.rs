@@ -204,6 +204,10 @@ async fn try_once(
         if user.blocked {
             break ("blocked", decide::blocked(app, login, &user));
         }
+        // Here, because it holds for every way of going on, and because a reset makes the commit's version another one.
+        if user.last_password_reset.is_some_and(|reset| reset > login.principal.at) {
+            break ("superseded", decide::superseded(app, login, &user));
+        }
         let running = run_rules(app, login, &user, attempt, recorded);
         let began = Instant::now();
         let (report, event) = running.instrument(tracing::info_span!("rules")).await?;
@@ -364,6 +368,15 @@ impl LoginTransaction<'_> {
             Flow::Password { .. } | Flow::Refresh { .. } => false,
         };
         (is_asked_for || matches!(self.rules, Rules::BreakGlass { .. })) && !self.principal.has_second_factor()
+    }
+
+    /// Whether the client expects this subject, or nobody in particular (`id_token_hint`). It is asked when the rules have
+    /// run, because they may say that an account linked to another one logs in as that (C-6).
+    pub(crate) fn is_expected(&self, subject: &str) -> bool {
+        match &self.flow {
+            Flow::Browser(flow) => flow.request.expects.as_deref().is_none_or(|expected| expected == subject),
+            Flow::Password { .. } | Flow::Refresh { .. } => true,
+        }
     }
 
     /// Whether this outcome leads to a second factor.

@@ -25,7 +25,7 @@ use crate::{
     error::Fault,
     first_start,
     generations::{StoredGenerations, Workshop},
-    guard::guarded,
+    guard::{Bodies, guarded},
     interpreter::Interpreter,
     keys::{Keys, Seal},
     listener,
@@ -103,22 +103,27 @@ pub async fn serve(
         tokio::spawn(tidy_until(app.clone(), settings.journal.keep, following.clone())),
     ];
     let metrics = telemetry.metrics.clone();
-    let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data });
+    let backups = settings.backups.clone().map_or_else(|| Ok(data.join("backups")), std::path::absolute)?;
+    let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data, backups });
     let start = u32::from_be_bytes(app.entropy.bytes());
     let mut routes = router::router(app.clone());
     if with_demo {
         routes = routes.merge(pages::demo::routes(app.clone()));
     }
     let limits = settings.limits;
-    let public_routes = guarded("public", routes, limits, start);
+    let proxies = Arc::new(app.settings.trusted_proxies.clone());
+    let bodies = Bodies::Ahead(router::BODY_BYTES);
+    let public_routes = guarded("public", routes, (limits, bodies), Arc::clone(&proxies), start);
     let admin_limits = Limits { request: Span(ADMIN_REQUEST), body: Span(Duration::from_secs(60)), ..limits };
-    let admin_routes = guarded("admin", admin::router(ops), admin_limits, start);
+    let admin_routes =
+        guarded("admin", admin::router(ops), (admin_limits, Bodies::Streamed), Arc::clone(&proxies), start);
     announce(&announcement);
     drop(announcement); // A token is not kept in memory longer than it is shown.
     // The admin listener goes on answering while requests are drained: it is where `ready` says no.
     let admin_stop = CancellationToken::new();
-    let admin = tokio::spawn(listener::serve("admin", admin, admin_routes, limits, admin_stop.clone()));
-    let cut = listener::serve("public", public, public_routes, limits, stop).await;
+    let admin_served = listener::serve("admin", admin, admin_routes, limits, Arc::clone(&proxies), admin_stop.clone());
+    let admin = tokio::spawn(admin_served);
+    let cut = listener::serve("public", public, public_routes, limits, proxies, stop).await;
     admin_stop.cancel();
     let _ended = admin.await;
     app.accounts.drain().await;

@@ -22,7 +22,7 @@ pub struct NewPassword {
     pub instead_of: Option<String>,
     /// The reset token that allows it: used up in the same transaction, or nothing happens.
     pub token: Option<TokenDigest>,
-    /// The session that goes on; all others of the user end, and so do all refresh tokens.
+    /// The session that goes on, authenticated now; all others of the user end, and so do all refresh tokens.
     pub keep: Option<SessionId>,
     /// Who sets it.
     pub by: Author,
@@ -72,7 +72,8 @@ pub enum FactorKind {
 pub trait Credentials: Send + Sync {
     /// The user's password, if they have one.
     async fn password(&self, tenant: &TenantId, user: &UserId) -> Result<Option<Password>>;
-    /// Sets the password; see [`NewPassword`]. The user's version grows.
+    /// Sets the password; see [`NewPassword`]. The user's version grows. What was begun with the old one ends: parked
+    /// logins, MFA tokens, and a factor that was not confirmed.
     async fn set_password(&self, tenant: &TenantId, user: &UserId, new: &NewPassword) -> Result<PasswordSet>;
     /// The same password in another hash (stronger parameters): nothing else changes. Whether `old` was the current one.
     async fn rehash_password(&self, tenant: &TenantId, user: &UserId, old: &str, new: &str) -> Result<bool>;

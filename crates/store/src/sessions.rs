@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{ClientId, FamilyId, LoginId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
+use crate::{ClientId, FamilyId, Issued, LoginId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
 
 /// A browser session.
 #[derive(Debug, Clone, PartialEq)]
@@ -208,6 +208,10 @@ pub trait Sessions: Send + Sync {
         client: &ClientId,
         now: Timestamp,
     ) -> Result<()>;
+
+    /// Whether the refresh tokens that came of what a login issued were revoked: by a code or a token that was used again,
+    /// or by its client. What else came of that login is not to be believed any more.
+    async fn is_revoked(&self, tenant: &TenantId, issued: &Issued) -> Result<bool>;
 
     /// Tokens, sessions and codes issued before are dead: the time of the last restore (HS-71). Access tokens that are
     /// checked here should be refused when they are older.

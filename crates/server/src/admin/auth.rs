@@ -42,15 +42,17 @@ pub enum Scope {
     Secrets,
     /// Run the pipeline for another login service.
     Run,
-    /// Read who wrote what, replay logins, verify, back up. It sees personal data.
+    /// Read who wrote what, replay logins, verify. It sees personal data.
     Read,
+    /// Back up: the file holds everything, password hashes too.
+    Backup,
     /// Open a break-glass window.
     BreakGlass,
 }
 
 impl Scope {
     /// All of them: the first token's.
-    pub const ALL: [Self; 5] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::BreakGlass];
+    pub const ALL: [Self; 6] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::Backup, Self::BreakGlass];
 
     /// The word for it.
     #[must_use]
@@ -60,6 +62,7 @@ impl Scope {
             Self::Secrets => "secrets",
             Self::Run => "run",
             Self::Read => "read",
+            Self::Backup => "backup",
             Self::BreakGlass => "break-glass",
         }
     }
@@ -88,6 +91,22 @@ pub struct Admin {
     pub name: String,
     /// What it may do.
     pub scopes: BTreeSet<Scope>,
+}
+
+impl Admin {
+    /// That the token has this scope.
+    ///
+    /// # Errors
+    /// `403 insufficient_scope`.
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Refused> {
+        match self.scopes.contains(&scope) {
+            true => Ok(()),
+            false => {
+                let told = format!("this token does not have the scope `{scope}`");
+                Err(Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told))
+            }
+        }
+    }
 }
 
 /// A new token; this is the only time its text is shown.
@@ -135,18 +154,20 @@ pub async fn make_token(
     Ok(NewToken { id, token })
 }
 
-/// All tokens, without what they are.
+/// All tokens, without what they are. Those of before a restore are none any more: one that was revoked since the backup
+/// would be among them.
 ///
 /// # Errors
 /// [`Fault`] when the store does not answer.
 pub async fn tokens(store: &dyn Store) -> Result<Vec<TokenNote>, Fault> {
+    let not_before = store.not_before().await?;
     let notes = store.list_sealed(&TenantId::default(), SealedKind::Internal).await?;
     let note = |note: vestibule_store::SealedNote| {
         let id = note.name.strip_prefix(ROW)?.to_owned();
         let admin = serde_json::from_value(note.note.into()).ok()?;
         Some(TokenNote { id, admin, at: note.at })
     };
-    Ok(notes.into_iter().filter_map(note).collect())
+    Ok(notes.into_iter().filter(|note| note.at >= not_before).filter_map(note).collect())
 }
 
 /// Lets a request pass whose token has the scope; whoever it is goes with it as an extension.
@@ -159,14 +180,13 @@ pub(super) async fn require(
     // No header and one that is none are alike.
     let token = bearer.as_ref().map_or("", |TypedHeader(bearer)| bearer.token());
     match admin_of(&ops, token).await {
-        Ok(Some(admin)) if admin.scopes.contains(&scope) => {
-            request.extensions_mut().insert(admin);
-            next.run(request).await
-        }
-        Ok(Some(_)) => {
-            let told = format!("this token does not have the scope `{scope}`");
-            Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told).into_response()
-        }
+        Ok(Some(admin)) => match admin.needs(scope) {
+            Ok(()) => {
+                request.extensions_mut().insert(admin);
+                next.run(request).await
+            }
+            Err(refused) => refused.into_response(),
+        },
         Ok(None) => {
             let told = "this needs `Authorization: Bearer` with an admin token";
             let refused = Refused::new(StatusCode::UNAUTHORIZED, "invalid_token", told).into_response();
@@ -182,6 +202,9 @@ async fn admin_of(ops: &Ops, token: &str) -> Result<Option<Admin>, Fault> {
     let name = format!("{ROW}{id}");
     let tenant = TenantId::default();
     let Some(row) = ops.app.store.sealed(&tenant, SealedKind::Internal, &name).await? else { return Ok(None) };
+    if row.note.at < ops.app.store.not_before().await? {
+        return Ok(None);
+    }
     let digest = ops.app.keys.seal.open(&purpose(SealedKind::Internal, &tenant, &name), &row.sealed)?;
     let is_it: bool = TokenDigest::of(secret).0.ct_eq(&digest).into();
     if !is_it {

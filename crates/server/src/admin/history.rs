@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Query, State},
 };
@@ -20,6 +20,7 @@ use vestibule_store::{Author, Bag, Identifier, LoginId, LoginRecord, Provenance,
 
 use super::{
     Ops,
+    auth::{Admin, Scope},
     deploy::{refused, unloadable},
 };
 use crate::{
@@ -91,12 +92,16 @@ pub(super) async fn login(State(ops): State<Ops>, Path(login): Path<String>) -> 
 }
 
 /// `POST /v1/logins/{login}/replay`: on the live generation, or on a candidate in the body. Nothing is sent and nothing
-/// is stored.
+/// is stored. A candidate is code of whoever brings it, and sees what it asks to be granted: it needs `deploy` too.
 pub(super) async fn replay(
     State(ops): State<Ops>,
+    Extension(admin): Extension<Admin>,
     Path(login): Path<String>,
     body: Bytes,
 ) -> Result<Json<Replayed>, ApiError> {
+    if !body.is_empty() {
+        admin.needs(Scope::Deploy)?;
+    }
     let record = ops.login(&login).await?;
     Ok(Json(ops.replay(record, &body).await?))
 }

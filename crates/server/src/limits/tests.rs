@@ -102,6 +102,18 @@ fn everybody_together_has_a_bucket() {
 }
 
 #[test]
+fn known_browsers_are_part_of_everybody() {
+    let mut settings = LimitSettings::default();
+    settings.login.all = Rate::of(50, 60);
+    let world = world(settings);
+    let known = |at: usize| {
+        let browser = KnownBrowser(std::array::from_fn(|byte| u8::try_from((at >> (8 * byte.min(3))) & 255).unwrap()));
+        Trying { browser: Some(browser), ..from("203.0.113.7", "a@example.com") }
+    };
+    assert_eq!(world.tries(1_000, known), 50);
+}
+
+#[test]
 fn full_buckets_are_forgotten() {
     let now = Arc::new(Mutex::new(Duration::ZERO));
     let clock = Arc::clone(&now);

@@ -91,6 +91,9 @@ fn verdict(
                 return Ok(refuse(refusal("access_denied", "No login has access to this audience.")));
             }
             let (allowed, issued) = issue(app, login, user, allow)?;
+            if !login.is_expected(&issued.grant.subject) {
+                return Ok(refuse(refusal("login_required", "The client expects somebody else.")));
+            }
             Ok((Verdict::Allow(Box::new(allowed)), Decided::Allowed(Box::new(issued))))
         }
         Outcome::Deny { refusal, .. } => Ok(refuse(denied(&refusal))),
@@ -231,6 +234,17 @@ pub(super) fn blocked(app: &App, login: &LoginTransaction<'_>, user: &User) -> (
     let refused = refusal("unauthorized", "user is blocked");
     let verdict = Verdict::Refuse { read: Some(user.version) };
     (commit(app, login, verdict, entry(login, "blocked")), Decided::Refused(refused))
+}
+
+/// The password was set anew after this person had proved who they are: no rule runs, and what they proved is nothing now.
+pub(super) fn superseded(app: &App, login: &LoginTransaction<'_>, user: &User) -> (LoginCommit, Decided) {
+    let refused = match &login.flow {
+        Flow::Browser(_) => refusal("login_required", "The password was changed; log in again."),
+        Flow::Password { .. } => refusal("invalid_grant", "Wrong email or password."),
+        Flow::Refresh { .. } => refresh_token_spent(),
+    };
+    let verdict = Verdict::Refuse { read: Some(user.version) };
+    (commit(app, login, verdict, entry(login, "superseded")), Decided::Refused(refused))
 }
 
 /// The user was deleted meanwhile.

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vestibule_engine::http::Exchange;
 use vestibule_pipeline::{
-    LoginInput, ScopePolicy,
+    LoginInput, Pipeline, ScopePolicy,
     event::{AllowedScopes, hide_credentials},
 };
 use vestibule_store::LoginId;
 
-use super::{LoginTransaction, decide::Ran, seed};
+use super::{LoginTransaction, Rules, decide::Ran, seed};
 use crate::{app::App, error::Fault, keys::Seal};
 
 /// The inputs of a login's rules on the attempt that was committed.
@@ -46,6 +46,9 @@ impl Recording {
         let mut event = ran.event.clone();
         if let Some(request) = event.pointer_mut("/context/request") {
             hide_credentials(request);
+        }
+        if let (Some(configuration), Rules::Of(generation)) = (event.get_mut("configuration"), &login.rules) {
+            keep_granted(configuration, &generation.loaded.pipeline);
         }
         let of_rules = ran.report.rules.iter().zip(ran.recorded);
         Self {
@@ -93,6 +96,40 @@ impl Recording {
     }
 }
 
+/// Drops the configuration keys that none of the rules was granted: no replay needs them, and whoever replays must not
+/// read them.
+fn keep_granted(configuration: &mut Value, pipeline: &Pipeline) {
+    let Some(configuration) = configuration.as_object_mut() else { return };
+    let granted = |key: &String| {
+        let mut rules = pipeline.rules().iter();
+        rules.any(|rule| rule.manifest.capabilities.configuration.contains(key))
+    };
+    configuration.retain(|key, _| granted(key));
+}
+
 fn purpose(login: &LoginId, leg: u32) -> String {
     format!("replay/{login}/{leg}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vestibule_abi::limits::Budget;
+    use vestibule_pipeline::{Digest, Manifest, Rule};
+
+    use super::*;
+
+    #[test]
+    fn only_configuration_that_a_rule_was_granted_is_recorded() {
+        let rule = |name: &str, order: i64, keys: &[&str]| {
+            let mut manifest = Manifest::permissive(name);
+            manifest.order = order;
+            manifest.capabilities.configuration = keys.iter().map(|key| (*key).to_owned()).collect();
+            Rule::new(manifest, Digest::of(name.as_bytes()), &Budget::CEILING).unwrap()
+        };
+        let pipeline = Pipeline::new(vec![rule("a", 1, &["REGION"]), rule("b", 2, &["PLAN", "ABSENT"])]).unwrap();
+        let mut configuration = json!({"REGION": "eu", "PLAN": "gold", "SMTP_PASSWORD": "canary"});
+        keep_granted(&mut configuration, &pipeline);
+        assert_eq!(configuration, json!({"REGION": "eu", "PLAN": "gold"}));
+    }
 }

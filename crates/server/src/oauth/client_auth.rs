@@ -89,7 +89,7 @@ fn is_authentic(client: &Client, presented: &Presented) -> bool {
     let methods = &client.settings.auth_methods;
     let may = |method: &str| methods.is_empty() || methods.iter().any(|allowed| allowed == method);
     match (&client.secret, &presented.secret) {
-        (None, None) => true,
+        (None, None) => may("none"),
         (Some(known), Some(secret)) => may(presented.method) && bool::from(known.0.ct_eq(&TokenDigest::of(secret).0)),
         (None, Some(_)) | (Some(_), None) => false,
     }

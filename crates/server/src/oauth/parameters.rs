@@ -94,6 +94,11 @@ impl Parameters {
         self.repeated.as_deref() == Some(name)
     }
 
+    /// How large they are together, decoded, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.values.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// That no parameter came twice, and none is too long.
     ///
     /// # Errors

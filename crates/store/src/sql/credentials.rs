@@ -49,8 +49,15 @@ impl Credentials for Sql {
         ] {
             tx.write(delete, args![tenant, user, keep]).await?;
         }
+        // Whoever sets the password in a session has just proved who they are.
+        let update = "UPDATE sessions SET authenticated_at = $4 WHERE tenant = $1 AND user_id = $2 AND id = $3";
+        tx.write(update, args![tenant, user, keep, new.at]).await?;
         for delete in [
-            "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2 AND purpose = 'password_reset'",
+            // What the old password began: logins on their way, and the factor that one of them was enrolling.
+            "DELETE FROM parked WHERE tenant = $1 AND user_id = $2",
+            "DELETE FROM factors WHERE tenant = $1 AND user_id = $2 AND confirmed_at IS NULL",
+            "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2 \
+             AND purpose IN ('password_reset', 'mfa_token')",
             "DELETE FROM refresh_tokens WHERE tenant = $1 AND family IN \
              (SELECT id FROM families WHERE tenant = $1 AND user_id = $2)",
             "DELETE FROM families WHERE tenant = $1 AND user_id = $2",

@@ -7,8 +7,8 @@ use super::{
     value::{FromRow, Object, Row, args, json},
 };
 use crate::{
-    ClientId, Code, Family, FamilyId, LoginId, NewFamily, Presented, Redeem, Redeemed, Result, Session, SessionId,
-    Sessions, TenantId, Timestamp, TokenDigest, UserId,
+    ClientId, Code, Family, FamilyId, Issued, LoginId, NewFamily, Presented, Redeem, Redeemed, Result, Session,
+    SessionId, Sessions, TenantId, Timestamp, TokenDigest, UserId,
 };
 
 macro_rules! session_columns {
@@ -148,6 +148,13 @@ impl Sessions for Sql {
         let update = "UPDATE families SET revoked_at = $4 WHERE tenant = $1 AND client = $3 AND revoked_at IS NULL \
                       AND id = (SELECT family FROM refresh_tokens WHERE tenant = $1 AND digest = $2)";
         self.write(update, args![tenant, token, client, now]).await.map(|_| ())
+    }
+
+    async fn is_revoked(&self, tenant: &TenantId, issued: &Issued) -> Result<bool> {
+        let select = "SELECT count(*) FROM families WHERE tenant = $1 AND revoked_at IS NOT NULL \
+                      AND (code = $2 OR id IN (SELECT family FROM refresh_tokens WHERE tenant = $1 AND digest = $3))";
+        let row = self.first::<(i64,)>(select, args![tenant, issued.code.as_ref(), issued.refresh.as_ref()]).await?;
+        Ok(row.is_some_and(|(revoked,)| revoked > 0))
     }
 
     async fn not_before(&self) -> Result<Timestamp> {

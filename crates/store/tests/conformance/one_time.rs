@@ -176,6 +176,21 @@ async fn a_new_password_ends_what_the_old_one_opened(store: TestStore) {
     });
     done(&*store, &open).await;
 
+    for wait in [Wait::Redirect, Wait::SecondFactor] {
+        store.park(&tenant(), &Parked { user: Some(ada.id.clone()), ..parked("h", wait) }).await.unwrap();
+    }
+    store.park(&tenant(), &parked("h", Wait::Credentials)).await.unwrap();
+    store.put_token(&tenant(), &token("t", Purpose::MfaToken, "ada"), Alone::No).await.unwrap();
+    let begun = Factor {
+        id: "begun".into(),
+        kind: FactorKind::Totp,
+        sealed: b"sealed".to_vec(),
+        created_at: NOW,
+        confirmed_at: None,
+        last_step: None,
+    };
+    store.begin_factor(&tenant(), &ada.id, &begun).await.unwrap();
+
     let mut new = new_password("new");
     new.instead_of = Some("not this".to_owned());
     assert_eq!(store.set_password(&tenant(), &ada.id, &new).await.unwrap(), PasswordSet::Conflict);
@@ -189,7 +204,14 @@ async fn a_new_password_ends_what_the_old_one_opened(store: TestStore) {
         store.password(&tenant(), &ada.id).await.unwrap().unwrap(),
         Password { phc: "new".to_owned(), set_at: at(5) }
     );
-    assert!(store.session(&tenant(), &secret("kept"), at(6)).await.unwrap().is_some());
+    let kept = store.session(&tenant(), &secret("kept"), at(6)).await.unwrap().expect("the session that goes on");
+    assert_eq!(kept.authenticated_at, at(5));
+    for (wait, is_left) in [(Wait::Redirect, false), (Wait::SecondFactor, false), (Wait::Credentials, true)] {
+        let left = store.parked(&tenant(), &secret("h"), wait, at(6)).await.unwrap();
+        assert_eq!(left.is_some(), is_left, "{wait:?}");
+    }
+    assert_eq!(store.token(&tenant(), Purpose::MfaToken, &secret("t"), at(6)).await.unwrap(), None);
+    assert_eq!(store.factors(&tenant(), &ada.id).await.unwrap(), []);
     assert_eq!(store.session(&tenant(), &secret("other"), at(6)).await.unwrap(), None);
     assert_eq!(store.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Refused);
     assert_eq!(store.refresh_token(&tenant(), &secret("f-0"), &shop(), at(6)).await.unwrap(), Presented::Refused);
