@@ -100,24 +100,20 @@ fn tell(report: &Report<'_>, out: &std::path::Path) -> String {
     for left_out in report.left_out {
         let _ = writeln!(told, "left out: {left_out}");
     }
-    let running = report.rules.iter().filter(|plan| plan.is_in_pipeline()).count();
-    let _ = writeln!(told, "made {} rules, {running} of them in {}", report.rules.len(), report.pipeline.display());
-    let undecided: Vec<&str> = report.rules.iter().filter(|plan| plan.awaits_somebody()).map(Plan::name).collect();
-    let out = out.display();
-    let mut steps = Vec::new();
-    if !undecided.is_empty() {
-        steps.push(format!("look at the rule.toml of {}", undecided.join(", ")));
-    }
+    let in_pipeline: Vec<&Plan> = report.rules.iter().filter(|plan| plan.is_in_pipeline()).collect();
+    let (out, pipeline) = (out.display(), report.pipeline.display());
+    let _ = writeln!(told, "{} of {} rules are in {pipeline}\nNext:", in_pipeline.len(), report.rules.len());
     if !report.configuration.is_empty() {
-        steps.push(format!("fill in {out}/{}: {}", folder::CONFIGURATION, report.configuration.join(", ")));
+        let _ = writeln!(told, "  fill in {out}/{}: {}", folder::CONFIGURATION, report.configuration.join(", "));
     }
-    if running > 0 {
-        steps.push(format!("vestibule test {out}"));
-        steps.push(format!("vestibule run --pipeline {} --event {out}/events/login.json", report.pipeline.display()));
+    for undecided in in_pipeline.iter().filter(|plan| plan.verdict == Verdict::NeedsDecision) {
+        let _ = writeln!(told, "  decide in {out}/{}/rule.toml what is said of it above", undecided.name);
     }
-    told.push_str("Next:\n");
-    for step in steps {
-        let _ = writeln!(told, "  {step}");
+    if in_pipeline.is_empty() {
+        told.push_str("  see above why none of them can run\n");
+    } else {
+        let _ = writeln!(told, "  vestibule test {out}");
+        let _ = writeln!(told, "  vestibule run --pipeline {pipeline} --event {out}/events/login.json");
     }
     told
 }

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         if subject.cases.is_empty() && !json {
             println!("none  {} has no cases", subject.name);
         }
-        for verdict in try_cases(&workbench, subject, subjects.len() == 1)? {
+        for verdict in try_cases(&workbench, subject)? {
             if !json {
                 verdict.print();
             }
@@ -79,14 +79,17 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     Ok(if failed == 0 { Exit::Reached } else { Exit::CasesFailed })
 }
 
-fn try_cases(workbench: &Workbench, subject: &Subject, is_alone: bool) -> Result<Vec<Verdict>, Fault> {
+fn try_cases(workbench: &Workbench, subject: &Subject) -> Result<Vec<Verdict>, Fault> {
     if subject.cases.is_empty() {
         return Ok(Vec::new());
     }
     match workbench.load(subject.rules.clone(), &Outside::sealed(None)?) {
         Ok(loaded) => subject.cases.iter().map(|path| try_case(workbench, subject, &loaded, path)).collect(),
-        // Others are tested all the same: what was imported is put in order rule by rule.
-        Err(Fault::Refused { message, .. }) if !is_alone => Ok(vec![Verdict::refused(subject, message)]),
+        // One that would be refused at deploy is no reason not to try the others.
+        Err(Fault::Refused { message, .. }) => {
+            let refused = |path: &PathBuf| Verdict::of(subject, path, Some(message.clone()));
+            Ok(subject.cases.iter().map(refused).collect())
+        }
         Err(fault) => Err(fault),
     }
 }
@@ -100,18 +103,13 @@ fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Pa
         Some(difference) => Some(explained(difference, &run)),
         None => getting_past(&workbench.run_starved(loaded, input(&case), &outside)?),
     };
-    let case = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Verdict { subject: subject.name.clone(), case, passed: difference.is_none(), difference })
+    Ok(Verdict::of(subject, path, difference))
 }
 
 impl Verdict {
-    fn refused(subject: &Subject, message: String) -> Self {
-        Self {
-            subject: subject.name.clone(),
-            case: "it can be loaded".to_owned(),
-            passed: false,
-            difference: Some(message),
-        }
+    fn of(subject: &Subject, path: &Path, difference: Option<String>) -> Self {
+        let case = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { subject: subject.name.clone(), case, passed: difference.is_none(), difference }
     }
 
     fn print(&self) {

@@ -63,15 +63,6 @@ impl Plan {
     pub(super) const fn is_in_pipeline(&self) -> bool {
         self.enabled && !matches!(self.verdict, Verdict::CannotRun)
     }
-
-    /// Whether somebody has to look at it before it can do its work.
-    pub(super) const fn awaits_somebody(&self) -> bool {
-        self.enabled && matches!(self.verdict, Verdict::NeedsGrant | Verdict::NeedsDecision)
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
 }
 
 /// Plans every script of an export.
