@@ -30,10 +30,11 @@ async fn reset(service: &Service) {
 /// Fills in the form of a page about second factors.
 async fn fill_in(browser: &Browser<'_>, page: &Answer, step: &str, code: &str) -> Answer {
     let (state, csrf) = (hidden(&page.body, "state"), hidden(&page.body, "csrf"));
-    let form = [("state", state.as_str()), ("csrf", csrf.as_str()), ("step", step)];
-    let code = [("code", code)];
-    let code = if code[0].1.is_empty() { &[][..] } else { &code };
-    browser.post("/u/mfa", &[&form, code].concat()).await
+    let mut form = vec![("state", state.as_str()), ("csrf", csrf.as_str()), ("step", step)];
+    if !code.is_empty() {
+        form.push(("code", code));
+    }
+    browser.post("/u/mfa", &form).await
 }
 
 /// The code that confirms what the page offers to enrol.

@@ -346,7 +346,7 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
     assert_eq!(listed[0]["name"], "The Shop");
     assert_eq!(listed[0]["confidential"], true, "{listed}");
-    assert_eq!(listed[0]["redirect_uris"], serde_json::json!(["https://shop.example.com/callback"]));
+    assert_eq!(listed[0]["redirect_uris"], json!(["https://shop.example.com/callback"]));
     let bearer = format!("Bearer {}", node.token());
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let unnamed =
@@ -356,11 +356,8 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     assert!(refused.body.contains("has_a_secret"), "{refused:?}");
     node.run(&folder, &["client", "set", "shop", "--public"]).with_code(0);
     let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
-    assert_eq!(
-        (&listed[0]["confidential"], &listed[0]["auth_methods"][0]),
-        (&false.into(), &"none".into()),
-        "{listed}"
-    );
+    assert_eq!(listed[0]["confidential"], false, "{listed}");
+    assert_eq!(listed[0]["auth_methods"], json!(["none"]), "{listed}");
     folder.rule("shop-only", 10, "[when]\nclients = [\"shop\"]\n", &answering(r#"{"continue":{}}"#));
     node.run(&folder, &["deploy", "shop-only", "--yes"]).with_code(0);
     node.run(&folder, &["client", "remove", "shop"]).with_code(0);
