@@ -36,13 +36,13 @@ use vestibule_server::{
     signup::SignupSettings,
 };
 use vestibule_store::{
-    Author, Client, ClientSettings, Connection, Created, GenerationNumber, NewUser, TenantId, Timestamp, TokenDigest,
-    User, UserId,
+    Author, Client, ClientSettings, Connection, Created, GenerationNumber, NewUser, OperatorAct, TenantId, Timestamp,
+    TokenDigest, User, UserId,
 };
 use vestibule_testkit::{
     deploy::engine,
     peer,
-    stores::{NOW, TestStore},
+    stores::{NOW, TestStore, act},
 };
 
 pub(crate) use browser::{Browser, authorization, hidden};
@@ -185,7 +185,10 @@ impl Service {
             settings: Map::new(),
             metadata: Map::new(),
         };
-        self.store.put_connection(&tenant, &connection).await.unwrap();
+        self.store
+            .put_connection(&tenant, &connection, &act(OperatorAct::ConnectionPut { connection: CONNECTION.into() }))
+            .await
+            .unwrap();
         self.put_client(SHOP, Some(SECRET), |_| ()).await;
         self.deploy(Vec::new());
         self.put_user(ADA_ID, ADA).await;
@@ -228,7 +231,8 @@ impl Service {
             settings,
             created_at: NOW,
         };
-        self.store.put_client(&TenantId::default(), &client).await.unwrap();
+        let act = act(OperatorAct::ClientPut { client: client.id.clone() });
+        self.store.put_client(&TenantId::default(), &client, &act).await.unwrap();
     }
 
     /// Makes a user with the password of everybody.

@@ -3,7 +3,12 @@
 //! The order is the point of this file. Up: data folder, store, keys, rules, listeners. Down: no new connections, requests
 //! answered, mails sent, the node says goodbye, the store lets go of its files.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -146,7 +151,7 @@ async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<S
     }
     let seal = Seal::new(&key)?;
     first_start::prove_installation(store.as_ref(), &seal, clock.now()).await?;
-    first_start::ensure_connection(store.as_ref()).await?;
+    first_start::ensure_connection(store.as_ref(), clock.now()).await?;
     let signing = first_start::signing_keys(store.as_ref(), &seal, clock.now()).await?;
     let generations = generations(settings, data, &key, &store, &clock, node)?;
     if let Err(error) = generations.refresh().await {

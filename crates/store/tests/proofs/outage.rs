@@ -12,7 +12,7 @@ use std::{
 use vestibule_store::*;
 use vestibule_testkit::{
     postgres::{Cluster, Durability},
-    stores::{NOW, open},
+    stores::{NOW, act, open},
 };
 
 use crate::{
@@ -115,7 +115,7 @@ async fn a_node_hears_of_another_nodes_change() {
         async move { ours.wait_for_change(seen, Duration::from_secs(30)).await.unwrap() }
     });
     let tenant = Tenant { id: "acme".into(), hosts: Vec::new(), settings: serde_json::Map::new(), created_at: NOW };
-    theirs.put_tenant(&tenant).await.unwrap();
+    theirs.put_tenant(&tenant, &act(OperatorAct::TenantPut { tenant: tenant.id.clone() })).await.unwrap();
     let heard = tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
     assert_ne!(heard, seen);
     assert_eq!(ours.change_mark().await.unwrap(), theirs.change_mark().await.unwrap());
