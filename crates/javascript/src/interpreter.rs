@@ -104,7 +104,7 @@ pub enum BuildError {
 /// # Errors
 /// [`BuildError`] with the next step.
 pub fn interpreter(cache: &Path) -> Result<Vec<u8>, BuildError> {
-    let kept = cache.join(format!("interpreter-{}.wasm", digest()));
+    let kept = kept_in(cache);
     if let Ok(module) = fs::read(&kept) {
         return Ok(module);
     }
@@ -115,6 +115,24 @@ pub fn interpreter(cache: &Path) -> Result<Vec<u8>, BuildError> {
     let module = build(&tools, &package, folder.path())?;
     keep(&kept, &module)?;
     Ok(module)
+}
+
+/// The interpreter as it was built into a folder by [`interpreter`] of this version; `None` if it was not. Reads, and does
+/// nothing else: this is for whoever serves.
+///
+/// # Errors
+/// What the file system says of a file that is there.
+pub fn built_interpreter(folder: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(kept_in(folder)) {
+        Ok(module) => Ok(Some(module)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name that the interpreter of this version has in a folder.
+fn kept_in(folder: &Path) -> PathBuf {
+    folder.join(format!("interpreter-{}.wasm", digest()))
 }
 
 /// The folder with the C sources of QuickJS-NG, fetched by way of a scratch folder: for whoever measures it as native code.

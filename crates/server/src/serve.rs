@@ -179,6 +179,12 @@ async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<S
     Ok(Standing { app, generations, public, admin, announcement })
 }
 
+/// The folder that a node with these settings reads the interpreter of JavaScript rules from.
+#[must_use]
+pub fn interpreter_folder(settings: &Settings, data: &Path) -> PathBuf {
+    settings.sandbox.interpreter.clone().unwrap_or_else(|| data.to_owned())
+}
+
 fn generations(
     settings: &Settings,
     data: &Path,
@@ -201,7 +207,7 @@ fn generations(
     let workshop = Workshop {
         engine: Engine::new(sandbox)?,
         compiler: Compiler::new(Some(cache))?,
-        interpreter: Interpreter::in_folder(data.to_owned()),
+        interpreter: Interpreter::in_folder(interpreter_folder(settings, data)),
         egress: Arc::new(Egress::new(egress)?),
     };
     Ok(Arc::new(StoredGenerations::new(Arc::clone(store), seal, Arc::clone(clock), workshop, node)?))
