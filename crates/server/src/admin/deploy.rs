@@ -24,7 +24,7 @@ use vestibule_store::{
 use super::{Ops, auth::Admin};
 use crate::{
     app::Generations as _,
-    bundle::{Bundle, BundleError, Rules},
+    bundle::{BundleError, Rules},
     error::{ApiError, Fault, Refused},
     generations::{ALIVE, LoadError, digest_of},
     plan::Plan,
@@ -107,8 +107,7 @@ pub(super) async fn propose(
     Extension(admin): Extension<Admin>,
     body: Bytes,
 ) -> Result<Json<Proposal>, ApiError> {
-    let uploads = Bundle::parse(&body).and_then(|bundle| bundle.uploads()).map_err(refused)?;
-    Ok(Json(ops.propose(ops.generations.inspect(uploads).map_err(refused)?, &admin).await?))
+    Ok(Json(ops.propose(ops.generations.inspect(&body).map_err(refused)?, &admin).await?))
 }
 
 /// `POST /v1/generations/{number}/activate`; answers when every live node has it, or names those that have not.

@@ -60,7 +60,7 @@ pub(super) fn decide(
     ran: Ran<'_>,
 ) -> Result<(LoginCommit, Decided), Fault> {
     let summary = summary(login, &ran.report);
-    let replay = Recording::of(app, login, &ran).seal(&app.keys.seal, &login.id, login.leg)?;
+    let replay = Recording::of(login, &ran).seal(&app.keys.seal, &login.id, login.leg)?;
     let rules_ended_it = word(&ran.report.outcome);
     let (verdict, decided) = verdict(app, login, user, ran.report.outcome, ran.has_factor)?;
     let outcome = match (&decided, rules_ended_it) {
