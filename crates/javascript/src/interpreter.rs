@@ -15,6 +15,7 @@ use std::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use vestibule_abi::symbols;
+use vestibule_engine::{Readers, replace_file};
 
 use crate::tools::CTools;
 
@@ -246,11 +247,9 @@ fn output_of(command: &mut Command) -> io::Result<Output> {
 /// Keeps the module, whole or not at all: another command may be building it at this moment.
 fn keep(path: &Path, module: &[u8]) -> Result<(), BuildError> {
     let failed = |source| BuildError::Io { path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    io::Write::write_all(&mut file, module).map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    // A server may run as another user than whoever builds.
+    replace_file(path, &[module], Readers::Everybody).map_err(failed)
 }
 
 fn write_file(path: &Path, content: &[u8]) -> Result<(), BuildError> {

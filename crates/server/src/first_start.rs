@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
+use vestibule_engine::{Readers, replace_file};
 use vestibule_store::{
     Act, Connection, ConnectionName, NewSealed, NodeId, OperatorAct, SealedKind, Store, TenantId, Timestamp,
 };
@@ -259,15 +260,7 @@ fn kept(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StartErr
 
 /// Replaces a file, whole or not at all, that nobody else can read.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    replace_file(path, &[bytes], Readers::Owner)
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
