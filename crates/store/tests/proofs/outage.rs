@@ -55,14 +55,23 @@ async fn nothing_acknowledged_is_lost_when_postgresql_is_killed() {
         })
     });
     let workers: Vec<_> = workers.collect();
+    let some_more_are_acknowledged = async || {
+        let before = acknowledged.lock().unwrap().len();
+        let there = async {
+            while acknowledged.lock().unwrap().len() < before + 10 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), there).await.expect("the database is back, and nobody logs in");
+    };
     for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        some_more_are_acknowledged().await;
         tokio::task::block_in_place(|| {
             cluster.kill();
             cluster.restart(Durability::Real);
         });
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    some_more_are_acknowledged().await;
     stop.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.unwrap();
