@@ -75,7 +75,7 @@ fn client(app: &App) -> Result<Client, Fault> {
 }
 
 fn user(app: &App, connection: ConnectionName, phc: String) -> NewUser {
-    let id: String = app.entropy.bytes::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = app.entropy.id::<12>();
     let profile = json!({"name": "Ada Lovelace", "nickname": "ada", "given_name": "Ada", "family_name": "Lovelace"});
     let identity = json!({"connection": CONNECTION, "provider": "auth0", "user_id": id, "isSocial": false});
     NewUser {

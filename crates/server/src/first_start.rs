@@ -114,8 +114,8 @@ pub fn installation_key(data: &Path, entropy: &dyn Entropy) -> Result<[u8; 32], 
 /// [`StartError`].
 pub fn node_id(data: &Path, entropy: &dyn Entropy) -> Result<NodeId, StartError> {
     let path = data.join(NODE_FILE);
-    let made = || entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes();
-    let text = String::from_utf8(kept(&path, made)?).ok().filter(|text| !text.trim().is_empty());
+    let text =
+        String::from_utf8(kept(&path, || entropy.id::<6>().into_bytes())?).ok().filter(|text| !text.trim().is_empty());
     text.map(|text| NodeId::new(text.trim())).ok_or_else(|| StartError::Damaged(path.display().to_string()))
 }
 

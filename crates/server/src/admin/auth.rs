@@ -122,7 +122,7 @@ pub async fn make_token(
     by: &str,
     now: Timestamp,
 ) -> Result<NewToken, Fault> {
-    let id: String = entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = entropy.id::<6>();
     let secret = entropy.token();
     let name = format!("{ROW}{id}");
     let tenant = TenantId::default();
