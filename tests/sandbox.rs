@@ -14,6 +14,7 @@ mod determinism;
 mod fairness;
 mod http;
 mod javascript;
+mod javascript_hostile;
 mod logins;
 mod ready;
 mod residue;

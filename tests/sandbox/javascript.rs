@@ -10,11 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use vestibule_abi::{
-    codes::{FailureCode, RefusalCode},
-    host::Capability,
-    limits::Budget,
-};
+use vestibule_abi::{codes::RefusalCode, host::Capability, limits::Budget};
 use vestibule_engine::{
     CompileError, CompileLimits, CompiledRule, Compiler, Engine, Grants, Inspected, JavaScriptUpload, ModuleBundle,
     Profile, Refusal, Run, SandboxedRule, Settings, http::Source, inspect_interpreter, inspect_javascript,
@@ -29,7 +25,7 @@ use vestibule_testkit::{
 use super::harness::{WORKER, patient, runtime};
 
 /// Time enough on a busy machine: what ends a rule here is fuel or memory.
-const BUDGET: Budget = Budget { wall: Duration::from_secs(10), elapsed: Duration::from_secs(20), ..Budget::STANDARD };
+const BUDGET: Budget = Budget { wall: Duration::from_secs(10), elapsed: Duration::from_secs(20), ..Budget::JAVASCRIPT };
 
 /// What tests of this target folder share: the interpreter, and the cache of what was compiled.
 const SHARED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/javascript");
@@ -90,7 +86,7 @@ fn ended(run: &Run) -> String {
 }
 
 /// Runs a source under both profiles, and again; says what every run came to.
-fn outcome(source: &str) -> String {
+pub(super) fn outcome(source: &str) -> String {
     let all: Vec<String> = PROFILES
         .iter()
         .map(|profile| deployed(engine(*profile), source))
@@ -102,14 +98,14 @@ fn outcome(source: &str) -> String {
 }
 
 /// A rule whose function has this body; `claim(value)` ends it with the value as a claim.
-fn rule(body: &str) -> String {
+pub(super) fn rule(body: &str) -> String {
     format!(
         "function rule(user, context, callback) {{\n  const claim = (value) => {{ context.idToken['https://x/v'] = value; \
          callback(null, user, context); }};\n  {body}\n}}"
     )
 }
 
-fn claims(value: &Value) -> String {
+pub(super) fn claims(value: &Value) -> String {
     json!({ "continue": { "id_token": { "https://x/v": value } } }).to_string()
 }
 
@@ -141,54 +137,6 @@ fn a_thousand_repeats_give_the_same_answer_for_the_same_fuel() {
     other["context"]["seed"] = json!("07".repeat(32));
     let rule = deployed(engine(Profile::Fast), &source);
     assert_ne!(run_on(&rule, &other).answer, first.expect("it ran").answer, "another seed, another number");
-}
-
-#[test]
-fn hostile_rules_end_as_they_must_and_leave_nothing() {
-    let _alone = alone();
-    let denied = |code: &str, reason: &str| json!({ "deny": { "code": code, "reason": reason } }).to_string();
-    let too_deep = denied("access_denied", "Maximum call stack size exceeded");
-    let code = |code: FailureCode| code.to_string();
-    let cases = [
-        // CPU.
-        ("an endless loop", rule("for (;;) {}"), code(FailureCode::FuelExhausted)),
-        ("endless jobs", rule("(function again() { Promise.resolve().then(again); })();"), code(FailureCode::FuelExhausted)),
-        ("a regular expression that backtracks", rule("claim(/^(a+)+$/.test('a'.repeat(64) + 'b'));"), code(FailureCode::FuelExhausted)),
-        ("an endless getter", rule("Object.defineProperty(user, 'x', { enumerable: true, get() { for (;;) {} } }); claim(1);"), code(FailureCode::FuelExhausted)),
-        // Stack.
-        ("recursion", rule("(function deeper(n) { return deeper(n + 1) + 1; })(0);"), too_deep.clone()),
-        ("recursion through a sort", rule("(function deeper() { [2, 1].sort(deeper); })();"), too_deep.clone()),
-        ("recursion through a proxy", rule("const p = new Proxy({}, { get: (t, k, r) => r[k] }); p.x;"), too_deep.clone()),
-        // Memory.
-        ("a string that doubles", rule("let s = 'x'; for (;;) s = s + s.slice();"), code(FailureCode::MemoryLimit)),
-        ("a string of a gigabyte", rule("claim('x'.repeat(1 << 29).length);"), code(FailureCode::MemoryLimit)),
-        ("an array of four billion", rule("claim(new Array(4294967295).fill(0).length);"), code(FailureCode::FuelExhausted)),
-        // Never ending well.
-        ("no callback", rule(""), code(FailureCode::NoCallback)),
-        ("a promise that never settles", "async function rule(user, context, callback) { await new Promise(() => {}); callback(null, user, context); }".to_owned(), code(FailureCode::NoCallback)),
-        // Prototypes.
-        ("a polluted prototype", rule("Object.prototype.admin = true; const seen = ({}).admin; delete Object.prototype.admin; claim(seen);"), claims(&json!(true))),
-        ("pollution does not last", rule("claim(typeof ({}).admin + typeof [].admin);"), claims(&json!("undefinedundefined"))),
-        ("the constructor of everything", rule("claim((() => {}).constructor('return typeof WebAssembly + typeof std + typeof performance')());"), claims(&json!("undefinedundefinedundefined"))),
-        // Answers.
-        ("a getter that throws", rule("Object.defineProperty(context.idToken, 'x', { enumerable: true, get() { throw new Error('no'); } }); callback(null, user, context);"), code(FailureCode::GuestError)),
-        ("a proxy that throws", rule("context.idToken = new Proxy({}, { ownKeys() { throw new Error('no'); } }); callback(null, user, context);"), code(FailureCode::GuestError)),
-        ("a claim in a circle", rule("const round = {}; round.round = round; claim(round);"), code(FailureCode::GuestError)),
-        ("an answer of 100 kB costs more than there is", rule("claim('x'.repeat(100000));"), code(FailureCode::FuelExhausted)),
-        // State.
-        ("a global that counts", rule("globalThis.count = (globalThis.count || 0) + 1; claim(globalThis.count);"), claims(&json!(1))),
-        ("a closure that counts", "((count) => function rule(user, context, callback) { context.idToken['https://x/v'] = ++count; callback(null, user, context); })(0)".to_owned(), claims(&json!(1))),
-        ("a hundred timers", rule("let n = 0; for (let i = 0; i < 100; i++) setTimeout(() => { if (++n === 100) claim(n); }, i % 7);"), claims(&json!(100))),
-        ("the first callback wins", rule("claim(1); callback(new Error('late'));"), claims(&json!(1))),
-    ];
-    let wrong: Vec<String> = cases
-        .iter()
-        .filter_map(|(name, source, expected)| {
-            let came = outcome(source);
-            (came != *expected).then(|| format!("{name}: {came} instead of {expected}"))
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

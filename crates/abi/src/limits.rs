@@ -103,6 +103,10 @@ impl Budget {
         http_requests: 10,
     };
 
+    /// What a rule in JavaScript gets whose manifest asks for nothing else: it is interpreted, at some seventy
+    /// instructions for each of its own, and so are the modules it requires, cryptography included.
+    pub const JAVASCRIPT: Self = Self { fuel: 50_000_000, wall: Duration::from_millis(250), ..Self::STANDARD };
+
     /// The most a manifest may ask for, unless the operator says otherwise.
     pub const CEILING: Self = Self { fuel: 50_000_000, wall: Duration::from_secs(1), ..Self::STANDARD };
 
@@ -139,7 +143,7 @@ pub struct LoginBudget {
 impl LoginBudget {
     /// What a login gets unless the operator says otherwise.
     pub const STANDARD: Self = Self {
-        fuel: 50_000_000,
+        fuel: 200_000_000, // Of four rules that use all they can have; some thirty milliseconds of work.
         wall: Duration::from_secs(10),
         log_bytes: 8 * 1024,
         log_lines: 100,

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use secrecy::SecretString;
 use vestibule_abi::limits::Budget;
-use vestibule_pipeline::{Digest, Manifest, ManifestError, Rule, manifest::Origin};
+use vestibule_pipeline::{
+    Digest, Manifest, ManifestError, Rule,
+    manifest::{Language, Origin},
+};
 
 use crate::{
     DataFiles, Grants, Inspected, Refusal,
@@ -82,6 +85,9 @@ impl Revision {
         configuration: impl Iterator<Item = String>,
     ) -> Result<Self, RevisionError> {
         let mut manifest = Manifest::permissive(name);
+        if inspected.interpreter.is_some() {
+            manifest.language = Language::JavaScript;
+        }
         manifest.capabilities.configuration = configuration.collect();
         let rule = Rule::new(manifest, Digest(inspected.digest), &Budget::CEILING)?;
         Ok(Self { rule, inspected, files: None })

@@ -23,9 +23,14 @@ use crate::tools::CTools;
 const SHIM: &[(&str, &str)] = &[
     ("vestibule.h", include_str!("../../../sdk/javascript/engine/vestibule.h")),
     ("vestibule.c", include_str!("../../../sdk/javascript/engine/vestibule.c")),
+    ("slots.c", include_str!("../../../sdk/javascript/engine/slots.c")),
     ("host.c", include_str!("../../../sdk/javascript/engine/host.c")),
     ("event.c", include_str!("../../../sdk/javascript/engine/event.c")),
+    ("contract.c", include_str!("../../../sdk/javascript/engine/contract.c")),
     ("changes.c", include_str!("../../../sdk/javascript/engine/changes.c")),
+    ("promises.c", include_str!("../../../sdk/javascript/engine/promises.c")),
+    ("json.c", include_str!("../../../sdk/javascript/engine/json.c")),
+    ("memory.c", include_str!("../../../sdk/javascript/engine/memory.c")),
 ];
 /// What cargo fetches the rest by.
 const FETCH: &[(&str, &str)] = &[
@@ -36,9 +41,8 @@ const FETCH: &[(&str, &str)] = &[
 const PRELUDE: &str = include_str!("../../../sdk/javascript/runtime/dist/prelude.js");
 
 const PACKAGE: &str = "rquickjs-sys";
-/// The C files of that package.
-const QUICKJS: &[&str] =
-    &["quickjs/quickjs.c", "quickjs/libregexp.c", "quickjs/libunicode.c", "quickjs/dtoa.c", "wasm-shim/shim.c"];
+/// The C files of that package; `quickjs.c` is compiled as one with our `slots.c`.
+const QUICKJS: &[&str] = &["quickjs/libregexp.c", "quickjs/libunicode.c", "quickjs/dtoa.c", "wasm-shim/shim.c"];
 const LIBC: &str = "vendor/wasi-libc";
 
 /// `-O2`: -O3 is not measurably faster, -Oz runs 40 % slower. `EMSCRIPTEN` is QuickJS's word for "a machine without

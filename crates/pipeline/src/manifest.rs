@@ -85,12 +85,16 @@ impl Manifest {
         }
     }
 
-    /// The budget of one run: the standard one with `[limits]` over it.
+    /// The budget of one run: that of the language, with `[limits]` over it.
     ///
     /// # Errors
     /// [`ManifestError`] when a limit is above the operator's ceiling.
     pub fn budget(&self, ceiling: &Budget) -> Result<Budget, ManifestError> {
-        self.limits.over(Budget::STANDARD, ceiling)
+        let usual = match self.language {
+            Language::Rust | Language::AssemblyScript => Budget::STANDARD,
+            Language::JavaScript => Budget::JAVASCRIPT,
+        };
+        self.limits.over(usual, ceiling)
     }
 }
 

@@ -1,8 +1,8 @@
-/* What a rule did to a value, found by comparing what it became with what it was given: `__host.changes(path, value)`.
+/* What a rule did to what it was given: `__host.changes(path, value)`.
  *
- * Values are compared by identity first; what is not identical is compared member by member, so that a copy of an
- * unchanged object is no change. Differences are rolled up to the first level: a changed member is given whole, one that
- * is gone as `null`. What is made of the differences is the prelude's business. */
+ * What the rule never looked at, or left as it was, is told by its slots. All else is compared member by member, so that a
+ * copy of an unchanged object is no change. Differences are rolled up to the first level: a changed member is given whole,
+ * one that is gone as `null`. What is made of the differences is the prelude's business. */
 
 #include <string.h>
 
@@ -10,71 +10,100 @@
 
 enum { DEPTH = 40 }; /* Deeper than any document: what it does not hold is refused by the host. */
 
-/* ---- Comparing ---- */
+/* ---- The members of an object, as JSON sees them ---- */
 
-typedef struct Keys {
-    JSPropertyEnum *names;
-    uint32_t count;
-} Keys;
+typedef struct Members {
+    JSContext *ctx;
+    JSValueConst object;
+    uint32_t at, count;
+    JSPropertyEnum *names; /* NULL: the object is plain, its slots are looked at */
+} Members;
 
-static Keys keys_of(JSContext *ctx, JSValueConst object) {
-    Keys keys;
-    if (JS_GetOwnPropertyNames(ctx, &keys.names, &keys.count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY))
+typedef struct Member {
+    JSAtom key;
+    Given *lazy;   /* given, and never looked at; then there is no value */
+    JSValue value; /* to be freed */
+} Member;
+
+static Members members_of(JSContext *ctx, JSValueConst object) {
+    Members members = {ctx, object, 0, 0, NULL};
+    if (!JS_IsObject(object)) return members;
+    members.count = slots_count(object);
+    if (members.count != SLOTS_NOT_PLAIN) return members;
+    if (JS_GetOwnPropertyNames(ctx, &members.names, &members.count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY))
         fail_with_exception(ctx);
-    return keys;
+    return members;
 }
 
-/* Whether there is such a key; it mostly stands where it stood in the document. */
-static bool has_key(const Keys *keys, uint32_t guess, JSAtom key) {
-    if (guess < keys->count && keys->names[guess].atom == key) return true;
-    for (uint32_t at = 0; at < keys->count; at++)
-        if (keys->names[at].atom == key) return true;
+static bool next_member(Members *members, Member *member) {
+    JSContext *ctx = members->ctx;
+    while (members->at < members->count) {
+        uint32_t at = members->at++;
+        Slot slot = {members->names ? members->names[at].atom : JS_ATOM_NULL, NULL, JS_UNDEFINED};
+        SlotKind kind = members->names ? SLOT_COMPUTED : slots_look(ctx, members->object, at, &slot);
+        if (kind == SLOT_NONE) continue;
+        *member = (Member){slot.key, slot.given, JS_UNDEFINED};
+        if (kind == SLOT_VALUE) member->value = JS_DupValue(ctx, slot.value);
+        if (kind == SLOT_COMPUTED) member->value = checked(ctx, JS_GetProperty(ctx, members->object, slot.key));
+        return true;
+    }
+    if (members->names) JS_FreePropertyEnum(ctx, members->names, members->count);
+    members->names = NULL;
     return false;
 }
 
-static bool is_same(JSContext *ctx, const Event *event, uint32_t original, JSValueConst current, int depth);
+/* ---- Comparing ---- */
 
-static bool is_same_array(JSContext *ctx, const Event *event, uint32_t original, JSValueConst current, int depth) {
-    int64_t length, index = 0;
-    if (!JS_IsArray(current)) return false;
-    if (JS_GetLength(ctx, current, &length)) fail_with_exception(ctx);
-    uint32_t end = event->values[original].end;
-    for (uint32_t child = original + 1; child < end; child = event->values[child].end, index++) {
-        if (index >= length) return false;
-        JSValue element = checked(ctx, JS_GetPropertyInt64(ctx, current, index));
-        bool same = is_same(ctx, event, child, element, depth + 1);
-        JS_FreeValue(ctx, element);
+static bool is_same(JSContext *ctx, const Slot *was, const Member *now, int depth);
+
+/* The slot of that key; it mostly stands where the member stands. */
+static const Slot *slot_for(const Slot *slots, uint32_t count, uint32_t guess, JSAtom key) {
+    if (guess < count && slots[guess].key == key) return &slots[guess];
+    for (uint32_t at = 0; at < count; at++)
+        if (slots[at].key == key) return &slots[at];
+    return NULL;
+}
+
+static bool is_same_array(JSContext *ctx, Given *was, JSValueConst now, int depth) {
+    int64_t length;
+    uint32_t count;
+    if (!JS_IsArray(now)) return false;
+    if (JS_GetLength(ctx, now, &length)) fail_with_exception(ctx);
+    const Slot *slots = given_slots(ctx, was, &count);
+    if (length != count) return false;
+    for (uint32_t at = 0; at < count; at++) {
+        Member element = {JS_ATOM_NULL, NULL, checked(ctx, JS_GetPropertyUint32(ctx, now, at))};
+        bool same = is_same(ctx, &slots[at], &element, depth + 1);
+        JS_FreeValue(ctx, element.value);
         if (!same) return false;
     }
-    return index == length;
+    return true;
 }
 
-static bool is_same_object(JSContext *ctx, const Event *event, uint32_t original, JSValueConst current, int depth) {
-    if (!JS_IsObject(current) || JS_IsArray(current) || JS_IsFunction(ctx, current) || JS_IsDate(current)) return false;
-    Keys keys = keys_of(ctx, current);
-    uint32_t end = event->values[original].end, at = 0;
+static bool is_same_object(JSContext *ctx, Given *was, JSValueConst now, int depth) {
+    if (!JS_IsObject(now) || JS_IsArray(now) || JS_IsFunction(ctx, now) || JS_IsDate(now)) return false;
+    uint32_t count, known = 0;
+    const Slot *slots = given_slots(ctx, was, &count);
+    Members members = members_of(ctx, now);
+    Member member;
     bool same = true;
-    for (uint32_t child = original + 1; same && child < end; child = event->values[child].end, at++) {
-        JSAtom key = event->values[child].key;
-        if (!has_key(&keys, at, key)) {
-            same = false;
-            break;
-        }
-        JSValue member = checked(ctx, JS_GetProperty(ctx, current, key));
-        same = is_same(ctx, event, child, member, depth + 1);
-        JS_FreeValue(ctx, member);
+    while (next_member(&members, &member)) {
+        const Slot *slot = same ? slot_for(slots, count, known, member.key) : NULL;
+        same = slot && is_same(ctx, slot, &member, depth + 1);
+        known++;
+        JS_FreeValue(ctx, member.value);
     }
-    same = same && at == keys.count;
-    JS_FreePropertyEnum(ctx, keys.names, keys.count);
-    return same;
+    return same && known == count;
 }
 
-static bool is_same(JSContext *ctx, const Event *event, uint32_t original, JSValueConst current, int depth) {
-    if (original == NO_ORIGINAL || depth > DEPTH) return false;
-    JSValue was = event->values[original].value;
-    if (!JS_IsObject(was)) return JS_IsStrictEqual(ctx, was, current);
-    return JS_IsArray(was) ? is_same_array(ctx, event, original, current, depth)
-                           : is_same_object(ctx, event, original, current, depth);
+static bool is_same(JSContext *ctx, const Slot *was, const Member *now, int depth) {
+    if (depth > DEPTH) return false;
+    if (!was->given) return !now->lazy && JS_IsStrictEqual(ctx, was->value, now->value);
+    if (now->lazy == was->given) return true;
+    JSValueConst value = now->lazy ? given_value(ctx, now->lazy) : now->value;
+    if (given_is(was->given, value) && given_is_untouched(was->given)) return true;
+    return given_is_array(was->given) ? is_same_array(ctx, was->given, value, depth)
+                                      : is_same_object(ctx, was->given, value, depth);
 }
 
 /* ---- Rolling up ---- */
@@ -84,54 +113,158 @@ static bool can_be_said(JSContext *ctx, JSValueConst value) {
     return !JS_IsUndefined(value) && !JS_IsFunction(ctx, value) && !JS_IsSymbol(value);
 }
 
-/* The object that differences are collected in; made when there is one. */
+/* The object that differences are collected in; made when there is one. It has no prototype, as a rule may have put
+   anything there. */
 static void set_change(JSContext *ctx, JSValue *changes, JSAtom key, JSValue value) {
-    if (JS_IsUndefined(*changes)) *changes = JS_NewObject(ctx);
+    if (JS_IsUndefined(*changes)) *changes = JS_NewObjectProto(ctx, JS_NULL);
     if (JS_DefinePropertyValue(ctx, *changes, key, value, JS_PROP_C_W_E) < 0) fail_with_exception(ctx);
 }
 
-static JSValue changes_between(JSContext *ctx, const Event *event, uint32_t original, JSValueConst current) {
+static JSValue changes_between(JSContext *ctx, Given *was, JSValueConst now) {
+    if (was && given_is(was, now) && given_is_untouched(was)) return JS_UNDEFINED;
     JSValue changes = JS_UNDEFINED;
-    Keys keys = {NULL, 0};
-    if (JS_IsObject(current)) keys = keys_of(ctx, current);
-    for (uint32_t at = 0; at < keys.count; at++) {
-        JSAtom key = keys.names[at].atom;
-        uint32_t was = event_member(event, original, key);
-        JSValue value = checked(ctx, JS_GetProperty(ctx, current, key));
-        if (is_same(ctx, event, was, value, 0)) JS_FreeValue(ctx, value);
-        else if (can_be_said(ctx, value)) set_change(ctx, &changes, key, value);
-        else if (was != NO_ORIGINAL) set_change(ctx, &changes, key, JS_NULL);
+    uint32_t count, position = 0;
+    const Slot *slots = given_slots(ctx, was, &count);
+    uint8_t *is_there = js_mallocz(ctx, count + 1);
+    if (!is_there) fail("out of memory");
+    Members members = members_of(ctx, now);
+    Member member;
+    while (next_member(&members, &member)) {
+        const Slot *slot = slot_for(slots, count, position++, member.key);
+        if (slot) is_there[slot - slots] = true;
+        if (slot && is_same(ctx, slot, &member, 0)) {
+            JS_FreeValue(ctx, member.value);
+            continue;
+        }
+        JSValue value = member.lazy ? JS_DupValue(ctx, given_value(ctx, member.lazy)) : member.value;
+        if (can_be_said(ctx, value)) set_change(ctx, &changes, member.key, value);
+        else if (slot) is_there[slot - slots] = false;
     }
-    bool was_object = original != NO_ORIGINAL && JS_IsObject(event->values[original].value);
-    uint32_t end = was_object ? event->values[original].end : 0, at = 0;
-    for (uint32_t child = original + 1; child < end; child = event->values[child].end, at++)
-        if (!has_key(&keys, at, event->values[child].key)) set_change(ctx, &changes, event->values[child].key, JS_NULL);
-    if (keys.names) JS_FreePropertyEnum(ctx, keys.names, keys.count);
+    for (uint32_t at = 0; at < count; at++)
+        if (!is_there[at] && !slots[at].is_added) set_change(ctx, &changes, slots[at].key, JS_NULL);
+    js_free(ctx, is_there);
     return changes;
 }
 
-/* The value at a path such as `context.idToken`. */
-static uint32_t original_at(JSContext *ctx, const Event *event, const char *path) {
-    uint32_t original = 0;
-    while (original != NO_ORIGINAL && *path) {
-        size_t length = strcspn(path, ".");
-        original = event_member(event, original, JS_NewAtomLen(ctx, path, length));
-        path += length + (path[length] == '.');
+/* The paths that are asked about, as `user.app_metadata`. */
+static struct {
+    JSAtom path, first, second; /* `second` may be JS_ATOM_NULL */
+} paths[8];
+static uint32_t path_count;
+
+static void know_path(JSContext *ctx, const char *path) {
+    const char *dot = strchr(path, '.');
+    size_t length = dot ? (size_t)(dot - path) : strlen(path);
+    paths[path_count].path = JS_NewAtom(ctx, path);
+    paths[path_count].first = JS_NewAtomLen(ctx, path, length);
+    paths[path_count++].second = dot ? JS_NewAtom(ctx, dot + 1) : JS_ATOM_NULL;
+}
+
+static Given *given_at(JSContext *ctx, JSAtom path) {
+    for (uint32_t at = 0; at < path_count; at++) {
+        if (paths[at].path != path) continue;
+        Given *given = given_member(ctx, event_of_login(), paths[at].first);
+        return paths[at].second ? given_member(ctx, given, paths[at].second) : given;
     }
-    return original;
+    fail("the prelude asks about a path that is not known");
 }
 
 /* `changes(path, value)`: the members that differ, as an object, or `undefined` when none does. */
 static JSValue js_changes(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
-    const Event *event = event_of_login();
-    const char *path = JS_ToCString(ctx, argv[0]);
-    if (!path) return JS_EXCEPTION;
-    uint32_t original = event ? original_at(ctx, event, path) : NO_ORIGINAL;
-    JS_FreeCString(ctx, path);
-    return event ? changes_between(ctx, event, original, argv[1]) : JS_UNDEFINED;
+    if (!event_of_login()) return JS_UNDEFINED;
+    JSAtom path = JS_ValueToAtom(ctx, argv[0]);
+    JSValue changes = changes_between(ctx, given_at(ctx, path), argv[1]);
+    JS_FreeAtom(ctx, path);
+    return changes;
 }
 
+/* ---- Copies ---- */
+
+static JSValue copy_of(JSContext *ctx, JSValueConst value, int levels) {
+    if (!levels || !JS_IsObject(value) || JS_IsArray(value) || slots_count(value) == SLOTS_NOT_PLAIN)
+        return JS_DupValue(ctx, value);
+    uint32_t count = slots_count(value), copied = 0;
+    Slot *slots = js_malloc(ctx, (count + 1) * sizeof *slots);
+    if (!slots) fail("out of memory");
+    for (uint32_t at = 0; at < count; at++) {
+        Slot *slot = &slots[copied];
+        SlotKind kind = slots_look(ctx, value, at, slot);
+        if (kind == SLOT_NONE) continue;
+        if (kind == SLOT_LAZY) slot->given = given_again(ctx, slot->given);
+        if (kind == SLOT_VALUE) slot->value = copy_of(ctx, slot->value, levels - 1);
+        if (kind == SLOT_COMPUTED) slot->value = checked(ctx, JS_GetProperty(ctx, value, slot->key));
+        copied++;
+    }
+    JSValue copy = checked(ctx, slots_object(ctx, slots, copied));
+    js_free(ctx, slots);
+    return copy;
+}
+
+/* `copy(object)`: an object with the same members, and those that are objects copied too; what nobody looked at yet is
+   copied when somebody looks. */
+static JSValue js_copy(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) { return copy_of(ctx, argv[0], 2); }
+
+/* ---- What crosses the wire ---- */
+
+static JSAtom to_json;
+
+/* Whether JSON would bring it back as it is. */
+static bool is_plain_scalar(JSValueConst value) {
+    if (JS_IsString(value) || JS_IsBool(value) || JS_IsNull(value)) return true;
+    if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) return true;
+    return false;
+}
+
+static bool is_plain(JSContext *ctx, JSValueConst value, uint32_t count) {
+    if (count == SLOTS_NOT_PLAIN || JS_HasProperty(ctx, value, to_json)) return false;
+    Slot slot;
+    for (uint32_t at = 0; at < count; at++)
+        if (slots_look(ctx, value, at, &slot) != SLOT_VALUE || !is_plain_scalar(slot.value)) return false;
+    return true;
+}
+
+/* `wire(value)`: what JSON.parse makes of what JSON.stringify makes of it. */
+static JSValue js_wire(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
+    if (JS_IsObject(argv[0]) && !JS_IsArray(argv[0]) && is_plain(ctx, argv[0], slots_count(argv[0])))
+        return copy_of(ctx, argv[0], 1);
+    JSValue text = JS_JSONStringify(ctx, argv[0], JS_UNDEFINED, JS_UNDEFINED);
+    if (JS_IsException(text) || JS_IsUndefined(text)) return text;
+    size_t length;
+    const char *json = JS_ToCStringLen(ctx, &length, text);
+    JS_FreeValue(ctx, text);
+    if (!json) return JS_EXCEPTION;
+    JSValue value = JS_ParseJSON(ctx, json, length, "vestibule:wire");
+    JS_FreeCString(ctx, json);
+    return value;
+}
+
+static bool is_dotted(JSContext *ctx, JSValueConst value) {
+    Members members = members_of(ctx, value);
+    Member member;
+    bool found = false, is_array = JS_IsArray(value);
+    while (next_member(&members, &member)) {
+        const char *key = is_array || found ? NULL : JS_AtomToCString(ctx, member.key);
+        found = found || (key && strpbrk(key, ".$")) || is_dotted(ctx, member.value);
+        JS_FreeCString(ctx, key);
+        JS_FreeValue(ctx, member.value);
+    }
+    return found;
+}
+
+/* `isDotted(value)`: whether a key of it, at any depth, has a dot or a dollar sign. The value came over the wire. */
+static JSValue js_is_dotted(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
+    return JS_NewBool(ctx, is_dotted(ctx, argv[0]));
+}
+
+/* ---- Installation ---- */
+
 void changes_install(JSContext *ctx, JSValueConst host) {
-    JS_DefinePropertyValueStr(ctx, host, "changes", JS_NewCFunction(ctx, js_changes, "changes", 2),
-                              JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    to_json = JS_NewAtom(ctx, "toJSON");
+    static const char *const asked[] = {"user",    "user.app_metadata", "user.user_metadata",
+                                        "context", "context.idToken",   "context.accessToken", "shared"};
+    for (size_t at = 0; at < sizeof asked / sizeof *asked; at++) know_path(ctx, asked[at]);
+    host_method(ctx, host, "changes", js_changes, 2);
+    host_method(ctx, host, "copy", js_copy, 1);
+    host_method(ctx, host, "wire", js_wire, 1);
+    host_method(ctx, host, "isDotted", js_is_dotted, 1);
 }

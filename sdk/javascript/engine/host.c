@@ -58,12 +58,16 @@ static uint32_t hex_digit(char digit) {
     return 0;
 }
 
+static void key_from(const char *seed, size_t length) {
+    memset(key, 0, sizeof key);
+    for (size_t digit = 0; digit < length && digit < 64; digit++)
+        key[digit / 8] = key[digit / 8] << 4 | hex_digit(seed[digit]);
+}
+
 void host_begin(double now_ms, const char *seed, size_t seed_length) {
     now_us = now_ms * 1000;
     in_login = true;
-    memset(key, 0, sizeof key);
-    for (size_t digit = 0; digit < seed_length && digit < 64; digit++)
-        key[digit / 8] = key[digit / 8] << 4 | hex_digit(seed[digit]);
+    key_from(seed, seed_length);
     counter = 0;
     drawn = 16;
 }
@@ -176,7 +180,7 @@ static JSValue js_http_body(JSContext *ctx, JSValueConst this, int argc, JSValue
 
 /* ---- Installation ---- */
 
-static void method(JSContext *ctx, JSValueConst object, const char *name, JSCFunction *function, int arguments) {
+void host_method(JSContext *ctx, JSValueConst object, const char *name, JSCFunction *function, int arguments) {
     JS_DefinePropertyValueStr(ctx, object, name, JS_NewCFunction(ctx, function, name, arguments),
                               JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
 }
@@ -184,18 +188,20 @@ static void method(JSContext *ctx, JSValueConst object, const char *name, JSCFun
 void host_install(JSContext *ctx) {
     JSValue global = JS_GetGlobalObject(ctx);
     JSValue host = JS_NewObject(ctx);
-    method(ctx, host, "log", js_log, 2);
-    method(ctx, host, "random", js_random_word, 0);
-    method(ctx, host, "randomBytes", js_random_bytes, 1);
-    method(ctx, host, "utf8Encode", js_utf8_encode, 1);
-    method(ctx, host, "utf8Decode", js_utf8_decode, 3);
-    method(ctx, host, "httpStart", js_http_start, 2);
-    method(ctx, host, "httpResult", js_http_result, 1);
-    method(ctx, host, "httpBody", js_http_body, 1);
+    host_method(ctx, host, "log", js_log, 2);
+    host_method(ctx, host, "random", js_random_word, 0);
+    host_method(ctx, host, "randomBytes", js_random_bytes, 1);
+    host_method(ctx, host, "utf8Encode", js_utf8_encode, 1);
+    host_method(ctx, host, "utf8Decode", js_utf8_decode, 3);
+    host_method(ctx, host, "httpStart", js_http_start, 2);
+    host_method(ctx, host, "httpResult", js_http_result, 1);
+    host_method(ctx, host, "httpBody", js_http_body, 1);
+    contract_install(ctx, host);
     changes_install(ctx, host);
+    promises_install(ctx, host);
     JS_SetPropertyStr(ctx, global, "__host", host);
     JSValue math = JS_GetPropertyStr(ctx, global, "Math");
-    method(ctx, math, "random", js_math_random, 0);
+    host_method(ctx, math, "random", js_math_random, 0);
     JS_FreeValue(ctx, math);
     JS_FreeValue(ctx, global);
 }

@@ -25,8 +25,7 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
 static JSRuntime *rt;
 static JSContext *ctx;
 static JSValue vestibule; /* The prelude's object. */
-static Event event;       /* Of the login; one instance has one. */
-static bool has_event;
+static Given *event;      /* Of the login; one instance has one. */
 static struct {
     JSAtom define, start, waiting, arrived, rejected, finish, deny, fail, noCallback, user, context, configuration, shared, now, seed;
     JSAtom go_on; /* "continue" */
@@ -99,6 +98,7 @@ EXPORT("_initialize") void initialize(void) {
         fail("the engine could not be set up");
     JS_SetHostPromiseRejectionTracker(rt, track_rejection, NULL);
     event_intern(ctx);
+    json_intern(ctx);
     host_install(ctx);
 #define NAME(name) names.name = JS_NewAtom(ctx, #name)
     NAME(define), NAME(start), NAME(waiting), NAME(arrived), NAME(rejected), NAME(finish), NAME(deny), NAME(fail), NAME(noCallback);
@@ -206,6 +206,7 @@ static void run_jobs(void) {
         int ran;
         while ((ran = JS_ExecutePendingJob(rt, &of_job)) > 0) {}
         if (ran < 0) fail_with_exception(of_job);
+        if (promises_fulfil(ctx)) continue;
         if (!rejection_count) return;
         JSValue reason = rejections[--rejection_count].reason;
         call(names.rejected, 1, &reason);
@@ -237,35 +238,46 @@ static void run_to_end(void) {
     }
 }
 
-const Event *event_of_login(void) { return has_event ? &event : NULL; }
+Given *event_of_login(void) { return event; }
 
-static JSValue member(uint32_t parent, JSAtom name) { return event_value(&event, event_member(&event, parent, name)); }
+/* The value of that key below what is given, or `undefined`. */
+static JSValueConst member(Given *given, JSAtom name) {
+    const Slot *slot = given_slot(ctx, given, name);
+    if (!slot) return JS_UNDEFINED;
+    return slot->given ? given_value(ctx, slot->given) : slot->value;
+}
 
-/* Calls the author's function. */
-static void begin(void) {
-    uint32_t context = event_member(&event, 0, names.context);
-    JSValue now = member(context, names.now), seed = member(context, names.seed);
+static bool has_members(Given *given) {
+    uint32_t count;
+    given_slots(ctx, given, &count);
+    return count > 0;
+}
+
+/* Takes what the clock and the randomness are made of out of the context: rules never had it. */
+static void begin_host(Given *context) {
+    JSValueConst now = member(context, names.now), seed = member(context, names.seed);
     double now_ms = 0;
     if (!JS_IsUndefined(now)) JS_ToFloat64(ctx, &now_ms, now);
     size_t seed_length = 0;
     const char *digits = JS_IsString(seed) ? JS_ToCStringLen(ctx, &seed_length, seed) : "";
     host_begin(now_ms, digits, seed_length);
-    JSValue arguments[] = {member(0, names.user), event_value(&event, context), member(0, names.configuration),
-                           member(0, names.shared), now};
-    call(names.start, 5, arguments);
+    given_leave_out(ctx, context, names.now);
+    given_leave_out(ctx, context, names.seed);
 }
 
-static void answer_json(JSValueConst member_of_answer, const char *before, const char *after) {
-    JSValue json = checked(ctx, JS_JSONStringify(ctx, member_of_answer, JS_UNDEFINED, JS_UNDEFINED));
-    size_t length;
-    const char *text = JS_ToCStringLen(ctx, &length, json);
-    if (!text) fail_with_exception(ctx);
-    size_t before_length = strlen(before), after_length = strlen(after);
-    char *answer = take(before_length + length + after_length);
-    memcpy(answer, before, before_length);
-    memcpy(answer + before_length, text, length);
-    memcpy(answer + before_length + length, after, after_length);
-    host_answer(answer, before_length + length + after_length);
+/* Calls the author's function. */
+static void begin(void) {
+    Given *user = given_member(ctx, event, names.user), *context = given_member(ctx, event, names.context);
+begin_host(context);
+contract_apply(ctx, user, context);
+   JSValueConst shared = has_members(given_member(ctx, event, names.shared)) ? member(event, names.shared) : JS_UNDEFINED;
+    JSValueConst arguments[] = {member(event, names.user), member(event, names.context), member(event, names.configuration), shared};
+call(names.start, 4, arguments);
+}
+
+static void answer_json(const char *before, JSValueConst value, const char *after) {
+    Text answer = json_between(ctx, before, value, after);
+    host_answer(answer.at, answer.length);
 }
 
 /* One member of what the prelude finished with, or `undefined`. */
@@ -278,16 +290,14 @@ static void answer(void) {
     JSValue deny = finished_with(finished, names.deny), go_on = finished_with(finished, names.go_on);
     JSValue failure = finished_with(finished, names.fail);
     if (!JS_IsUndefined(deny)) {
-        answer_json(deny, "{\"deny\":", "}");
-    } else if (!JS_IsUndefined(go_on)) {
-        answer_json(go_on, "{\"continue\":", "}");
+        answer_json("{\"deny\":", deny, "}");
     } else if (!JS_IsUndefined(failure)) {
         size_t length;
         const char *message = JS_ToCStringLen(ctx, &length, failure);
         if (!message) fail_with_exception(ctx);
         host_fail(message, length);
     } else if (!JS_ToBool(ctx, finished_with(finished, names.noCallback))) {
-        fail("the prelude finished without a result");
+        answer_json("{\"continue\":", go_on, "}");
     } /* Without a callback there is no answer: the host knows what that means for a JavaScript rule. */
 }
 
@@ -296,8 +306,7 @@ EXPORT("run") void run(void) {
     size_t length = host_event_len(FORM_DOCUMENT);
     uint8_t *document = take(length);
     host_event_read(FORM_DOCUMENT, document);
-    event = event_build(ctx, document, length);
-    has_event = true;
+    event = event_given(ctx, document, length);
     begin();
     run_to_end();
     answer();

@@ -4,7 +4,6 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::Context as _;
 use serde_json::json;
-use vestibule_abi::limits::Budget;
 use vestibule_javascript_analysis::Program;
 
 use super::plan::{Plan, configuration};
@@ -28,9 +27,6 @@ const WRITES: &[&str] = &[
     "second_factor",
     "deny",
 ];
-
-/// The time of a rule with modules, waiting for HTTP apart.
-const MODULES_WALL_MS: u64 = 500;
 
 /// Writes everything.
 ///
@@ -90,10 +86,6 @@ fn manifest(plan: &Plan) -> String {
     let _ = writeln!(text, "]");
     if let Some(program) = program {
         capabilities(program, &mut text);
-        if !program.modules.is_empty() {
-            // What modules do in JavaScript takes more than the standard budget of a rule.
-            let _ = writeln!(text, "\n[limits]\nfuel = {}\nwall = \"{}ms\"", Budget::CEILING.fuel, MODULES_WALL_MS);
-        }
     }
     text
 }

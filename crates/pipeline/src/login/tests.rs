@@ -415,12 +415,13 @@ fn what_one_rule_spends_the_next_does_not_have() {
     let rules = [says(json!({"continue": {}})), says(json!({"continue": {}}))];
     let mut login = Login::begin(pipeline(&rules), input(event())).unwrap();
     assert!(matches!(login.next(), Step::Run { budget, .. } if budget == Budget::STANDARD));
-    let spent = Spent { fuel: 45_000_000, http_requests: 9, ..Spent::default() };
+    let all = LoginBudget::STANDARD.fuel;
+    let spent = Spent { fuel: all - 5_000_000, http_requests: 9, ..Spent::default() };
     login.take(Ok(br#"{"continue":{}}"#), &spent);
     assert!(matches!(login.next(), Step::Run { budget, .. } if budget.fuel == 5_000_000 && budget.http_requests == 1));
     let mut login = Login::begin(pipeline(&rules), input(event())).unwrap();
     login.next();
-    login.take(Ok(br#"{"continue":{}}"#), &Spent { fuel: 50_000_000, ..Spent::default() });
+    login.take(Ok(br#"{"continue":{}}"#), &Spent { fuel: all, ..Spent::default() });
     let Step::Done(Outcome::Failed { failure, rule, .. }) = login.next() else { panic!("went on without fuel") };
     assert_eq!((failure.code, rule.unwrap().as_str()), (FailureCode::FuelExhausted, "rule-1"));
 }

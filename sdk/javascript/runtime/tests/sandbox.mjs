@@ -56,7 +56,7 @@ const isAbsent = (value) => value === undefined || typeof value === "function" |
 
 /** Makes a rule; `run` gives its answer, what it sent and what it logged. */
 export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
-  const state = {};
+  const state = { logs: [] };
   const context = vm.createContext({}, { microtaskMode: "afterEvaluate" });
   const evaluate = (code, name) => new vm.Script(code, { filename: name }).runInContext(context);
   const at = (path) => path.split(".").reduce((value, key) => value?.[key], state.originals);
@@ -76,7 +76,20 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
     return buffer;
   };
   const parse = evaluate("JSON.parse", "realm");
+  const contract = { assumed: {}, kept: undefined };
+  const deferred = [];
   context.__host = {
+    assume: (members) => { contract.assumed = members; },
+    cover: (names) => { contract.kept = new Set(names); },
+    copy: (object) => Object.assign(parse("{}"), Object.fromEntries(Object.entries(object).map(([key, value]) => [key, copied(value)]))),
+    wire: (value) => (value === undefined ? undefined : parse(JSON.stringify(value))),
+    isDotted: (value) => JSON.stringify(value, (key, member) => (/[.$]/.test(key) && !Array.isArray(value) ? { dotted: true } : member)) !== JSON.stringify(value),
+    promise: (make) => {
+      let resolve;
+      const promise = evaluate("(executor) => new Promise(executor)", "realm")((settle) => { resolve = settle; });
+      deferred.push(() => resolve(make()));
+      return promise;
+    },
     log: (level, text) => state.logs.push({ level, text }),
     changes: (path, value) => {
       const changes = changesBetween(at(path), value);
@@ -121,15 +134,26 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
   const seam = context.__vestibule;
   seam.define(kind, value);
 
-  const drain = () => evaluate("0", "drain"); // `afterEvaluate`: the context's own jobs run here.
+  // `afterEvaluate`: the context's own jobs run here.
+  const drain = () => {
+    do evaluate("0", "drain"); while (deferred.splice(0).map((settle) => settle()).length > 0);
+  };
+  const copied = (value) => (isObject(value) && !Array.isArray(value) && Object.getPrototypeOf(Object.getPrototypeOf(value)) === null ? Object.assign(parse("{}"), value) : value);
 
   return {
     run({ user, context: given, configuration = {}, shared = {}, respond = () => ({ error: "http_failed" }) }) {
       const { now = 1_700_000_000_000, seed = "seed", ...about } = given;
-      Object.assign(state, { originals: structuredClone({ user, context: about, shared }), logs: [], requests: [], responses: [], seed });
-      evaluate("(now) => { __now = now; }", "clock")(now);
       const there = (object) => parse(JSON.stringify(object));
-      seam.start(there(user), there(about), there(configuration), there(shared));
+      const [userThere, contextThere] = [there(user), there(about)];
+      for (const [key, value] of Object.entries(contract.assumed)) contextThere[key] ??= there(value);
+      if (contract.kept !== undefined && isObject(user.app_metadata)) {
+        for (const [key, value] of Object.entries(userThere.app_metadata)) {
+          if (!contract.kept.has(key) && !key.startsWith("last_")) userThere[key] = value;
+        }
+      }
+      Object.assign(state, { originals: structuredClone({ user: userThere, context: contextThere, shared }), logs: [], requests: [], responses: [], seed });
+      evaluate("(now) => { __now = now; }", "clock")(now);
+      seam.start(userThere, contextThere, there(configuration), Object.keys(shared).length === 0 ? undefined : there(shared));
       drain();
       for (let rounds = 0; rounds < 100_000; rounds++) {
         const next = seam.waiting();
@@ -141,7 +165,8 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
         }
         drain();
       }
-      const answer = seam.finish();
+      const { deny, fail, noCallback, continue: members } = seam.finish();
+      const answer = deny ? { deny } : fail ? { fail } : noCallback ? { noCallback } : { continue: members };
       return { answer: JSON.parse(JSON.stringify(answer)), requests: state.requests, logs: state.logs };
     },
   };

@@ -20,9 +20,8 @@ exports.define = function define(factory) {
   if (typeof onExecutePostLogin !== "function") {
     throw new TypeError("an Action exports a function: exports.onExecutePostLogin = async (event, api) => { … }");
   }
-  return (user, context, configuration, shared) => {
-    const login = internals.begin(user, context, configuration, shared);
-    internals.fillContext(context);
+  return (user, context, configuration, shared = {}) => {
+    const login = internals.begin(user, context, shared);
     const asked = new Asked(login, context);
     login.finish = () => asked.finish();
     const event = eventOf(user, context, configuration, shared);
@@ -57,12 +56,16 @@ class Asked {
     (this.members[bag] ??= {})[key] = value;
   }
   finish() {
-    const { end } = this.login;
-    if (end === undefined) return { noCallback: true };
-    if (end.refused !== undefined) return { deny: end.refused };
-    const members = { ...this.members, scope: this.scope, redirect: this.redirect };
-    for (const name of Object.keys(members)) if (members[name] === undefined) delete members[name];
-    return { continue: members };
+    const { end, ending } = this.login;
+    if (end === undefined) {
+      ending.noCallback = true;
+    } else if (end.refused !== undefined) {
+      ending.deny = end.refused;
+    } else {
+      const members = { ...this.members, scope: this.scope, redirect: this.redirect };
+      for (const name of Object.keys(members)) if (members[name] !== undefined) ending.continue[name] = members[name];
+    }
+    return ending;
   }
 }
 

@@ -1,13 +1,13 @@
 // From what a rule left behind to its answer (DESIGN §3): the difference, and nothing else.
 
 import host, { LEVEL, log } from "./host.js";
-import { isHostsUserKey, withoutMerged } from "./event.js";
+import { isHostsUserKey } from "./event.js";
 import { login } from "./login.js";
-import { hasOwn, isEmpty, keysOf, toJson } from "./own.js";
+import { hasOwn, isEmpty, keysOf, setOf, toJson, withMember } from "./own.js";
 import { collectShared, TRANSIENT } from "./shared.js";
 
 /** What the host tells rules of a login: a rule may scribble on it, but nobody else sees that. */
-const HOSTS_CONTEXT = new Set([
+const HOSTS_CONTEXT = setOf([
   "authentication",
   "authorization",
   "clientID",
@@ -18,13 +18,11 @@ const HOSTS_CONTEXT = new Set([
   "connectionMetadata",
   "connectionOptions",
   "connectionStrategy",
-  "now",
   "organization",
   "original_protocol",
   "protocol",
   "request",
   "riskAssessment",
-  "seed",
   "sessionID",
   "sso",
   "stats",
@@ -33,26 +31,37 @@ const HOSTS_CONTEXT = new Set([
 
 const BAGS = ["user_metadata", "app_metadata"];
 
+/** How the login ended, for the engine, which takes the member that is there. */
 export function finish() {
-  const { end } = login;
-  if (end === undefined) return { noCallback: true };
-  if (end.refused !== undefined) return { deny: end.refused };
-  const members = {};
-  const problem = collect(end.user, end.context, members);
-  if (problem !== undefined) return { fail: problem };
-  return { continue: members };
+  const { end, ending } = login;
+  if (end === undefined) {
+    ending.noCallback = true;
+  } else if (end.refused !== undefined) {
+    ending.deny = end.refused;
+  } else {
+    ending.fail = collect(end.user, end.context, ending.continue);
+  }
+  return ending;
 }
 
 /** Collects the members of an answer; gives what makes it impossible. A part is looked into only where it differs. */
 function collect(user, context, members) {
   const transient = collectUser(user, members);
   const { user_metadata, app_metadata } = login.writes;
-  put(members, "user_metadata", user_metadata);
-  put(members, "app_metadata", app_metadata);
+  if (user_metadata !== undefined) members.user_metadata = user_metadata;
+  if (app_metadata !== undefined) members.app_metadata = app_metadata;
   const problem = collectContext(context, members);
   const shared = collectShared(transient);
   if (shared !== undefined) put(members, "shared", host.changes("shared", shared));
   return problem;
+}
+
+function put(members, name, value) {
+  if (value !== undefined) members[name] = value;
+}
+
+function ignored(what, key) {
+  log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
 }
 
 /** Gives what it changed in memory only. */
@@ -60,61 +69,64 @@ function collectUser(user, members) {
   const changes = host.changes("user", user);
   if (changes === undefined) return undefined;
   let transient;
-  for (const bag of BAGS) {
-    if (!hasOwn(changes, bag)) continue;
-    delete changes[bag];
-    const unsaved = unsavedMetadata(bag, user[bag]);
-    if (unsaved !== undefined) (transient ??= {})[TRANSIENT[bag]] = unsaved;
+  let root;
+  const names = keysOf(changes);
+  for (let at = 0; at < names.length; at++) {
+    const name = names[at];
+    if (name === "app_metadata" || name === "user_metadata") {
+      const unsaved = unsavedMetadata(name, user[name]);
+      if (unsaved !== undefined) (transient ??= {})[TRANSIENT[name]] = unsaved;
+    } else if (isHostsUserKey(name)) {
+      ignored("user", name);
+    } else if (!isCovered(user, name, changes[name])) {
+      root = withMember(root, name, changes[name]);
+    }
   }
-  put(members, "user", withoutHosts("user", withoutMerged(changes, login.merged), isHostsUserKey));
+  put(members, "user", root);
   return transient;
 }
 
-function put(members, name, value) {
-  if (value !== undefined && !isEmpty(value)) members[name] = value;
-}
-
-function withoutHosts(what, changes, isHosts) {
-  if (changes === undefined) return undefined;
-  for (const key of keysOf(changes)) {
-    if (!isHosts(key)) continue;
-    delete changes[key];
-    if (key !== "now" && key !== "seed" && login.filled?.[key] === undefined) log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
-  }
-  return changes;
-}
-
-/** R-52: the scope is no claim. */
-function takeScope(members) {
-  const claims = members.access_token;
-  if (claims === undefined || !hasOwn(claims, "scope")) return;
-  const { scope, ...rest } = claims;
-  delete members.access_token;
-  put(members, "access_token", rest);
-  if (scope === null) return;
-  members.scope = typeof scope === "string" ? scope.split(" ").filter(Boolean) : scope;
+/** Whether it is what `app_metadata` has: the very object, or what an earlier rule changed there. */
+function isCovered(user, name, value) {
+  if (typeof value === "object" && value !== null && value === user.app_metadata?.[name]) return true;
+  const { covered } = login;
+  return covered !== undefined && name in covered && (value === covered[name] || toJson(value) === toJson(covered[name]));
 }
 
 function collectContext(context, members) {
   const changes = host.changes("context", context);
   if (changes === undefined) return undefined;
-  for (const key of keysOf(login.filled)) {
-    if (hasOwn(changes, key) && context[key] === login.filled[key] && isEmpty(context[key])) delete changes[key];
+  let rest;
+  let problem;
+  const names = keysOf(changes);
+  for (let at = 0; at < names.length; at++) {
+    const name = names[at];
+    const value = changes[name];
+    if (name === "idToken") put(members, "id_token", host.changes("context.idToken", value));
+    else if (name === "accessToken") takeAccessToken(host.changes("context.accessToken", value), members);
+    else if (name === "multifactor") takeSecondFactor(value, members);
+    else if (name === "redirect") problem = takeRedirect(value, members);
+    else if (name in HOSTS_CONTEXT) ignored("context", name);
+    else rest = withMember(rest, name, value);
   }
-  const { idToken, accessToken, multifactor, redirect, ...rest } = changes;
-  if (idToken !== undefined) put(members, "id_token", host.changes("context.idToken", idToken));
-  if (accessToken !== undefined) {
-    put(members, "access_token", host.changes("context.accessToken", accessToken));
-    takeScope(members);
+  put(members, "context", rest);
+  return problem;
+}
+
+/** R-52: the scope is no claim. */
+function takeAccessToken(claims, members) {
+  if (claims === undefined) return;
+  if (hasOwn(claims, "scope")) {
+    const { scope } = claims;
+    if (scope !== null) members.scope = typeof scope === "string" ? scope.split(" ").filter(Boolean) : scope;
+    delete claims.scope;
+    if (isEmpty(claims)) return;
   }
-  put(members, "context", withoutHosts("context", rest, (key) => HOSTS_CONTEXT.has(key)));
-  takeSecondFactor(multifactor, members);
-  return takeRedirect(redirect, members);
+  members.access_token = claims;
 }
 
 /** R-40. Assurance only goes up: `none` asks for nothing. */
 function takeSecondFactor(multifactor, members) {
-  if (multifactor === undefined) return;
   if (multifactor === null || typeof multifactor !== "object" || multifactor.provider === "none") {
     log(LEVEL.warn, "ignored: a rule cannot lift a second factor, only demand one");
     return;
@@ -125,7 +137,7 @@ function takeSecondFactor(multifactor, members) {
 
 /** R-32. A gate without an address would be an open door: that fails. */
 function takeRedirect(redirect, members) {
-  if (redirect === undefined || redirect === null) return undefined;
+  if (redirect === null) return undefined;
   if (typeof redirect.url !== "string" || redirect.url === "") return "context.redirect has no `url` that is a string";
   members.redirect = { url: redirect.url };
   return undefined;
@@ -146,15 +158,22 @@ function unsavedMetadata(bag, value) {
   return isEmpty(changes) ? undefined : changes;
 }
 
-/** Applies what earlier rules changed in memory. */
+/** Applies what earlier rules changed in memory; gives what that makes of the user's root (U-2). */
 export function applyTransient(user, shared) {
+  let covered;
   for (const bag of BAGS) {
     const changes = shared[TRANSIENT[bag]];
     if (changes === undefined || changes === null) continue;
     const metadata = (user[bag] ??= {});
     for (const key of keysOf(changes)) {
-      if (changes[key] === null) delete metadata[key];
-      else metadata[key] = changes[key];
+      const value = changes[key];
+      if (value === null) delete metadata[key];
+      else metadata[key] = value;
+      if (bag !== "app_metadata" || isHostsUserKey(key)) continue;
+      if (value === null) delete user[key];
+      else user[key] = value;
+      covered = withMember(covered, key, value);
     }
   }
+  return covered;
 }

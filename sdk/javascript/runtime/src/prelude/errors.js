@@ -8,10 +8,13 @@ export class UnauthorizedError extends Error {
   }
 }
 
+/** The host shows less of a reason; what is longer would only be too large an answer. */
+const REASON_CHARS = 1_000;
+
 /** The refusal that an error stands for. */
 export function refusal(error) {
   const unauthorized = error instanceof UnauthorizedError || (isObject(error) && error.name === "UnauthorizedError");
-  return { code: unauthorized ? "unauthorized" : "access_denied", reason: messageOf(error) };
+  return { code: unauthorized ? "unauthorized" : "access_denied", reason: messageOf(error).slice(0, REASON_CHARS) };
 }
 
 /** What an error says, whatever was thrown. */

@@ -1,10 +1,11 @@
-// What a rule may take for granted about `user` and `context`, and the way back from it.
+// What a rule may take for granted about `user` and `context`. The engine puts it there when it makes them: it belongs to
+// what the rule was given, and is no difference afterwards.
 
-import { hasOwn, keysOf, toJson, valuesOf } from "./own.js";
+import host from "./host.js";
+import { setOf } from "./own.js";
 
 /** Root properties that `app_metadata` never covers: they are the host's (U-2, DESIGN §7). */
-const HOSTS_USER = new Set([
-  "__proto__",
+const HOSTS_USER = setOf([
   "app_metadata",
   "blocked",
   "connection",
@@ -27,7 +28,7 @@ const HOSTS_USER = new Set([
   "user_metadata",
 ]);
 
-export const isHostsUserKey = (key) => HOSTS_USER.has(key) || key.startsWith("last_");
+export const isHostsUserKey = (key) => key in HOSTS_USER || key.startsWith("last_");
 
 /** What rules dereference without asking (javascript-rules §1). */
 const ASSUMED = {
@@ -48,48 +49,18 @@ const ASSUMED = {
   },
 };
 
-let assumed = Object.keys(ASSUMED);
-
-/** At deploy: only what the source can name has to be there. */
-export function assumeFor(source, hasModules) {
-  if (!hasModules) assumed = Object.keys(ASSUMED).filter((key) => source.includes(key));
+/**
+ * At deploy: tells the engine what a login's event is to have besides. Of a rule only what its source can name has to be
+ * there; its modules may name anything.
+ */
+export function assume(names = Object.keys(ASSUMED)) {
+  host.assume(Object.fromEntries(names.map((name) => [name, ASSUMED[name]()])));
 }
 
-/** Fills in what is missing; gives what was put there. */
-export function fillContext(context) {
-  let filled;
-  for (const key of assumed) {
-    if (context[key] === undefined || context[key] === null) {
-      context[key] = ASSUMED[key]();
-      filled ??= {};
-      filled[key] = context[key];
-    }
-  }
-  return filled;
-}
+/** What a source names of that. */
+export const namedIn = (source) => Object.keys(ASSUMED).filter((name) => source.includes(name));
 
-/** Merges `app_metadata` over the root (U-2); gives what it put there. */
-export function mergeAppMetadata(user) {
-  const metadata = user.app_metadata;
-  if (typeof metadata !== "object" || metadata === null) return undefined;
-  const keys = keysOf(metadata);
-  for (const key of keys) {
-    if (!isHostsUserKey(key)) user[key] = metadata[key];
-  }
-  return { keys, values: valuesOf(metadata) };
-}
-
-/** Takes out of a difference what `mergeAppMetadata` put there, where the rule left it as it was, or left a copy. */
-export function withoutMerged(changes, merged) {
-  if (changes === undefined || merged === undefined) return changes;
-  const { keys, values } = merged;
-  for (let at = 0; at < keys.length; at++) {
-    const key = keys[at];
-    if (hasOwn(changes, key) && isLike(changes[key], values[at])) delete changes[key];
-  }
-  return changes;
-}
-
-function isLike(one, other) {
-  return one === other || (typeof one === "object" && one !== null && toJson(one) === toJson(other));
+/** At deploy: `app_metadata` covers the root of `user` (U-2). */
+export function coverRoot() {
+  host.cover(Object.keys(HOSTS_USER));
 }

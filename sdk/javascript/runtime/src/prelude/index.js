@@ -8,11 +8,11 @@ import { auth0, ACCESS_TOKEN } from "./auth0.js";
 import { console, format } from "./console.js";
 import { define } from "./define.js";
 import { messageOf, refusal, UnauthorizedError } from "./errors.js";
-import { assumeFor, fillContext } from "./event.js";
-import { arrived, begin, conclude, guarded, login, refuse, sendRequest, waiting } from "./login.js";
+import { assume, coverRoot, namedIn } from "./event.js";
+import { arrived, begin, conclude, guarded, login, refuse, reset, sendRequest, waiting } from "./login.js";
 import { managementError, profile, stage, update } from "./metadata.js";
 import { module, provide, require } from "./modules.js";
-import { startRule } from "./rules.js";
+import { setRule, startRule } from "./rules.js";
 import { markOwnGlobals } from "./shared.js";
 import { timerFunctions } from "./timers.js";
 
@@ -37,7 +37,6 @@ provide("vestibule:internals", {
   ACCESS_TOKEN,
   begin,
   conclude,
-  fillContext,
   format,
   guarded,
   host,
@@ -56,7 +55,6 @@ provide("vestibule:internals", {
 });
 
 let hasModules = false;
-let start;
 
 /** What a module's bundle calls; gone before the author's code can run. */
 define("__vestibuleModule", (names, globals, factory) => {
@@ -64,34 +62,56 @@ define("__vestibuleModule", (names, globals, factory) => {
   module(names, globals, factory);
 });
 
-define("__vestibule", {
-
+/** What the engine calls. `start` is given the event: `shared` only where an earlier rule left something there. */
+const vestibule = {
   /** At deploy: takes what the author's source evaluated to. */
   define(kind, value) {
     delete globalThis.__vestibuleModule;
     if (kind === "action") {
-      start = require("vestibule:actions").define(value);
+      assume();
+      vestibule.start = require("vestibule:actions").define(value);
     } else {
       if (typeof value !== "function") {
         throw new TypeError(`a rule is a function (user, context, callback), this source is ${typeof value}`);
       }
-      assumeFor(Function.prototype.toString.call(value), hasModules);
-      start = (...event) => startRule(value, ...event);
+      assume(hasModules ? undefined : namedIn(Function.prototype.toString.call(value)));
+      coverRoot();
+      setRule(value);
     }
     markOwnGlobals();
   },
 
-  start(user, context, configuration, shared) {
-    start(user, context, configuration, shared);
-  },
+  start: startRule,
   waiting,
   arrived,
   /** A promise that was rejected, and nobody takes it: an uncaught exception. */
   rejected: refuse,
   finish: () => (login.finish ?? finish)(),
-});
+};
+define("__vestibule", vestibule);
 
-// One login is run here, so that what the engine makes on first use is part of the heap that is kept.
-startRule((user, context, callback) => callback(null, user, context), { app_metadata: { a: 1 } }, { now: 0 }, {}, {});
+// What the engine makes on first use is part of the heap that is kept: the functions of the language that rules call most,
+// and all that one login needs.
+const USUAL = [
+  [Array.prototype, "concat every filter find forEach includes indexOf join map push reduce slice some sort"],
+  [String.prototype, "endsWith includes indexOf match replace slice split startsWith substring toLowerCase toUpperCase trim"],
+  [Object, "assign entries keys values"],
+  [Array, "isArray"],
+  [JSON, "parse stringify"],
+  [Math, "floor max min random round"],
+  [Date, "now"],
+  [Date.prototype, "getTime toISOString"],
+  [Promise, "all reject resolve"],
+  [Promise.prototype, "catch finally then"],
+  [RegExp.prototype, "exec test"],
+];
+for (const [object, names] of USUAL) names.split(" ").forEach((name) => object[name]);
+
+setRule((user, context, callback) => {
+  auth0.users.updateAppMetadata(user.user_id, { seen: 1 });
+  callback(null, user, context);
+});
+startRule({ user_id: "auth0|warm", app_metadata: {} }, { idToken: {} }, {}, undefined);
 waiting();
 finish();
+reset();

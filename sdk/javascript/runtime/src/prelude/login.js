@@ -1,36 +1,44 @@
-// One login: what came in, what was asked for, what is still outstanding. A snapshot serves one login, but the tests
-// and the measurements start many on one heap, so that `begin` makes all of it anew.
+// One login: what came in, what was asked for, what is still outstanding. A heap serves one login, but for the tests, which
+// start many on one.
 
 import host, { LEVEL, log } from "./host.js";
 import { describe, refusal } from "./errors.js";
 import { fromJson, toJson } from "./own.js";
 import { forgetTimers, runTimer } from "./timers.js";
 
-/** The login that runs, or the one that ran last. */
-export let login;
+const fresh = () => ({
+  user: undefined,
+  context: undefined,
+  shared: undefined,
+  /** How the rule ended: `{ refused }` or `{ user, context }`; the first end counts. */
+  end: undefined,
+  /** By handle, what takes the answer; made by the first request. */
+  requests: undefined,
+  /** First-level keys to store; `null` deletes. */
+  writes: { user_metadata: undefined, app_metadata: undefined },
+  /** What earlier rules' changes of `app_metadata` made of the user's root, by name; mostly nothing. */
+  covered: undefined,
+  /** What the engine is told at the end. A rule may have put anything on `Object.prototype`: this has none. */
+  ending: { __proto__: null, deny: undefined, fail: undefined, noCallback: undefined, continue: { __proto__: null } },
+  /** What makes the answer, where it is not a rule's. */
+  finish: undefined,
+});
 
-export function begin(user, context, configuration, shared) {
-  forgetTimers();
-  delete context.now; // The clock and the randomness are made of them; rules never had them.
-  delete context.seed;
-  login = {
-    user,
-    context,
-    configuration,
-    shared,
-    /** How the rule ended: `{ refused }` or `{ user, context }`; the first end counts. */
-    end: undefined,
-    /** By handle, what takes the answer; made by the first request. */
-    requests: undefined,
-    /** First-level keys to store; `null` deletes. */
-    writes: { user_metadata: undefined, app_metadata: undefined },
-    /** What the prelude put into the context and merged over the user's root. */
-    filled: undefined,
-    merged: undefined,
-    /** What makes the answer, where it is not a rule's. */
-    finish: undefined,
-  };
+/** The login that runs, or the one that ran last. */
+export let login = fresh();
+
+export function begin(user, context, shared) {
+  if (login.user !== undefined) reset();
+  login.user = user;
+  login.context = context;
+  login.shared = shared;
   return login;
+}
+
+/** As if no login had run: at the end of making the heap, and where one heap serves many. */
+export function reset() {
+  forgetTimers();
+  login = fresh();
 }
 
 /** Ends the rule, unless it has ended. */

@@ -3,10 +3,12 @@
 
 import host from "./host.js";
 import { login } from "./login.js";
-import { fromJson, isEmpty, keysOf, toJson } from "./own.js";
+import { hasOwn, keysOf, setOf } from "./own.js";
+
+const BAGS = ["user_metadata", "app_metadata"];
 
 /** Names no `app_metadata` has (M-15). */
-const RESERVED = new Set([
+const RESERVED = setOf([
   "__tenant",
   "_id",
   "blocked",
@@ -41,10 +43,16 @@ export function stage(bag, userId, value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw managementError(400, "Bad Request", `Payload validation error: '${bag}' is no object`);
   }
-  const keys = fromJson(toJson(value)); // What would have crossed the wire; later changes are not seen.
-  checkKeys(bag, keys, 0);
-  const writes = isEmpty(keys) ? deletions(bag) : keys;
-  login.writes[bag] = { ...login.writes[bag], ...writes };
+  const keys = host.wire(value); // What would have crossed the wire; later changes are not seen.
+  const names = checked(bag, keys);
+  const staged = login.writes[bag];
+  if (names.length === 0) {
+    login.writes[bag] = deletions(bag);
+  } else if (staged === undefined) {
+    login.writes[bag] = keys;
+  } else {
+    for (let at = 0; at < names.length; at++) staged[names[at]] = keys[names[at]];
+  }
 }
 
 /** Every key that is stored or staged, as `null`: a bag sent as `{}` is deleted (M-6). */
@@ -55,48 +63,53 @@ function deletions(bag) {
   return deleted;
 }
 
-function checkKeys(bag, value, level) {
-  if (typeof value !== "object" || value === null) return;
-  if (Array.isArray(value)) {
-    for (const element of value) checkKeys(bag, element, level + 1);
-    return;
-  }
-  for (const key of keysOf(value)) {
-    if (key.includes(".") || key.includes("$")) {
-      const message = `Fields with "." or "$" are not allowed, please remove all dotted fields: ${bag}.${key}`;
-      throw managementError(400, "Bad Request", message);
+/** The first-level keys, or the error that the API would answer. */
+function checked(bag, value) {
+  if (host.isDotted(value)) throw dotted(bag, value);
+  const names = keysOf(value);
+  if (bag !== "app_metadata") return names;
+  for (let at = 0; at < names.length; at++) {
+    if (names[at] in RESERVED) {
+      throw managementError(400, "Bad Request", `Payload validation error: app_metadata.${names[at]} is reserved`);
     }
-    if (level === 0 && bag === "app_metadata" && RESERVED.has(key)) {
-      throw managementError(400, "Bad Request", `Payload validation error: app_metadata.${key} is reserved`);
-    }
-    checkKeys(bag, value[key], level + 1);
   }
+  return names;
+}
+
+function dotted(bag, value) {
+  const isDotted = (key) => /[.$]/.test(key);
+  const find = (value) => {
+    if (typeof value !== "object" || value === null) return undefined;
+    return (Array.isArray(value) ? undefined : keysOf(value).find(isDotted)) ?? Object.values(value).map(find).find(Boolean);
+  };
+  const message = `Fields with "." or "$" are not allowed, please remove all dotted fields: ${bag}.${find(value)}`;
+  return managementError(400, "Bad Request", message);
 }
 
 /** The profile as the API would answer it now. */
 export function profile() {
-  const copy = { ...login.user };
-  for (const bag of ["user_metadata", "app_metadata"]) {
-    const merged = { ...copy[bag] };
+  const copy = host.copy(login.user);
+  for (const bag of BAGS) {
     const writes = login.writes[bag];
+    if (writes === undefined && hasOwn(copy, bag)) continue; // Looking at it would make it.
+    const merged = (copy[bag] ??= {});
     for (const key of keysOf(writes)) {
       if (writes[key] === null) delete merged[key];
       else merged[key] = writes[key];
     }
-    copy[bag] = merged;
   }
   return copy;
 }
 
 /** `updateUserMetadata` and `updateAppMetadata`, with a promise or a callback. */
 export const update = (bag) => (userId, value, callback) => {
-  let failure;
+  let settled;
   try {
     stage(bag, userId, value);
+    settled = host.promise(profile);
   } catch (error) {
-    failure = error;
+    settled = Promise.reject(error);
   }
-  const settled = failure === undefined ? Promise.resolve(profile()) : Promise.reject(failure);
   if (typeof callback !== "function") return settled;
   settled.then((user) => callback(null, user), callback);
   return undefined;

@@ -1,28 +1,31 @@
 // The contract of Auth0 Rules (auth0-behaviour §3): `function (user, context, callback)`.
 
 import { applyTransient } from "./answer.js";
-import { fillContext, mergeAppMetadata } from "./event.js";
 import { begin, conclude, login, refuse } from "./login.js";
 import { refusal, describe } from "./errors.js";
 import { LEVEL, log } from "./host.js";
-import { isEmpty } from "./own.js";
 import { closeShared, openShared } from "./shared.js";
 
-/** Calls a rule. It ends with its first `callback`, or with what it throws before that (R-5, R-6). */
-export function startRule(rule, user, context, configuration, shared) {
-  begin(user, context, configuration, shared);
+let rule;
+
+/** At deploy: the author's function. */
+export function setRule(author) {
+  rule = author;
+}
+
+/** Calls the rule. It ends with its first `callback`, or with what it throws before that (R-5, R-6). */
+export function startRule(user, context, configuration, shared) {
+  begin(user, context, shared);
   closeShared();
-  if (!isEmpty(shared)) {
-    applyTransient(user, shared);
+  if (shared !== undefined) {
+    login.covered = applyTransient(user, shared);
     openShared(shared);
   }
-  login.merged = mergeAppMetadata(user);
-  login.filled = fillContext(context);
   globalThis.configuration = configuration;
   try {
     const result = rule(user, context, callback);
     // The promise of an async rule is no sign of completion, but its rejection is an uncaught exception (R-8).
-    if (typeof result?.then === "function") result.then(undefined, refuse);
+    if (result !== undefined && typeof result?.then === "function") result.then(undefined, refuse);
   } catch (error) {
     refuse(error);
   }
@@ -33,7 +36,7 @@ function callback(error, user, context) {
     if (typeof error === "object" && error.stack !== undefined) log(LEVEL.info, describe(error));
     conclude({ refused: refusal(error) });
   } else {
-    conclude({ user: object(user, login.user), context: object(context, login.context) });
+    conclude({ refused: undefined, user: object(user, login.user), context: object(context, login.context) });
   }
 }
 

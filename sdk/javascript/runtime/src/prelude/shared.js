@@ -45,7 +45,7 @@ export function openShared(shared) {
 /** What later rules shall see, or `undefined` where nobody looked. */
 export function collectShared(transient) {
   const before = login.shared;
-  const hadTransient = hasOwn(before, TRANSIENT.user_metadata) || hasOwn(before, TRANSIENT.app_metadata);
+  const hadTransient = before !== undefined && (hasOwn(before, TRANSIENT.user_metadata) || hasOwn(before, TRANSIENT.app_metadata));
   if (!isOpen && transient === undefined && !hadTransient) return undefined;
   const after = {};
   if (isOpen) {

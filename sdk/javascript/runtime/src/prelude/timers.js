@@ -4,16 +4,24 @@
 /** Auth0's limit for all rules of a login, in milliseconds. */
 const PATIENCE_MS = 20_000;
 
-/** In the order in which they fire: by time, and among equals the first that was started. */
-let timers = [];
+/** Those that fire at one time, in the order in which they were started; by time, the earliest first. */
+let moments = [];
 let started = 0;
 let now = 0;
 
+class Moment {
+  constructor(due) {
+    this.due = due;
+    this.timers = [];
+    /** How many of them have fired. */
+    this.fired = 0;
+  }
+}
+
+/** What a rule gets for a timer; `run` is gone when it was cleared. */
 class Timeout {
-  constructor(run, delay, period) {
+  constructor(run) {
     this.run = run;
-    this.due = now + delay;
-    this.period = period;
     this.sequence = started++;
   }
   ref() {
@@ -29,7 +37,7 @@ class Timeout {
     return this;
   }
   close() {
-    clear(this);
+    this.run = undefined;
     return this;
   }
   [Symbol.toPrimitive]() {
@@ -42,54 +50,85 @@ function milliseconds(delay) {
   return number >= 1 && number <= 0x7fffffff ? Math.trunc(number) : 1; // As Node does.
 }
 
-function start(callback, delay, period, values) {
+function start(callback, delay, values) {
   if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function');
-  const timeout = new Timeout(() => callback(...values), delay, period);
-  queue(timeout);
+  const timeout = new Timeout(values.length === 0 ? callback : () => callback(...values));
+  queue(timeout, now + delay);
   return timeout;
 }
 
-function queue(timeout) {
-  let low = 0;
-  let high = timers.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (timers[middle].due > timeout.due) high = middle;
-    else low = middle + 1;
+function queue(timeout, due) {
+  let at = moments.length;
+  while (at > 0 && moments[at - 1].due > due) at--;
+  let moment = at > 0 ? moments[at - 1] : undefined;
+  if (moment === undefined || moment.due !== due) {
+    moment = new Moment(due);
+    for (let behind = moments.length; behind > at; behind--) moments[behind] = moments[behind - 1];
+    moments[at] = moment;
   }
-  timers.splice(low, 0, timeout);
+  const { timers } = moment;
+  timers[timers.length] = timeout;
 }
 
+/** Its period, for a timer that fires again. */
+const periods = new Map();
+
 function clear(timeout) {
-  const at =
-    timeout instanceof Timeout ? timers.indexOf(timeout) : timers.findIndex((timer) => timer.sequence === timeout);
-  if (at >= 0) timers.splice(at, 1);
+  if (timeout instanceof Timeout) timeout.run = undefined;
+  else if (typeof timeout === "number") clearNumbered(timeout);
+}
+
+function clearNumbered(sequence) {
+  for (const { timers } of moments) for (const timer of timers) if (timer.sequence === sequence) timer.run = undefined;
 }
 
 export function forgetTimers() {
-  if (timers.length > 0) timers = [];
+  if (moments.length > 0) moments = [];
+  periods.clear();
   now = 0;
 }
 
-/** Runs the earliest timer that is due before `until`; tells whether there was one. */
-export function runTimer(onlyImmediate, run) {
-  const first = timers[0];
-  const until = onlyImmediate ? now + 1 : PATIENCE_MS;
-  if (first === undefined || first.due > until) return false;
-  timers.shift();
-  now = Math.max(now, first.due);
-  if (first.period !== undefined) {
-    first.due = now + first.period;
-    queue(first); // Behind those that are due at the same time.
+/** The earliest that is to fire. */
+function first() {
+  let passed = 0;
+  for (; passed < moments.length; passed++) {
+    const moment = moments[passed];
+    while (moment.fired < moment.timers.length && moment.timers[moment.fired].run === undefined) moment.fired++;
+    if (moment.fired < moment.timers.length) break;
   }
-  run(first.run);
+  if (passed > 0) {
+    const left = moments.length - passed;
+    for (let at = 0; at < left; at++) moments[at] = moments[at + passed];
+    moments.length = left;
+  }
+  return moments[0];
+}
+
+/** Runs the earliest timer that is due before `until`; tells whether there was one. */
+export function runTimer(onlyImmediate, guarded) {
+  if (moments.length === 0) return false;
+  const moment = first();
+  if (moment === undefined || moment.due > (onlyImmediate ? now + 1 : PATIENCE_MS)) return false;
+  const timeout = moment.timers[moment.fired++];
+  if (moment.due > now) now = moment.due;
+  const { run } = timeout;
+  const period = periods.size === 0 ? undefined : periods.get(timeout);
+  if (period !== undefined) queue(timeout, now + period); // Behind those that are due at the same time.
+  guarded(run);
   return true;
 }
 
+function startInterval(callback, delay, ...values) {
+  const period = milliseconds(delay);
+  const timeout = start(callback, period, values);
+  periods.set(timeout, period);
+  return timeout;
+}
+
 export const timerFunctions = {
-  setTimeout: (callback, delay, ...values) => start(callback, milliseconds(delay), undefined, values),
-  setInterval: (callback, delay, ...values) => start(callback, milliseconds(delay), milliseconds(delay), values),
-  setImmediate: (callback, ...values) => start(callback, 0, undefined, values),
+  setTimeout: (callback, delay, ...values) => start(callback, milliseconds(delay), values),
+  setInterval: startInterval,
+  setImmediate: (callback, ...values) => start(callback, 0, values),
   clearTimeout: clear,
   clearInterval: clear,
   clearImmediate: clear,
