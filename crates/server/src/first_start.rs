@@ -10,7 +10,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use vestibule_store::{Connection, ConnectionName, NewSealed, NodeId, SealedKind, Store, TenantId, Timestamp};
+use vestibule_engine::{Readers, replace_file};
+use vestibule_store::{
+    Act, Connection, ConnectionName, NewSealed, NodeId, OperatorAct, SealedKind, Store, TenantId, Timestamp,
+};
 
 use crate::{
     admin::auth::{self, Admin, Scope},
@@ -32,6 +35,8 @@ const KEY_FILE: &str = "installation.key";
 const NODE_FILE: &str = "node.id";
 /// Where the command line on this machine finds the admin listener, and a token for it.
 pub const ADMIN_FILE: &str = "admin.json";
+/// Who made what the first start makes, as the journal names them.
+const FIRST_START: &str = "first start";
 /// A value that only the right key opens.
 const PROOF: &str = "installation";
 
@@ -124,8 +129,8 @@ pub fn installation_key(data: &Path, entropy: &dyn Entropy) -> Result<[u8; 32], 
 /// [`StartError`].
 pub fn node_id(data: &Path, entropy: &dyn Entropy) -> Result<NodeId, StartError> {
     let path = data.join(NODE_FILE);
-    let made = || entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes();
-    let text = String::from_utf8(kept(&path, made)?).ok().filter(|text| !text.trim().is_empty());
+    let text =
+        String::from_utf8(kept(&path, || entropy.id::<6>().into_bytes())?).ok().filter(|text| !text.trim().is_empty());
     text.map(|text| NodeId::new(text.trim())).ok_or_else(|| StartError::Damaged(path.display().to_string()))
 }
 
@@ -139,7 +144,8 @@ pub async fn prove_installation(store: &dyn Store, seal: &Seal, now: Timestamp) 
     if store.sealed(&tenant, SealedKind::Internal, PROOF).await?.is_none() {
         let sealed = seal.seal(&name, PROOF.as_bytes())?;
         // Another node may be first; then its proof is the one to open.
-        store.put_sealed(&tenant, &new_sealed(SealedKind::Internal, PROOF, sealed, now)).await?;
+        let act = first_act(OperatorAct::InstallationBegun, now);
+        store.put_sealed(&tenant, &new_sealed(SealedKind::Internal, PROOF, sealed), &act).await?;
     }
     let kept = store.sealed(&tenant, SealedKind::Internal, PROOF).await?;
     let opens = kept.is_some_and(|kept| seal.open(&name, &kept.sealed).is_ok());
@@ -150,11 +156,12 @@ pub async fn prove_installation(store: &dyn Store, seal: &Seal, now: Timestamp) 
 ///
 /// # Errors
 /// [`Fault`] of the store.
-pub async fn ensure_connection(store: &dyn Store) -> Result<(), Fault> {
+pub async fn ensure_connection(store: &dyn Store, now: Timestamp) -> Result<(), Fault> {
     let (tenant, name) = (TenantId::default(), ConnectionName::from(CONNECTION));
     if store.connection(&tenant, &name).await?.is_none() {
+        let act = first_act(OperatorAct::ConnectionPut { connection: name.clone() }, now);
         let connection = Connection { name, strategy: "auth0".to_owned(), settings: Map::new(), metadata: Map::new() };
-        store.put_connection(&tenant, &connection).await?;
+        store.put_connection(&tenant, &connection, &act).await?;
     }
     Ok(())
 }
@@ -166,7 +173,7 @@ pub async fn ensure_connection(store: &dyn Store) -> Result<(), Fault> {
 pub async fn signing_keys(store: &dyn Store, seal: &Seal, now: Timestamp) -> Result<SigningKeys, Fault> {
     let mut keys = stored_keys(store, seal).await?;
     if keys.is_empty() {
-        make_signing_key(store, seal, now, now).await?;
+        make_signing_key(store, seal, now, FIRST_START, now).await?;
         keys = stored_keys(store, seal).await?;
     }
     Ok(SigningKeys::new(keys))
@@ -184,7 +191,7 @@ pub async fn read_signing_keys(app: &App) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes a key that signs from then on, and stores it sealed; its name.
+/// Makes a key that signs from then on, and stores it sealed; the journal tells of it as of an act of `by`.
 ///
 /// # Errors
 /// [`Fault`] of the store.
@@ -192,18 +199,24 @@ pub async fn make_signing_key(
     store: &dyn Store,
     seal: &Seal,
     from: Timestamp,
+    by: &str,
     now: Timestamp,
-) -> Result<String, Fault> {
+) -> Result<(), Fault> {
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(from)).await??;
     let tenant = TenantId::default();
     let sealed = seal.seal(&purpose(SealedKind::SigningKey, &tenant, &key.kid), &key.to_bytes()?)?;
-    store.put_sealed(&tenant, &new_sealed(SealedKind::SigningKey, &key.kid, sealed, now)).await?;
-    Ok(key.kid)
+    let act = Act { what: OperatorAct::KeyMade { kid: key.kid.clone(), from }, by: by.to_owned(), at: now };
+    store.put_sealed(&tenant, &new_sealed(SealedKind::SigningKey, &key.kid, sealed), &act).await?;
+    Ok(())
 }
 
 /// A value that there must be none of yet.
-fn new_sealed(kind: SealedKind, name: &str, sealed: Vec<u8>, at: Timestamp) -> NewSealed {
-    NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: Some(0), at }
+fn new_sealed(kind: SealedKind, name: &str, sealed: Vec<u8>) -> NewSealed {
+    NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: Some(0) }
+}
+
+fn first_act(what: OperatorAct, at: Timestamp) -> Act {
+    Act { what, by: FIRST_START.to_owned(), at }
 }
 
 async fn stored_keys(store: &dyn Store, seal: &Seal) -> Result<Vec<SigningKey>, Fault> {
@@ -235,7 +248,7 @@ pub async fn admin_file(
     let mut made = None;
     if auth::tokens(store).await?.is_empty() {
         let admin = Admin { name: "first".to_owned(), scopes: Scope::ALL.into() };
-        let new = auth::make_token(store, seal, entropy, &admin, now).await?;
+        let new = auth::make_token(store, seal, entropy, &admin, FIRST_START, now).await?;
         made = Some(new.token.clone());
         token = Some(new.token);
     }
@@ -262,15 +275,7 @@ fn kept(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StartErr
 
 /// Replaces a file, whole or not at all, that nobody else can read.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    replace_file(path, &[bytes], Readers::Owner)
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {

@@ -24,7 +24,7 @@ use vestibule_store::{
 
 use crate::{
     app::{Generation, Generations},
-    bundle::{BundleError, Rules, Upload},
+    bundle::{Bundle, BundleError, Rules, Upload},
     clock::Clock,
     error::Fault,
     interpreter::Interpreter,
@@ -213,13 +213,16 @@ impl StoredGenerations {
         Ok(())
     }
 
-    /// Inspects uploads and puts them in their order.
+    /// Reads a bundle, inspects what was uploaded and puts it in its order.
     ///
     /// # Errors
     /// [`BundleError`], naming the rule.
-    pub fn inspect(&self, uploads: Vec<Upload>) -> Result<Rules, BundleError> {
-        // Building the interpreter takes seconds, once; logins on this thread move to another.
-        tokio::task::block_in_place(|| Rules::inspect(uploads, &self.workshop.interpreter))
+    pub fn inspect(&self, bundle: &[u8]) -> Result<Rules, BundleError> {
+        // Up to 128 MiB to unpack, and modules to parse: logins on this thread move to another.
+        tokio::task::block_in_place(|| {
+            let uploads = Bundle::parse(bundle)?.uploads()?;
+            Rules::inspect(uploads, &self.workshop.interpreter)
+        })
     }
 
     /// Compiles and links rules as they would be served, and serves nobody with them.
@@ -267,7 +270,7 @@ impl StoredGenerations {
             let upload = Upload { manifest: revision.manifest, module: revision.module, files };
             uploads.push(upload);
         }
-        let rules = self.inspect(uploads)?;
+        let rules = tokio::task::block_in_place(|| Rules::inspect(uploads, &self.workshop.interpreter))?;
         let altered = rules.revisions.iter().zip(&generation.rules).find(|((_, revision), (_, digest))| {
             digest_of(revision.rule.digest) != *digest // Both are in the order of the pipeline.
         });

@@ -33,8 +33,8 @@ use vestibule_engine::{
 };
 use vestibule_pipeline::{Login, LoginInput, Outcome, Pipeline};
 use vestibule_store::{
-    Client, CommitError, Committed, Connection, Family, LoginCommit, LoginId, Session, StoreError, TenantId, Timestamp,
-    TokenDigest, User, UserId,
+    Client, CommitError, Committed, Connection, Family, GenerationNumber, LoginCommit, LoginId, Session, StoreError,
+    TenantId, Timestamp, TokenDigest, User, UserId,
 };
 
 pub use self::{
@@ -133,6 +133,24 @@ pub(crate) enum Rules {
         /// When it closes.
         until: Timestamp,
     },
+}
+
+impl Rules {
+    /// Whether none run, because a window is open.
+    pub(crate) const fn are_skipped(&self) -> bool {
+        match self {
+            Self::Of(_) => false,
+            Self::BreakGlass { .. } => true,
+        }
+    }
+
+    /// The number of the generation that runs; none if no rules do.
+    pub(crate) fn generation(&self) -> Option<GenerationNumber> {
+        match self {
+            Self::Of(generation) => generation.number,
+            Self::BreakGlass { .. } => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Rules {
@@ -367,7 +385,7 @@ impl LoginTransaction<'_> {
             Flow::Browser(flow) => flow.request.wants_second_factor,
             Flow::Password { .. } | Flow::Refresh { .. } => false,
         };
-        (is_asked_for || matches!(self.rules, Rules::BreakGlass { .. })) && !self.principal.has_second_factor()
+        (is_asked_for || self.rules.are_skipped()) && !self.principal.has_second_factor()
     }
 
     /// Whether the client expects this subject, or nobody in particular (`id_token_hint`). It is asked when the rules have

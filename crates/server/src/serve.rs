@@ -3,7 +3,12 @@
 //! The order is the point of this file. Up: data folder, store, keys, rules, listeners. Down: no new connections, requests
 //! answered, mails sent, the node says goodbye, the store lets go of its files.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -151,7 +156,7 @@ async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<S
     }
     let seal = Seal::new(&key)?;
     first_start::prove_installation(store.as_ref(), &seal, clock.now()).await?;
-    first_start::ensure_connection(store.as_ref()).await?;
+    first_start::ensure_connection(store.as_ref(), clock.now()).await?;
     let signing = first_start::signing_keys(store.as_ref(), &seal, clock.now()).await?;
     let generations = generations(settings, data, &key, &store, &clock, node)?;
     if let Err(error) = generations.refresh().await {
@@ -179,6 +184,12 @@ async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<S
     Ok(Standing { app, generations, public, admin, announcement })
 }
 
+/// The folder that a node with these settings reads the interpreter of JavaScript rules from.
+#[must_use]
+pub fn interpreter_folder(settings: &Settings, data: &Path) -> PathBuf {
+    settings.sandbox.interpreter.clone().unwrap_or_else(|| data.to_owned())
+}
+
 fn generations(
     settings: &Settings,
     data: &Path,
@@ -201,7 +212,7 @@ fn generations(
     let workshop = Workshop {
         engine: Engine::new(sandbox)?,
         compiler: Compiler::new(Some(cache))?,
-        interpreter: Interpreter::in_folder(data.to_owned()),
+        interpreter: Interpreter::in_folder(interpreter_folder(settings, data)),
         egress: Arc::new(Egress::new(egress)?),
     };
     Ok(Arc::new(StoredGenerations::new(Arc::clone(store), seal, Arc::clone(clock), workshop, node)?))

@@ -157,13 +157,15 @@ pub enum LogFormat {
 }
 
 /// The rules' sandbox.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sandbox {
     /// How instances get their memory.
     pub profile: Profile,
     /// Rules that run at one time.
     pub concurrent_runs: u32,
+    /// The folder with the interpreter of JavaScript rules (`vestibule interpreter build`); the data folder, if not set.
+    pub interpreter: Option<PathBuf>,
 }
 
 /// How instances get their memory; the answers are the same.
@@ -299,7 +301,7 @@ impl Default for Log {
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self { profile: Profile::Fast, concurrent_runs: 128 }
+        Self { profile: Profile::Fast, concurrent_runs: 128, interpreter: None }
     }
 }
 

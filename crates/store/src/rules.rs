@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{GenerationNumber, NodeId, Result, RevisionDigest, TenantId, Timestamp};
+use crate::{Act, GenerationNumber, NodeId, Result, RevisionDigest, TenantId, Timestamp};
 
 /// One immutable upload of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,14 +109,14 @@ pub trait Rules: Send + Sync {
     async fn revision(&self, tenant: &TenantId, digest: &RevisionDigest) -> Result<Option<Revision>>;
     /// Numbers a generation. It serves nobody yet.
     async fn propose_generation(&self, tenant: &TenantId, new: &NewGeneration) -> Result<Proposed>;
-    /// Makes a generation the active one, if `expected` still is: one pointer flip, and a line of history. Nodes are told.
+    /// Makes a generation the active one, if `expected` still is: one pointer flip, and a line of history. Nodes are
+    /// told, and the journal.
     async fn activate(
         &self,
         tenant: &TenantId,
         number: GenerationNumber,
         expected: Option<GenerationNumber>,
-        by: &str,
-        at: Timestamp,
+        act: &Act,
     ) -> Result<Activated>;
     /// The active generation.
     async fn active_generation(&self, tenant: &TenantId) -> Result<Option<Generation>>;
@@ -124,8 +124,9 @@ pub trait Rules: Send + Sync {
     async fn generation(&self, tenant: &TenantId, number: GenerationNumber) -> Result<Option<Generation>>;
     /// The last `limit` generations, newest first.
     async fn generations(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Generation>>;
-    /// Revokes a generation that is not active; whether it was there and is revoked now. Nodes are told.
-    async fn revoke_generation(&self, tenant: &TenantId, number: GenerationNumber, at: Timestamp) -> Result<bool>;
+    /// Revokes a generation that is not active; whether it was there and is revoked now. Nodes are told, and the
+    /// journal.
+    async fn revoke_generation(&self, tenant: &TenantId, number: GenerationNumber, act: &Act) -> Result<bool>;
 }
 
 /// How nodes know of each other, and of changes.

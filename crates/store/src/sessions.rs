@@ -107,6 +107,9 @@ pub struct Redeem {
     pub challenge: String,
     /// The refresh token to issue if the code allows one.
     pub refresh: NewFamily,
+    /// If the code was redeemed before: until when its login is marked ([`crate::Purpose::RevokedLogin`]), which is as
+    /// long as an access token that came of it may live.
+    pub revoked_until: Timestamp,
     /// Now.
     pub now: Timestamp,
 }
@@ -116,7 +119,8 @@ pub struct Redeem {
 pub enum Redeemed {
     /// This call, and no other, redeemed it.
     Code(Box<Code>),
-    /// It was redeemed before: refresh tokens that came of it are revoked now (RFC 9700, 4.5).
+    /// It was redeemed before: refresh tokens that came of it are revoked now, and its login is marked, so that access
+    /// tokens that came of it are known (RFC 9700, 4.5).
     Replayed(LoginId),
     /// Unknown, expired, ended, or of another client, redirect URI or verifier. It was not used up.
     Refused,

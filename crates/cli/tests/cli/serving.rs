@@ -6,14 +6,14 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
 
 use crate::{
     folder::{EVENT, Folder, answering},
-    node::{Node, answer, ask},
+    node::{Node, PATIENCE, answer, ask},
 };
 
 /// What no log, metric, database or listing may hold.
@@ -219,13 +219,20 @@ fn a_request_that_was_begun_is_answered_when_the_node_stops() {
     let folder = Folder::new();
     let node = Node::start(&folder, "data", &[]);
     let mut begun = TcpStream::connect(node.public).unwrap();
-    let head = "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    let head = "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                expect: 100-continue\r\n";
     let body = "grant_type=client_credentials&client_id=nobody&client_secret=x";
-    write!(begun, "{head}content-length: {}\r\n\r\n{}", body.len(), &body[..10]).unwrap();
-    thread::sleep(Duration::from_millis(200)); // So that the server has begun with it.
+    write!(begun, "{head}content-length: {}\r\n\r\n", body.len()).unwrap();
+    let mut go_on = [0; 25];
+    begun.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "the server has begun with it");
+    write!(begun, "{}", &body[..10]).unwrap();
     node.terminate();
-    thread::sleep(Duration::from_millis(300));
-    assert!(TcpStream::connect(node.public).is_err(), "the listener closes first");
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(node.public).is_ok() {
+        assert!(Instant::now() < deadline, "the listener closes first");
+        thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(ask(node.admin, "GET", "/health/ready", &[], "").status, 503);
     write!(begun, "{}", &body[10..]).unwrap();
     let answered = answer(&mut begun);

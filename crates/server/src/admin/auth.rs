@@ -15,9 +15,8 @@ use axum_extra::{
 };
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use subtle::ConstantTimeEq as _;
-use vestibule_store::{NewSealed, SealedKind, Store, TenantId, Timestamp, TokenDigest};
+use vestibule_store::{Act, NewSealed, OperatorAct, SealedKind, Store, TenantId, Timestamp, TokenDigest};
 
 use super::Ops;
 use crate::{
@@ -130,7 +129,7 @@ pub struct TokenNote {
     pub at: Timestamp,
 }
 
-/// Makes a token and keeps its digest.
+/// Makes a token and keeps its digest; the journal tells of it as of an act of `by`.
 ///
 /// # Errors
 /// [`Fault`] when the store cannot keep it.
@@ -139,16 +138,19 @@ pub async fn make_token(
     seal: &Seal,
     entropy: &dyn Entropy,
     admin: &Admin,
+    by: &str,
     now: Timestamp,
 ) -> Result<NewToken, Fault> {
-    let id: String = entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = entropy.id::<6>();
     let secret = entropy.token();
     let name = format!("{ROW}{id}");
     let tenant = TenantId::default();
     let sealed = seal.seal(&purpose(SealedKind::Internal, &tenant, &name), &secret.digest().0)?;
     let note = serde_json::to_value(admin)?.as_object().cloned().unwrap_or_default();
-    let new = NewSealed { kind: SealedKind::Internal, name, sealed, note, expected: Some(0), at: now };
-    let kept = store.put_sealed(&tenant, &new).await?;
+    let new = NewSealed { kind: SealedKind::Internal, name, sealed, note, expected: Some(0) };
+    let scopes = admin.scopes.iter().map(Scope::to_string).collect();
+    let what = OperatorAct::AdminTokenMade { token: id.clone(), name: admin.name.clone(), scopes };
+    let kept = store.put_sealed(&tenant, &new, &Act { what, by: by.to_owned(), at: now }).await?;
     kept.ok_or_else(|| Fault::broken("two admin tokens got one id"))?;
     let token = format!("{PREFIX}{id}_{}", secret.as_str());
     Ok(NewToken { id, token })
@@ -232,10 +234,8 @@ pub(super) async fn create(
         return Err(Refused::invalid_request("a token needs a name and at least one scope").into());
     }
     let app = &ops.app;
-    let made = make_token(app.store.as_ref(), &app.keys.seal, app.entropy.as_ref(), &new, app.now()).await?;
-    let told = serde_json::json!({"token": made.id, "name": new.name, "scopes": new.scopes});
-    ops.record("admin_token_made", &maker, told).await?;
-    Ok(Json(made))
+    let (seal, entropy) = (&app.keys.seal, app.entropy.as_ref());
+    Ok(Json(make_token(app.store.as_ref(), seal, entropy, &new, &maker.name, app.now()).await?))
 }
 
 /// `DELETE /v1/tokens/{id}`.
@@ -244,26 +244,17 @@ pub(super) async fn revoke(
     Extension(admin): Extension<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed =
-        ops.app.store.remove_sealed(&TenantId::default(), SealedKind::Internal, &format!("{ROW}{id}")).await?;
-    if !removed {
+    let (tenant, name) = (TenantId::default(), format!("{ROW}{id}"));
+    let act = ops.act(&admin, OperatorAct::AdminTokenRevoked { token: id.clone() });
+    if !ops.app.store.remove_sealed(&tenant, SealedKind::Internal, &name, &act).await? {
         return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no token `{id}`")));
     }
-    ops.record("admin_token_revoked", &admin, serde_json::json!({"token": id})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl Ops {
-    /// Writes into the journal what an operator did; no secret.
-    pub(crate) async fn record(&self, kind: &str, admin: &Admin, told: serde_json::Value) -> Result<(), Fault> {
-        let summary = told.as_object().cloned().unwrap_or_else(Map::new);
-        let event = vestibule_store::Event {
-            kind: kind.to_owned(),
-            user: None,
-            by: admin.name.clone(),
-            summary,
-            at: self.app.now(),
-        };
-        Ok(self.app.store.record(&TenantId::default(), &event).await?)
+    /// What an operator does now; the store writes it down with the change.
+    pub(super) fn act(&self, admin: &Admin, what: OperatorAct) -> Act {
+        Act { what, by: admin.name.clone(), at: self.app.now() }
     }
 }

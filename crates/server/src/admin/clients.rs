@@ -6,8 +6,7 @@ use axum::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use vestibule_store::{Client, ClientId, ClientSettings, TenantId};
+use vestibule_store::{Client, ClientId, ClientSettings, OperatorAct, TenantId};
 
 use super::{Ops, auth::Admin};
 use crate::{
@@ -70,9 +69,7 @@ pub(super) async fn put(
     Json(new): Json<NewClient>,
 ) -> Result<Json<Registered>, ApiError> {
     acceptable(&id, &new)?;
-    let registered = register(&ops, ClientId::new(id), new).await?;
-    ops.record("client_put", &admin, json!({"client": registered.client_id})).await?;
-    Ok(Json(registered))
+    Ok(Json(register(&ops, &admin, ClientId::new(id), new).await?))
 }
 
 /// `DELETE /v1/clients/{id}`.
@@ -81,14 +78,15 @@ pub(super) async fn remove(
     Extension(admin): Extension<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    if !ops.app.store.remove_client(&TenantId::default(), &ClientId::new(id.clone())).await? {
+    let client = ClientId::new(id.clone());
+    let act = ops.act(&admin, OperatorAct::ClientRemoved { client: client.clone() });
+    if !ops.app.store.remove_client(&TenantId::default(), &client, &act).await? {
         return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no client `{id}`")));
     }
-    ops.record("client_removed", &admin, json!({"client": id})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn register(ops: &Ops, id: ClientId, new: NewClient) -> Result<Registered, ApiError> {
+async fn register(ops: &Ops, admin: &Admin, id: ClientId, new: NewClient) -> Result<Registered, ApiError> {
     let (app, tenant) = (&ops.app, TenantId::default());
     let before = app.store.client(&tenant, &id).await?;
     let kept = before.as_ref().and_then(|client| client.secret);
@@ -103,7 +101,7 @@ async fn register(ops: &Ops, id: ClientId, new: NewClient) -> Result<Registered,
     let secret = if is_confidential { made.as_ref().map(crate::clock::Token::digest).or(kept) } else { None };
     let created_at = before.map_or_else(|| app.now(), |client| client.created_at);
     let client = Client { id: id.clone(), name: new.name, secret, settings: new.settings, created_at };
-    app.store.put_client(&tenant, &client).await?;
+    app.store.put_client(&tenant, &client, &ops.act(admin, OperatorAct::ClientPut { client: id.clone() })).await?;
     let client_secret = made.map(|token| token.as_str().to_owned());
     Ok(Registered { client_id: id.as_str().to_owned(), client_secret })
 }

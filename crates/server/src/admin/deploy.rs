@@ -13,18 +13,18 @@ use axum::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::Map;
 use tokio::time::{Instant, sleep};
 use vestibule_engine::{CompileError, RevisionError};
 use vestibule_pipeline::Rule;
 use vestibule_store::{
-    Activated, Generation, GenerationNumber, NewGeneration, Proposed, Revision, Store, TenantId, Timestamp,
+    Activated, Generation, GenerationNumber, NewGeneration, OperatorAct, Proposed, Revision, Store, TenantId, Timestamp,
 };
 
 use super::{Ops, auth::Admin};
 use crate::{
     app::Generations as _,
-    bundle::{Bundle, BundleError, Rules},
+    bundle::{BundleError, Rules},
     error::{ApiError, Fault, Refused},
     generations::{ALIVE, LoadError, digest_of},
     plan::Plan,
@@ -107,8 +107,7 @@ pub(super) async fn propose(
     Extension(admin): Extension<Admin>,
     body: Bytes,
 ) -> Result<Json<Proposal>, ApiError> {
-    let uploads = Bundle::parse(&body).and_then(|bundle| bundle.uploads()).map_err(refused)?;
-    Ok(Json(ops.propose(ops.generations.inspect(uploads).map_err(refused)?, &admin).await?))
+    Ok(Json(ops.propose(ops.generations.inspect(&body).map_err(refused)?, &admin).await?))
 }
 
 /// `POST /v1/generations/{number}/activate`; answers when every live node has it, or names those that have not.
@@ -127,12 +126,12 @@ pub(super) async fn revoke(
     Extension(admin): Extension<Admin>,
     Path(number): Path<i64>,
 ) -> Result<StatusCode, ApiError> {
-    let (store, now) = (&ops.app.store, ops.app.now());
-    if !store.revoke_generation(&TenantId::default(), GenerationNumber(number), now).await? {
+    let (tenant, generation) = (TenantId::default(), GenerationNumber(number));
+    let act = ops.act(&admin, OperatorAct::GenerationRevoked { generation });
+    if !ops.app.store.revoke_generation(&tenant, generation, &act).await? {
         let told = format!("generation {number} is live, or there is none of that number");
         return Err(ApiError::refused(StatusCode::CONFLICT, "not_revocable", told));
     }
-    ops.record("generation_revoked", &admin, json!({"generation": number})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,7 +197,12 @@ impl Ops {
         let values = self.generations.values(&tenant).await.map_err(unloadable)?;
         self.generations.load(Some(number), &rules, values).await.map_err(unloadable)?;
         let expected = activation.expected.map(GenerationNumber);
-        match store.activate(&tenant, number, expected, &admin.name, self.app.now()).await? {
+        let (digest, before) = (generation.digest, expected);
+        let what = match activation.rollback {
+            true => OperatorAct::Rollback { generation: number, digest, before },
+            false => OperatorAct::Deploy { generation: number, digest, before },
+        };
+        match store.activate(&tenant, number, expected, &self.act(admin, what)).await? {
             Activated::Done => {}
             Activated::Conflict(live) => return Err(overtaken(live)),
             Activated::Unavailable => {
@@ -206,9 +210,6 @@ impl Ops {
                 return Err(ApiError::refused(StatusCode::CONFLICT, "revoked", told));
             }
         }
-        let kind = if activation.rollback { "rollback" } else { "deploy" };
-        let told = json!({"generation": number.0, "digest": generation.digest, "before": activation.expected});
-        self.record(kind, admin, told).await?;
         self.take_up().await;
         Ok(self.rollout(&tenant, number).await?)
     }

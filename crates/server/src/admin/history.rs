@@ -25,7 +25,6 @@ use super::{
 };
 use crate::{
     app::Generations as _,
-    bundle::Bundle,
     error::{ApiError, Fault, Refused},
     login::recording::Recording,
 };
@@ -137,7 +136,7 @@ impl Ops {
         let recording = Recording::open(&self.app.keys.seal, &record.login, record.leg, sealed)?;
         let (on, loaded) = self.candidate(bundle).await?;
         let before = match self.ran_on(&record).await? {
-            Some(loaded) => Some(self.again(&recording, &loaded).await?),
+            Some(loaded) => Some(self.again(&record.login, &recording, &loaded).await?),
             None => None,
         };
         Ok(Replayed {
@@ -146,7 +145,7 @@ impl Ops {
             on,
             then: record.outcome,
             summary: record.summary.into(),
-            now: self.again(&recording, &loaded).await?,
+            now: self.again(&record.login, &recording, &loaded).await?,
             before,
         })
     }
@@ -157,8 +156,7 @@ impl Ops {
             let live = self.generations.active(&tenant);
             return Ok((json!(live.number), live.loaded.clone()));
         }
-        let uploads = Bundle::parse(bundle).and_then(|bundle| bundle.uploads()).map_err(refused)?;
-        let rules = self.generations.inspect(uploads).map_err(refused)?;
+        let rules = self.generations.inspect(bundle).map_err(refused)?;
         let values = self.generations.values(&tenant).await.map_err(unloadable)?;
         let loaded = self.generations.load(None, &rules, values).await.map_err(unloadable)?;
         Ok((json!("candidate"), loaded.loaded.clone()))
@@ -179,9 +177,9 @@ impl Ops {
     }
 
     /// Runs the rules again on what was recorded; a request that was not made then ends the login.
-    async fn again(&self, recording: &Recording, loaded: &LoadedPipeline) -> Result<Value, ApiError> {
-        let mut login = Login::begin(Arc::clone(&loaded.pipeline), recording.input(self.app.settings.budget))
-            .map_err(Fault::from)?;
+    async fn again(&self, login: &LoginId, recording: &Recording, loaded: &LoadedPipeline) -> Result<Value, ApiError> {
+        let mut login =
+            Login::begin(Arc::clone(&loaded.pipeline), recording.input(&self.app, login)).map_err(Fault::from)?;
         let rules = loaded.pipeline.rules();
         let source = |position: usize| {
             let name = rules.get(position).map_or("", vestibule_pipeline::Rule::name);

@@ -5,8 +5,8 @@ use std::{fs, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use axum::{Extension, Json, extract::State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
-use vestibule_store::{Alone, Event, OneTimeToken, Purpose, TenantId, Timestamp, Verification};
+use serde_json::Map;
+use vestibule_store::{Act, OneTimeToken, OperatorAct, Purpose, TenantId, Timestamp, Verification};
 
 use super::{Ops, auth::Admin};
 use crate::error::{ApiError, Refused};
@@ -92,8 +92,9 @@ pub(super) async fn backup(
         let told = "there is a file of that name already; a backup never replaces one";
         return Err(ApiError::refused(StatusCode::CONFLICT, "already_there", told));
     }
+    let event = ops.act(&admin, OperatorAct::Backup).event()?;
+    ops.app.store.record(&TenantId::default(), &event).await?;
     ops.app.store.backup(&file).await?;
-    ops.record("backup", &admin, json!({"name": name})).await?;
     Ok(Json(BackedUp { file }))
 }
 
@@ -135,16 +136,8 @@ impl Ops {
             expires_at: until,
             attempts: 0,
         };
-        app.store.put_token(&tenant, &token, Alone::Yes).await?;
-        let summary = json!({"until": until, "reason": new.reason}).as_object().cloned().unwrap_or_default();
-        let event = Event {
-            kind: "break_glass_opened".to_owned(),
-            user: Some(user.id.clone()),
-            by: admin.name.clone(),
-            summary,
-            at,
-        };
-        app.store.record(&tenant, &event).await?;
+        let what = OperatorAct::BreakGlassOpened { user: user.id.clone(), until, reason: new.reason };
+        app.store.open_window(&tenant, &token, &Act { what, by: admin.name.clone(), at }).await?;
         tracing::warn!(by = admin.name, seconds = length.as_secs(), "a break-glass window was opened");
         Ok(Window { user: user.id.to_string(), until })
     }

@@ -213,7 +213,7 @@ async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<
         is_after_redirect: leg.is_after_redirect,
         user_changes: leg.user_changes,
     };
-    let (is_break_glass, user) = (matches!(login.rules, Rules::BreakGlass { .. }), login.principal.user.clone());
+    let (is_break_glass, user) = (login.rules.are_skipped(), login.principal.user.clone());
     let decided = run(app, login).await?;
     if is_break_glass {
         raise_alarm(app, caller, &user, &decided).await?;

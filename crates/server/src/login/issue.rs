@@ -61,7 +61,7 @@ fn session(app: &App, login: &LoginTransaction<'_>, subject: &str) -> (SessionUs
     let lifetimes = &app.settings.lifetimes;
     let flow = match &login.flow {
         // Whoever was let in without rules is let in here, not everywhere.
-        Flow::Browser(_) if matches!(login.rules, Rules::BreakGlass { .. }) => return (SessionUse::None, None, None),
+        Flow::Browser(_) if login.rules.are_skipped() => return (SessionUse::None, None, None),
         Flow::Browser(flow) => flow,
         Flow::Password { .. } => return (SessionUse::None, None, None),
         Flow::Refresh { family, .. } => return (SessionUse::None, None, family.session.clone()),

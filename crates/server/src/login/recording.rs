@@ -1,4 +1,5 @@
-//! What a replay of a login needs: the event, the seed, the time, and what the network answered. Sealed in the journal.
+//! What a replay of a login needs: the event, the seed, the time, and what the network answered. Sealed in the journal, all
+//! but the seed, which is made again.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,8 +18,6 @@ use crate::{app::App, error::Fault, keys::Seal};
 pub struct Recording {
     /// What the rules saw, credentials taken out.
     pub event: Value,
-    /// The login's own randomness.
-    pub seed: [u8; 32],
     /// What the rules saw as now, in milliseconds since 1970.
     pub now_ms: i64,
     /// The scope before the rules.
@@ -41,7 +40,7 @@ pub struct RuleExchanges {
 }
 
 impl Recording {
-    pub(super) fn of(app: &App, login: &LoginTransaction<'_>, ran: &Ran<'_>) -> Self {
+    pub(super) fn of(login: &LoginTransaction<'_>, ran: &Ran<'_>) -> Self {
         let ScopePolicy { granted, allowed, is_management } = login.scopes();
         let mut event = ran.event.clone();
         if let Some(request) = event.pointer_mut("/context/request") {
@@ -53,7 +52,6 @@ impl Recording {
         let of_rules = ran.report.rules.iter().zip(ran.recorded);
         Self {
             event,
-            seed: seed(app, &login.id),
             now_ms: login.at.0,
             granted,
             allowed: match allowed {
@@ -79,19 +77,20 @@ impl Recording {
         Ok(serde_json::from_slice(&seal.open(&purpose(login, leg), sealed)?)?)
     }
 
-    /// The input of the state machine, to run the rules again as they ran then.
+    /// The input of the state machine, to run the rules of this login again as they ran then. Its randomness is made again
+    /// from its id: it is stored nowhere.
     #[must_use]
-    pub fn input(&self, budget: vestibule_abi::limits::LoginBudget) -> LoginInput {
+    pub fn input(&self, app: &App, login: &LoginId) -> LoginInput {
         LoginInput {
             event: self.event.clone(),
-            seed: self.seed,
+            seed: seed(app, login),
             now_ms: self.now_ms,
             scopes: ScopePolicy {
                 granted: self.granted.clone(),
                 allowed: AllowedScopes::Only(self.allowed.iter().cloned().collect()),
                 is_management: self.is_management,
             },
-            budget,
+            budget: app.settings.budget,
         }
     }
 }

@@ -89,9 +89,13 @@ async fn a_code_that_is_presented_again_revokes_its_family(store: TestStore) {
     assert!(matches!(store.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Code(_)));
     assert!(matches!(present(&store, "family-of-code-0").await, Presented::Current(_)));
     let store = store.reopen().await;
+    let marked = async |now| store.token(&tenant(), Purpose::RevokedLogin, &secret("login"), now).await.unwrap();
+    assert_eq!(marked(at(70_000)).await, None);
     let late = Redeem { now: at(70_000), client: "forum".into(), ..redeem("code") };
     assert_eq!(store.redeem_code(&tenant(), &late).await.unwrap(), Redeemed::Replayed("login".into()));
     assert_eq!(present(&store, "family-of-code-0").await, Presented::Refused);
+    let mark = marked(at(70_000)).await.unwrap();
+    assert_eq!((mark.user, mark.client, mark.expires_at), ("ada".into(), Some(shop()), later()));
 }
 
 /// Whether what a login issued was revoked.
