@@ -156,6 +156,8 @@ fn note(client: Client) -> ClientNote {
 mod tests {
     use serde_json::Value;
 
+    use serde_json::json;
+
     use super::*;
 
     fn told(change: Value) -> Option<String> {
