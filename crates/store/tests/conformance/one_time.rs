@@ -275,7 +275,7 @@ async fn a_time_step_serves_once(store: TestStore) {
 
 async fn a_recovery_code_serves_once(store: TestStore) {
     let ada = user(&*store, "ada").await;
-    let mut confirm = async |id: &str, codes: &[&str]| {
+    let confirm = async |id: &str, codes: &[&str]| {
         store.begin_factor(&tenant(), &ada.id, &factor(id)).await.unwrap();
         let recovery = codes.iter().map(|code| secret(code)).collect();
         let confirmed = Confirmed { step: 1, recovery, at: at(1) };
