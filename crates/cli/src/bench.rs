@@ -13,7 +13,7 @@ use vestibule_pipeline::{LoginInput, Rule, json, pipeline::Digest};
 use crate::{
     event::login_input,
     exit::{BadInput, Done, Exit, Fault},
-    local::LocalRule,
+    local::{LocalRule, is_script},
     progress::Progress,
     project,
     story::{grouped, percent},
@@ -27,7 +27,7 @@ const SAMPLE: &str = "events/sample.json";
 /// Measures what a rule costs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Rule folders, folders of rules, or a module without a manifest; the current folder when none is named
+    /// Rule folders, folders of rules, or a module or script without a manifest; the current folder when none is named
     #[arg(value_name = "DIR|FILE")]
     paths: Vec<PathBuf>,
     /// The login to measure; without it `events/sample.json` of the rule
@@ -89,13 +89,13 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
 impl Args {
     /// The rules to measure, each with its event file.
     fn subjects(&self) -> Result<Vec<(LocalRule, PathBuf)>, Fault> {
-        if let [module] = self.paths.as_slice()
-            && module.extension().is_some_and(|extension| extension == "wasm")
+        if let [code] = self.paths.as_slice()
+            && (is_script(code) || code.extension().is_some_and(|extension| extension == "wasm"))
         {
             let event = self.event.clone().ok_or_else(|| {
-                Fault::Usage("a module without a manifest has no sample event: add --event FILE".into())
+                Fault::Usage("a rule without a manifest has no sample event: add --event FILE".into())
             })?;
-            return Ok(vec![(LocalRule::bare(module, std::iter::empty())?, event)]);
+            return Ok(vec![(LocalRule::bare(code, std::iter::empty())?, event)]);
         }
         let folders = project::rules_at(&self.paths)?;
         let subject = |folder: &project::RuleFolder| {

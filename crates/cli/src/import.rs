@@ -92,12 +92,16 @@ fn print(report: &Report<'_>, out: &std::path::Path) {
     for left_out in report.left_out {
         println!("left out: {left_out}");
     }
-    if !report.configuration.is_empty() {
-        println!("configuration to fill in: {}", report.configuration.join(", "));
-    }
     let out = out.display();
-    println!("made {} rules → {}", report.rules.len(), report.pipeline.display());
+    let in_pipeline = report.rules.iter().filter(|plan| plan.is_in_pipeline());
+    println!("{} of {} rules are in {}", in_pipeline.clone().count(), report.rules.len(), report.pipeline.display());
     println!("Next:");
+    if !report.configuration.is_empty() {
+        println!("  fill in {out}/configuration.json: {}", report.configuration.join(", "));
+    }
+    for undecided in in_pipeline.filter(|plan| plan.verdict == Verdict::NeedsDecision) {
+        println!("  decide in {out}/{}/rule.toml what is said of it above", undecided.name);
+    }
     println!("  vestibule test {out}");
     println!("  vestibule run --pipeline {} --event {out}/events/login.json", report.pipeline.display());
 }

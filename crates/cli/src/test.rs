@@ -83,8 +83,15 @@ fn try_cases(workbench: &Workbench, subject: &Subject) -> Result<Vec<Verdict>, F
     if subject.cases.is_empty() {
         return Ok(Vec::new());
     }
-    let loaded = workbench.load(subject.rules.clone(), &Outside::sealed(None)?)?;
-    subject.cases.iter().map(|path| try_case(workbench, subject, &loaded, path)).collect()
+    match workbench.load(subject.rules.clone(), &Outside::sealed(None)?) {
+        Ok(loaded) => subject.cases.iter().map(|path| try_case(workbench, subject, &loaded, path)).collect(),
+        // One that would be refused at deploy is no reason not to try the others.
+        Err(Fault::Refused { message, .. }) => {
+            let refused = |path: &PathBuf| Verdict::of(subject, path, Some(message.clone()));
+            Ok(subject.cases.iter().map(refused).collect())
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Path) -> Result<Verdict, Fault> {
@@ -96,11 +103,15 @@ fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Pa
         Some(difference) => Some(explained(difference, &run)),
         None => getting_past(&workbench.run_starved(loaded, input(&case), &outside)?),
     };
-    let case = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Verdict { subject: subject.name.clone(), case, passed: difference.is_none(), difference })
+    Ok(Verdict::of(subject, path, difference))
 }
 
 impl Verdict {
+    fn of(subject: &Subject, path: &Path, difference: Option<String>) -> Self {
+        let case = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { subject: subject.name.clone(), case, passed: difference.is_none(), difference }
+    }
+
     fn print(&self) {
         let word = if self.passed { "ok  " } else { "FAIL" };
         println!("{word}  {} / {}", self.subject, self.case);

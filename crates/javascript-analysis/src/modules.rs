@@ -28,6 +28,9 @@ struct Module {
     needs: Vec<String>,
     aliases: Vec<String>,
     http: bool,
+    /// What whoever requires it should know.
+    #[serde(default)]
+    warning: Option<String>,
 }
 
 /// The table is not what the build makes.
@@ -59,6 +62,11 @@ impl ModuleTable {
     #[must_use]
     pub fn file(&self, module: &str) -> Option<&str> {
         self.modules.get(module).map(|module| module.file.as_str())
+    }
+
+    /// What whoever requires a module should know.
+    pub(crate) fn warning(&self, module: &str) -> Option<&str> {
+        self.modules.get(module)?.warning.as_deref()
     }
 
     /// The names people can require, without those of our own.

@@ -198,6 +198,7 @@ impl Examination<'_> {
             let said = match self.table.find(asked) {
                 Found::Module(module) => {
                     self.want(module);
+                    self.warn_of(module, *offset);
                     None
                 }
                 Found::Impossible(why) => Some(format!("`{asked}` cannot be required in a rule: {why}")),
@@ -214,6 +215,12 @@ impl Examination<'_> {
         let computed = "`require` with a computed name finds only what is required by a literal elsewhere in this file";
         self.warnings.extend(findings.computed_requires.iter().map(|offset| self.source.says(*offset, computed)));
         requires
+    }
+
+    /// What whoever uses this module should know.
+    fn warn_of(&mut self, module: &str, offset: u32) {
+        let warning = self.table.warning(module).map(|warning| format!("`{module}`: {warning}"));
+        self.warnings.extend(warning.map(|message| self.source.says(offset, message)));
     }
 
     /// Names that nobody declared: magic globals of old, or mistakes.
@@ -236,7 +243,12 @@ impl Examination<'_> {
                 continue;
             }
             match self.table.find_global(&name) {
-                Found::Module(module) => self.want(module),
+                Found::Module(module) => {
+                    self.want(module);
+                    if told.insert(name) {
+                        self.warn_of(module, offset);
+                    }
+                }
                 Found::Impossible(why) if !is_asked_for => {
                     self.refused.push(self.source.says(offset, format!("`{name}` is not there in a rule: {why}")));
                 }

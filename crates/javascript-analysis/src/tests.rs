@@ -14,11 +14,12 @@ fn table() -> ModuleTable {
             "jsonwebtoken": module("jsonwebtoken", &["buffer", "crypto"], &[], false),
             "vestibule:exchange": module("exchange", &[], &[], true),
             "vestibule:actions": module("actions", &[], &[], false),
+            "bcrypt": {"file": "modules/bcrypt.js", "needs": [], "aliases": [], "http": false, "warning": "ask a service"},
             "request": module("request", &["vestibule:exchange"], &[], true),
             "auth0": module("auth0", &["vestibule:exchange"], &[], true),
             "@auth0/rule-utilities": module("rule-utilities", &["buffer", "crypto", "jsonwebtoken"], &[], false),
         },
-        "globals": {"_": "lodash", "jwt": "jsonwebtoken", "Buffer": "buffer", "request": "request"},
+        "globals": {"_": "lodash", "jwt": "jsonwebtoken", "Buffer": "buffer", "request": "request", "bcrypt": "bcrypt"},
         "impossible": {"mongodb": "mongodb needs a socket; use an HTTPS endpoint"},
         "impossibleGlobals": {"mongo": "mongo needs a socket; use an HTTPS endpoint"},
         "refusedManagement": {"assignRolestoUser": "roles are the host's"},
@@ -131,6 +132,17 @@ fn a_name_declared_nowhere_is_a_warning() {
         warnings,
         ["rule.js:2:3: `helper` is declared nowhere; it is there only if an earlier rule set `global.helper`"]
     );
+}
+
+#[test]
+fn a_module_whose_work_no_login_can_pay_is_a_warning() {
+    for source in [
+        "function (u, c, cb) {\n  require('bcrypt').compare(); cb();\n}",
+        "function (u, c, cb) {\n  bcrypt.compare(); cb();\n}",
+    ] {
+        let warnings: Vec<String> = accepted(source).warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["rule.js:2:3: `bcrypt`: ask a service"]);
+    }
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let mut corpus = Command::new("node");
     corpus.arg("tests/differential.mjs").env("VESTIBULE", &vestibule).current_dir(&runtime).stdin(Stdio::null());
     tally.add("the corpus of JavaScript rules, in the sandbox", &mut corpus)?;
+    let mut language = Command::new("node");
+    language.arg("tests/conformance.mjs").env("VESTIBULE", &vestibule).current_dir(&runtime).stdin(Stdio::null());
+    tally.add("JavaScript itself, case by case, in the sandbox", &mut language)?;
     let mut cases = Command::new(&vestibule);
     tally.add("the cases of the example rules", cases.arg("test").arg(root().join("rules-examples")))?;
     for (language, what) in [

@@ -153,3 +153,47 @@ bool slots_is_awaited(JSValueConst promise) {
 void slots_fulfil(JSContext *ctx, JSValueConst promise, JSValueConst value) {
     fulfill_or_reject_promise(ctx, promise, value, false);
 }
+
+/* ---- What need not be kept with a heap ---- */
+
+/* Whether a function is of a file of ours: `vestibule:…`. */
+static bool is_of_ours(JSRuntime *rt, const JSFunctionBytecode *function) {
+    char name[ATOM_GET_STR_BUF_SIZE];
+    return !strncmp(JS_AtomGetStrRT(rt, name, sizeof name, function->filename), "vestibule:", 10);
+}
+
+/* Every function keeps its text, and so do those around it. */
+static void forget_sources(JSRuntime *rt) {
+    struct list_head *link;
+    list_for_each(link, &rt->gc_obj_list) {
+        JSGCObjectHeader *header = list_entry(link, JSGCObjectHeader, link);
+        if (JS_GC_TYPE(header) != JS_GC_OBJ_TYPE_FUNCTION_BYTECODE) continue;
+        JSFunctionBytecode *function = (JSFunctionBytecode *)header;
+        if (!function->source || !is_of_ours(rt, function)) continue;
+        js_free_rt(rt, function->source);
+        function->source = NULL;
+        function->source_len = 0;
+    }
+}
+
+/* Clears the small blocks that are free; parsing leaves many. */
+static void clear_free_blocks(JSRuntime *rt) {
+    for (int index = 0; index < JS_ARENA_BLOCK_SIZE_COUNT; index++) {
+        struct list_head *link;
+        list_for_each(link, &rt->arena_state.free_arena_list[index]) {
+            JSArena *arena = list_entry(link, JSArena, free_link);
+            unsigned int size = arena_block_sizes[index];
+            for (unsigned int at = arena->first_free_block; at != JS_ARENA_FREE_NIL;) {
+                JSMallocBlockHeader *block = arena_get_block(arena, at, size);
+                block->gc_obj_type = block->mark = block->ref_count = 0;
+                memset(block->user_data, 0, size - sizeof *block);
+                at = block->u.free_next;
+            }
+        }
+    }
+}
+
+void slots_tidy(JSRuntime *rt) {
+    forget_sources(rt);
+    clear_free_blocks(rt);
+}

@@ -128,6 +128,9 @@ JSValue slots_pending_promise(JSContext *ctx);
 bool slots_is_awaited(JSValueConst promise);
 void slots_fulfil(JSContext *ctx, JSValueConst promise, JSValueConst value);
 
+/* Gives up what no login needs: the texts of our own functions, and what is left behind in memory that is free. */
+void slots_tidy(JSRuntime *rt);
+
 /* ---- promises.c ---- */
 
 /* Adds `promise` to `__host`. */

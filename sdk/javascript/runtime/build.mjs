@@ -67,7 +67,7 @@ for (const [name, entry] of Object.entries(modules)) {
   });
   for (const input of Object.keys(metafile.inputs)) packages.add(/^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1]);
   direct.set(name, [...needs]);
-  table.modules[name] = { file, needs: [], aliases: entry.aliases ?? [], http: entry.http === true, bytes: statSync(join(dist, file)).size };
+  table.modules[name] = { file, needs: [], aliases: entry.aliases ?? [], http: entry.http === true, warning: entry.warning, bytes: statSync(join(dist, file)).size };
   for (const global of Object.keys(entry.globals ?? {})) table.globals[global] = name;
 }
 

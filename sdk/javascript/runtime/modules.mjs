@@ -33,7 +33,11 @@ export const modules = {
   moment: real("moment/moment.js"),
   "moment-timezone": real("moment-timezone/builds/moment-timezone-with-data-1970-2030.js"),
   uuid: own("uuid.js", { globals: { uuid: "" } }),
-  bcrypt: real("./node_modules/bcryptjs/umd/index.js", { aliases: ["bcryptjs"], globals: { bcrypt: "" } }),
+  bcrypt: real("./node_modules/bcryptjs/umd/index.js", {
+    aliases: ["bcryptjs"],
+    globals: { bcrypt: "" },
+    warning: "its work is more than any login has fuel for, whatever the cost factor: such a login fails with fuel_exhausted; have a service of yours verify the password, over HTTPS",
+  }),
   jsonwebtoken: own("jsonwebtoken.js", { globals: { jwt: "" } }),
   "oauth-sign": real("oauth-sign/index.js"),
   "ipaddr.js": real("ipaddr.js/lib/ipaddr.js"),

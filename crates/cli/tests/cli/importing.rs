@@ -165,3 +165,24 @@ fn a_folder_that_holds_something_is_never_touched() {
     assert_eq!(told["error"]["code"], "already_there");
     assert_eq!(fs::read_dir(folder.path().join("made")).unwrap().count(), 1);
 }
+
+#[test]
+fn what_still_needs_a_decision_keeps_nobody_from_testing_the_rest() {
+    let folder = Folder::new();
+    folder.write("rules/1-gate.js", GATE);
+    folder.write("rules/2-hook.js", "function (user, context, callback) {\n  require('request').post(configuration.HOOK, () => callback(null, user, context));\n}\n");
+    folder.write("rules/3-plan.js", "function (user, context, callback) {\n  context.idToken['https://example.com/plan'] = 'gold';\n  callback(null, user, context);\n}\n");
+    let told = folder.run(&["import", "auth0", "rules", "--out", "made"]).with_code(0).stdout;
+    for line in [
+        "3 of 3 rules are in made/pipeline.toml",
+        "fill in made/configuration.json: HOOK",
+        "decide in made/2-hook/rule.toml",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    let tested = folder.run(&["test", "made", "--json"]).with_code(1).json();
+    assert_eq!((&tested["passed"], &tested["failed"]), (&json!(2), &json!(1)), "{tested}");
+    let refused = tested["cases"].as_array().unwrap().iter().find(|case| case["passed"] == false).unwrap();
+    assert_eq!(refused["subject"], "2-hook");
+    assert!(refused["difference"].as_str().unwrap().contains("add `http = ["), "{tested}");
+}

@@ -95,3 +95,17 @@ fn a_javascript_rule_is_deployed_as_source() {
     let told = folder.run(&["check", "rule", "--json"]).with_code(3).json();
     assert!(told["error"]["message"].as_str().unwrap().contains("write `source`"), "{told}");
 }
+
+#[test]
+fn what_an_untouched_rule_costs_is_measured() {
+    let folder = Folder::new();
+    folder.write("my-rule.js", RULE);
+    let costs =
+        folder.run(&["bench", "my-rule.js", "--event", "event.json", "--runs", "20", "--json"]).with_code(0).json();
+    assert_eq!((&costs[0]["rule"], &costs[0]["outcome"]), (&Value::from("my-rule"), &Value::from("continued")));
+    assert_eq!(costs[0]["fuel_limit"], 50_000_000, "what a rule in JavaScript has");
+    let fuel = costs[0]["fuel"].as_u64().unwrap();
+    assert!((20_000..400_000).contains(&fuel), "{fuel}");
+    let told = folder.run(&["bench", "my-rule.js"]);
+    assert!(told.stderr.contains("add --event FILE"), "{}", told.stderr);
+}

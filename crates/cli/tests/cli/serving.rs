@@ -124,6 +124,36 @@ fn what_a_server_runs_is_what_the_command_line_runs() {
     }
 }
 
+/// From the folder of rules that people have to a server that runs them.
+#[test]
+fn imported_rules_are_deployed_and_run_as_on_the_command_line() {
+    let folder = Folder::new();
+    folder.write(
+        "rules/1-plan.js",
+        "function (user, context, callback) {\n  user.app_metadata = user.app_metadata || {};\n  \
+         auth0.users.updateAppMetadata(user.user_id, { seen: true })\n    .then(() => {\n      \
+         context.idToken['https://example.com/plan'] = require('lodash').get(user, 'app_metadata.plan', 'free');\n      \
+         callback(null, user, context);\n    })\n    .catch(callback);\n}\n",
+    );
+    folder.write(
+        "rules/2-gate.js",
+        "function (user, context, callback) {\n  if (context.clientName === 'nobody') return callback(new \
+         UnauthorizedError('no'));\n  callback(null, user, context);\n}\n",
+    );
+    folder.run(&["import", "auth0", "rules", "--out", "made"]).with_code(0);
+    folder.run(&["test", "made"]).with_code(0);
+    let node = Node::start(&folder, "data", &[]);
+    node.run(&folder, &["deploy", "made", "--yes"]).with_code(0);
+    let there = run_plan(&node);
+    let here =
+        folder.run(&["run", "--pipeline", "made/pipeline.toml", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(there["id_token"], json!({ "https://example.com/plan": "free" }), "{there}");
+    assert_eq!(there["app_metadata"]["seen"], true, "{there}");
+    for part in ["outcome", "id_token", "app_metadata"] {
+        assert_eq!(there[part], here[part], "{part}");
+    }
+}
+
 #[test]
 fn the_admin_listener_wants_a_token_with_the_right_scope() {
     let folder = Folder::new();
