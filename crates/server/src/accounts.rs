@@ -135,6 +135,7 @@ pub struct Claim<'a> {
 
 /// Checks a password. Whoever comes out is authenticated; whether they may log in is for the rules to say.
 pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<User, Unauthenticated> {
+    app.accounts.hasher.has_room().map_err(Unauthenticated::Overloaded)?;
     let identifier = Identifier::parse(claim.identifier);
     let account = account_key(&caller.tenant, claim.connection, claim.identifier, identifier.as_ref());
     let browser = claim.cookies.and_then(|cookies| known_browser(app, cookies, account));
