@@ -1,19 +1,22 @@
 //! Guessing is slow, and slows down nobody else (HS-01, HS-02, HS-06).
 
-use std::num::NonZeroU32;
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use http::{StatusCode, header};
 use vestibule_server::limits::{LimitSettings, OpenRates, Rate, Rates};
 
 use super::fill_in;
-use crate::service::{ADA, PASSWORD, Service};
+use crate::service::{ADA, API, Answer, PASSWORD, SECRET, SHOP, Service};
 
 /// Limits that no test meets by accident.
 pub(super) fn generous() -> LimitSettings {
     let rate = Rate { burst: NonZeroU32::MAX, per_hour: NonZeroU32::MAX };
     let rates = Rates { account: rate, prefix: rate, all: rate };
     let start = OpenRates { prefix: rate, all: rate };
-    LimitSettings { start, login: rates, factor: rates, signup: rates, mail: rates }
+    LimitSettings { start, login: rates, factor: rates, client: rates, signup: rates, mail: rates }
 }
 
 #[tokio::test]
@@ -205,4 +208,54 @@ async fn a_browser_is_known_for_90_days() {
         assert_eq!(judged(&service, None, 25).await, 19, "strangers have tried as often as they may");
         assert_eq!(judged(&service, Some(&known), 5).await > 0, is_known, "{days} days");
     }
+}
+
+/// HS-07: a client secret is guessed as slowly as a password, and a client that knows its own never waits.
+#[tokio::test]
+async fn client_secrets_cannot_be_guessed_without_end() {
+    let service = Service::start().await;
+    let ask = async |id: &str, secret: &str| {
+        let form =
+            [("grant_type", "client_credentials"), ("audience", API), ("client_id", id), ("client_secret", secret)];
+        service.post("/oauth/token", &form).await
+    };
+    for _ in 0..60 {
+        assert_eq!(ask(SHOP, SECRET).await.status, StatusCode::OK, "what succeeds is not counted");
+    }
+    for id in [SHOP, "nobody"] {
+        for _ in 0..20 {
+            assert_eq!(ask(id, "guess").await.status, StatusCode::UNAUTHORIZED);
+        }
+        let slowed = ask(id, "guess").await;
+        assert_eq!(slowed.status, StatusCode::TOO_MANY_REQUESTS, "{id}: {}", slowed.body);
+        let seconds: u64 = slowed.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+        assert!((1..=7).contains(&seconds), "{seconds}: nobody is locked out");
+    }
+    assert_eq!(ask(SHOP, SECRET).await.status, StatusCode::TOO_MANY_REQUESTS, "a guess that is right waits as well");
+}
+
+/// HS-06, HS-63: what does not fit into a second of hashing is refused at once, and what was let in is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_passwords_than_can_be_hashed_are_refused_at_once() {
+    let service = Service::with_accounts(|accounts| accounts.limits = generous()).await;
+    let logins = (0..600).map(|at| {
+        let (service, nobody) = (&service, format!("nobody-{at}@example.com")); // Costs as much as somebody.
+        async move {
+            let asked = Instant::now();
+            let form = [("grant_type", "password"), ("username", nobody.as_str()), ("password", PASSWORD)];
+            (service.token(&form).await, asked.elapsed())
+        }
+    });
+    let answers = futures_util::future::join_all(logins).await;
+    let (heard, shed): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|(answer, _)| answer.status == StatusCode::FORBIDDEN);
+    assert!(heard.len() >= 10 && shed.len() >= 10, "{} and {}", heard.len(), shed.len());
+    for (answer, _) in &shed {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+        assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+        assert_eq!(answer.json()["error"], "temporarily_unavailable");
+    }
+    let longest = |answers: &[&(Answer, Duration)]| answers.iter().map(|(_, took)| *took).max().unwrap();
+    assert!(longest(&shed) < longest(&heard), "nobody waits in order to be refused");
+    assert_eq!(service.app.accounts.hasher.in_hand(), 0, "no place in the queue is lost");
 }

@@ -35,6 +35,8 @@ async fn the_link_sets_a_new_password_once_and_ends_everything_that_was_open() {
     let browser = service.browser();
     let page = browser.get(&path).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let named = format!(r#"autocomplete="username" value="{ADA}""#);
+    assert!(page.body.contains(&named), "a password manager knows whose it is: {}", page.body);
     for (password, again, problem) in
         [(NEW, "other", "not the same"), ("short", "short", "at least 8"), ("", "", "empty")]
     {

@@ -143,6 +143,7 @@ pub struct Authenticated {
 
 /// Checks a password. Whoever comes out is authenticated; whether they may log in is for the rules to say.
 pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<Authenticated, Unauthenticated> {
+    app.accounts.hasher.has_room().map_err(Unauthenticated::Overloaded)?;
     let identifier = Identifier::parse(claim.identifier);
     let account = account_key(&caller.tenant, claim.connection, claim.identifier, identifier.as_ref());
     let known = claim.cookies.and_then(|cookies| Known::read(app, cookies, account));

@@ -5,11 +5,12 @@
 //! (HS-01, HS-02). An account that does not exist has buckets like any other (HS-05).
 
 use std::{
+    collections::HashMap,
     hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -23,6 +24,8 @@ use governor::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::telemetry;
 
 /// How fast a bucket fills, and how much it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -66,6 +69,8 @@ pub struct LimitSettings {
     pub login: Rates,
     /// Codes of a second factor.
     pub factor: Rates,
+    /// Client secrets that were wrong; who has failed too often at a client is not heard there for a while.
+    pub client: Rates,
     /// New accounts.
     pub signup: Rates,
     /// Mails that somebody asks for.
@@ -79,6 +84,7 @@ impl Default for LimitSettings {
             start: OpenRates { prefix: Rate::of(1_200, 18_000), all: Rate::of(5_000, 720_000) },
             login: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
             factor: Rates { account: Rate::of(10, 20), prefix: Rate::of(100, 3_600), all },
+            client: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
             signup: Rates { account: Rate::of(5, 20), prefix: Rate::of(30, 240), all: Rate::of(500, 36_000) },
             mail: Rates { account: Rate::of(3, 6), prefix: Rate::of(30, 120), all: Rate::of(500, 18_000) },
         }
@@ -160,6 +166,7 @@ pub struct Limits {
     starts: Door,
     logins: Gate,
     factors: Gate,
+    clients: Failures,
     signups: Gate,
     mails: Gate,
     /// Of accounts, whoever asks for a mail to them from wherever.
@@ -182,6 +189,7 @@ impl Limits {
             starts: Door::new(settings.start, &Metre(Arc::clone(&ticks))),
             logins: gate(&settings.login),
             factors: gate(&settings.factor),
+            clients: Failures::new(gate(&settings.client)),
             signups: gate(&settings.signup),
             mails: gate(&settings.mail),
             mailboxes: Buckets::new(settings.mail.account, &Metre(Arc::clone(&ticks))),
@@ -195,28 +203,43 @@ impl Limits {
 
     /// Asks whether a password may be tried.
     pub fn login(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.logins.takes(trying)
+        noted("login", self.logins.takes(trying))
     }
 
     /// Asks whether a code of a second factor may be tried.
     pub fn factor(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.factors.takes(trying)
+        noted("factor", self.factors.takes(trying))
+    }
+
+    /// Asks whether a client may authenticate from this address: not while it is shut out there.
+    pub fn client(&self, trying: &Trying) -> Result<(), TooMany> {
+        noted("client", self.clients.are_few(trying))
+    }
+
+    /// Counts a client that did not authenticate; the refusal of the one that is too many.
+    pub fn client_failed(&self, trying: &Trying) -> Result<(), TooMany> {
+        noted("client", self.clients.count(trying))
     }
 
     /// Asks whether an account may be made.
     pub fn signup(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.signups.takes(trying)
+        noted("signup", self.signups.takes(trying))
     }
 
     /// Asks whether a mail may be asked for from this address.
     pub fn mail_from(&self, address: IpAddr) -> Result<(), TooMany> {
-        self.mails.door.pass(address)
+        noted("mail", self.mails.door.pass(address))
     }
 
     /// Asks whether a mail may go to this account. The caller is not told: what they see must not depend on it.
     pub fn mail_to(&self, account: AccountKey) -> Result<(), TooMany> {
-        self.mailboxes.take(&account)
+        noted("mail", self.mailboxes.take(&account))
     }
+}
+
+/// Counts what was refused.
+fn noted(what: &'static str, asked: Result<(), TooMany>) -> Result<(), TooMany> {
+    asked.inspect_err(|_| telemetry::limited(what))
 }
 
 /// The buckets of whoever comes, before it is known what for.
@@ -280,6 +303,43 @@ impl Gate {
         self.door.pass(trying.address)?;
         self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
         self.account.take(&trying.account)
+    }
+}
+
+/// A gate for failures alone: what succeeds takes nothing, however often it comes. Who has failed too often waits for the
+/// bucket, and is not heard meanwhile, right or wrong; others elsewhere are.
+struct Failures {
+    gate: Gate,
+    /// Until when.
+    shut: Mutex<HashMap<(AccountKey, Prefix), Duration>>,
+}
+
+impl Failures {
+    /// So many may be shut out before those whose time is over are forgotten.
+    const SWEEP: usize = 4_096;
+
+    fn new(gate: Gate) -> Self {
+        Self { gate, shut: Mutex::default() }
+    }
+
+    fn are_few(&self, trying: &Trying) -> Result<(), TooMany> {
+        let now = self.gate.door.metre.now();
+        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = shut.get(&(trying.account, Prefix::of(trying.address))).filter(|until| **until > now);
+        until.map_or(Ok(()), |until| Err(TooMany { retry_after: until.saturating_sub(now) }))
+    }
+
+    fn count(&self, trying: &Trying) -> Result<(), TooMany> {
+        let counted = self.gate.takes(trying);
+        if let Err(TooMany { retry_after }) = counted {
+            let now = self.gate.door.metre.now();
+            let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+            if shut.len() >= Self::SWEEP {
+                shut.retain(|_, until| *until > now);
+            }
+            shut.insert((trying.account, Prefix::of(trying.address)), now + retry_after);
+        }
+        counted
     }
 }
 

@@ -241,7 +241,10 @@ async fn try_once(
         let outcome = report.outcome.as_str();
         break (outcome, decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?);
     };
-    match commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await {
+    let began = Instant::now();
+    let committed = commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await;
+    telemetry::committed(began.elapsed());
+    match committed {
         Ok(()) => {
             telemetry::outcome(outcome);
             Ok(Some(decided))

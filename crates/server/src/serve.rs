@@ -19,7 +19,7 @@ use vestibule_engine::{
     cache::{Cache, InstallationKey},
     http::{Egress, EgressSettings},
 };
-use vestibule_store::{ChangeMark, NodeId, Store};
+use vestibule_store::{ChangeMark, NodeId, Store, StoreError};
 
 use crate::{
     accounts::{AccountSettings, Accounts},
@@ -41,6 +41,7 @@ use crate::{
     router,
     settings::{self, Limits, Settings, Span},
     telemetry::Telemetry,
+    tokens::lifetime,
 };
 
 /// The database of a node that names none, in its data folder.
@@ -131,7 +132,9 @@ pub async fn serve(
     let cut = listener::serve("public", public, public_routes, limits, proxies, stop).await;
     admin_stop.cancel();
     let _ended = admin.await;
-    app.accounts.drain().await;
+    if tokio::time::timeout(limits.drain.0, app.accounts.drain()).await.is_err() {
+        tracing::error!("mails could not be delivered in the time for draining; they are lost");
+    }
     following.cancel();
     for follower in followers {
         let _ended = follower.await;
@@ -284,15 +287,26 @@ async fn tidy_until(app: App, keep: Span, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TIDY) => {}
         }
-        let now = app.now();
-        if let Err(error) = app.store.tidy(now).await {
+        if let Err(error) = tidy(&app, keep.0).await {
             tracing::warn!(%error, "what is over could not be removed");
         }
-        let tenants = app.store.tenants().await.unwrap_or_default();
-        for tenant in tenants {
-            if let Err(error) = app.store.forget(&tenant.id, now.minus(keep.0)).await {
-                tracing::warn!(%error, "old journal entries could not be dropped");
-            }
-        }
     }
+}
+
+/// Removes what is over, and what the journal keeps no longer. An entry stays, however short that is, as long as an access
+/// token of its login may be good: `/userinfo` tells the claims that stand in it.
+///
+/// # Errors
+/// [`StoreError`] at the first step that failed; the next call takes all of them again.
+pub async fn tidy(app: &App, keep: Duration) -> Result<(), StoreError> {
+    let now = app.now();
+    app.store.tidy(now).await?;
+    for tenant in app.store.tenants().await? {
+        let clients = app.store.clients(&tenant.id).await?;
+        let usual = app.settings.lifetimes.access_token;
+        let lives = clients.iter().map(|client| lifetime(client.settings.access_token_seconds, usual));
+        let longest = lives.fold(usual, Duration::max);
+        app.store.forget(&tenant.id, now.minus(keep.max(longest))).await?;
+    }
+    Ok(())
 }

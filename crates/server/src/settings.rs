@@ -116,7 +116,7 @@ pub struct Limits {
     pub idle: Span,
     /// The longest a request may take.
     pub request: Span,
-    /// For requests to end when the server is stopped.
+    /// For requests to end when the server is stopped, and then for mails to leave.
     pub drain: Span,
 }
 

@@ -88,8 +88,10 @@ pub enum Activated {
 pub struct Node {
     /// Its name.
     pub id: NodeId,
-    /// Per tenant, the generation that it is ready to serve.
+    /// Per tenant, the generation that it serves.
     pub ready: Vec<(TenantId, GenerationNumber)>,
+    /// Per tenant, a generation that it has ready and does not serve yet.
+    pub prepared: Vec<(TenantId, GenerationNumber)>,
     /// Its version.
     pub software: String,
     /// When it said so.
@@ -109,6 +111,11 @@ pub trait Rules: Send + Sync {
     async fn revision(&self, tenant: &TenantId, digest: &RevisionDigest) -> Result<Option<Revision>>;
     /// Numbers a generation. It serves nobody yet.
     async fn propose_generation(&self, tenant: &TenantId, new: &NewGeneration) -> Result<Proposed>;
+    /// Asks all nodes to make a generation ready, so that none has to compile it once it is active; whether there is one
+    /// that was not revoked. It stays asked for until it is active, or another one is asked for. Nodes are told.
+    async fn prepare(&self, tenant: &TenantId, number: GenerationNumber) -> Result<bool>;
+    /// The generation that nodes are asked to make ready.
+    async fn preparing(&self, tenant: &TenantId) -> Result<Option<Generation>>;
     /// Makes a generation the active one, if `expected` still is: one pointer flip, and a line of history. Nodes are
     /// told, and the journal.
     async fn activate(

@@ -38,6 +38,11 @@ pub(crate) struct Answer {
 impl Node {
     /// Starts a node whose data folder is `data` in the test's folder.
     pub(crate) fn start(folder: &Folder, data: &str, options: &[&str]) -> Self {
+        Self::start_with(folder, data, options, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with(folder: &Folder, data: &str, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = folder.path().join(format!("{data}.log"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
             .args(["--json", "serve", "--data", data])
@@ -46,6 +51,7 @@ impl Node {
             .env("VESTIBULE_LISTEN__PUBLIC", "127.0.0.1:0")
             .env("VESTIBULE_LISTEN__ADMIN", "127.0.0.1:0")
             .env("VESTIBULE_LOG__LEVEL", "trace")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).unwrap())
@@ -76,8 +82,22 @@ impl Node {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
+        self.send(rustix::process::Signal::TERM);
+    }
+
+    /// Stops it where it stands, as a machine that hangs would.
+    pub(crate) fn freeze(&self) {
+        self.send(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.send(rustix::process::Signal::CONT);
+    }
+
+    fn send(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits until it has stopped.

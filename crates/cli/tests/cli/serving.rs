@@ -20,12 +20,12 @@ use crate::{
 const CANARY: &str = "canary-8c1f4d7a2b";
 
 /// A pipeline of one rule that grants a plan.
-fn pipeline(folder: &Folder, name: &str, plan: &str) {
+pub(crate) fn pipeline(folder: &Folder, name: &str, plan: &str) {
     let answer = format!(r#"{{"continue":{{"id_token":{{"https://example.com/plan":"{plan}"}}}}}}"#);
     folder.rule(name, 10, "", &answering(&answer));
 }
 
-fn run_plan(node: &Node) -> serde_json::Value {
+pub(crate) fn run_plan(node: &Node) -> serde_json::Value {
     let bearer = format!("Bearer {}", node.token());
     let answer = ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT);
     assert_eq!(answer.status, 200, "{answer:?}");

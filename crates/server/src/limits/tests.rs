@@ -131,3 +131,17 @@ fn full_buckets_are_forgotten() {
 fn parts_of_an_account_s_name_cannot_be_moved_from_one_to_the_next() {
     assert_ne!(AccountKey::of("a", "bc", "d"), AccountKey::of("ab", "c", "d"));
 }
+
+#[test]
+fn a_client_waits_after_twenty_failures_where_they_came_from_and_nowhere_else() {
+    let world = world(LimitSettings::default());
+    let (here, there) = (from("203.0.113.7", "shop"), from("198.51.100.7", "shop"));
+    assert!((0..20).all(|_| world.limits.client_failed(&here).is_ok()));
+    assert!(world.limits.client(&here).is_ok(), "twenty are not too many yet");
+    let refused = world.limits.client_failed(&here).unwrap_err();
+    assert!(world.limits.client(&here).is_err());
+    assert!(world.limits.client(&there).is_ok());
+    assert!(world.limits.client(&from("203.0.113.7", "other")).is_ok());
+    world.later(refused.seconds());
+    assert!(world.limits.client(&here).is_ok());
+}

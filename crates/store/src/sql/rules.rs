@@ -65,6 +65,27 @@ impl Rules for Sql {
         Ok(Proposed::Generation(number))
     }
 
+    async fn prepare(&self, tenant: &TenantId, number: GenerationNumber) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        lock_pointer(&mut tx, tenant).await?;
+        let update = "UPDATE active_generations SET preparing = $2 WHERE tenant = $1 AND EXISTS \
+                      (SELECT 1 FROM generations WHERE tenant = $1 AND number = $2 AND revoked_at IS NULL)";
+        let asked = tx.write(update, args![tenant, number]).await?;
+        tx.announce().await?;
+        tx.commit().await?;
+        Ok(asked > 0)
+    }
+
+    async fn preparing(&self, tenant: &TenantId) -> Result<Option<Generation>> {
+        let select = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM generations WHERE tenant = $1 AND revoked_at IS NULL \
+             AND number = (SELECT preparing FROM active_generations WHERE tenant = $1)"
+        );
+        self.first(select, args![tenant]).await
+    }
+
     async fn activate(
         &self,
         tenant: &TenantId,
@@ -82,7 +103,8 @@ impl Rules for Sql {
         if tx.write(update, args![tenant, number, act.at]).await? == 0 {
             return Ok(Activated::Unavailable);
         }
-        tx.write("UPDATE active_generations SET number = $2 WHERE tenant = $1", args![tenant, number]).await?;
+        let update = "UPDATE active_generations SET number = $2, preparing = NULL WHERE tenant = $1";
+        tx.write(update, args![tenant, number]).await?;
         let insert = "INSERT INTO activations (tenant, turn, number, author, at) SELECT $1, \
                       COALESCE(max(turn), 0) + 1, $2, $3, $4 FROM activations WHERE tenant = $1";
         tx.write(insert, args![tenant, number, act.by.as_str(), act.at]).await?;

@@ -14,6 +14,7 @@ super::on_both![
     one_generation_is_active_and_every_flip_is_known,
     one_of_64_activations_wins,
     a_revoked_generation_is_not_activated,
+    a_generation_is_made_ready_before_it_is_active,
     a_waiting_node_is_told_of_a_change,
     nodes_say_what_they_are_ready_for,
     a_sealed_value_has_versions,
@@ -111,6 +112,24 @@ async fn a_revoked_generation_is_not_activated(store: TestStore) {
     assert_eq!(revoked.revoked_at, Some(at(1)));
 }
 
+async fn a_generation_is_made_ready_before_it_is_active(store: TestStore) {
+    let number = |generation: Option<Generation>| generation.map(|generation| generation.number);
+    let (first, second) = (propose(&store, &["a"]).await, propose(&store, &["b"]).await);
+    assert_eq!(store.preparing(&tenant()).await.unwrap(), None);
+    let seen = store.change_mark().await.unwrap();
+    assert!(store.prepare(&tenant(), first).await.unwrap());
+    assert_ne!(store.change_mark().await.unwrap(), seen, "nodes are told");
+    assert_eq!(number(store.preparing(&tenant()).await.unwrap()), Some(first));
+    assert_eq!(store.active_generation(&tenant()).await.unwrap(), None, "nothing serves it yet");
+    assert!(!store.prepare(&tenant(), GenerationNumber(9)).await.unwrap());
+    assert!(store.prepare(&tenant(), second).await.unwrap());
+    assert_eq!(number(store.preparing(&tenant()).await.unwrap()), Some(second), "one at a time");
+    store.activate(&tenant(), second, None, &some_act()).await.unwrap();
+    assert_eq!(store.preparing(&tenant()).await.unwrap(), None, "it serves");
+    assert!(store.revoke_generation(&tenant(), first, &some_act()).await.unwrap());
+    assert!(!store.prepare(&tenant(), first).await.unwrap());
+}
+
 async fn a_waiting_node_is_told_of_a_change(store: TestStore) {
     let number = propose(&store, &["a"]).await;
     let seen = store.change_mark().await.unwrap();
@@ -129,6 +148,7 @@ async fn nodes_say_what_they_are_ready_for(store: TestStore) {
     let node = |id: &str, milliseconds| Node {
         id: id.into(),
         ready: vec![(tenant(), GenerationNumber(3))],
+        prepared: vec![(tenant(), GenerationNumber(4))],
         software: "0.1.0".to_owned(),
         at: at(milliseconds),
     };
