@@ -9,6 +9,7 @@ mod reset;
 mod signup;
 mod visit;
 
+pub(crate) use limits::generous;
 use serde_json::Value;
 use vestibule_store::{TenantId, User};
 

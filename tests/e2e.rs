@@ -9,6 +9,9 @@
 
 mod abi_programs;
 mod accounts;
+mod atomic;
+mod clients;
+mod crash;
 mod findings;
 mod fuzz_bodies;
 mod login;

@@ -5,6 +5,8 @@
 
 mod admin;
 mod browser;
+mod running;
+mod web;
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +48,9 @@ use vestibule_testkit::{
     stores::{NOW, TestStore, act},
 };
 
-pub(crate) use browser::{Browser, authorization, hidden};
+pub(crate) use browser::{Browser, NoAnswer, Site, authorization, hidden};
+pub(crate) use running::{Running, STRONG};
+pub(crate) use web::Web;
 
 /// Where the service is.
 pub(crate) const ISSUER: &str = "https://login.example.com/";
@@ -123,27 +127,27 @@ pub(crate) struct Answer {
 pub(crate) struct TestRule(pub(crate) Manifest, pub(crate) Vec<u8>, pub(crate) Grants);
 
 impl Service {
-    /// A service on SQLite, with one client and one user, and no rules.
+    /// A service on the usual database, with one client and one user, and no rules.
     pub(crate) async fn start() -> Self {
-        Self::on(TestStore::sqlite().await, |_| ()).await
+        Self::on(TestStore::usual().await, |_| ()).await
     }
 
-    /// A service on SQLite with these settings.
+    /// A service on the usual database with these settings.
     pub(crate) async fn with(settings: impl FnOnce(&mut LoginSettings)) -> Self {
-        Self::on(TestStore::sqlite().await, settings).await
+        Self::on(TestStore::usual().await, settings).await
     }
 
-    /// A service on SQLite with these settings of accounts.
+    /// A service on the usual database with these settings of accounts.
     pub(crate) async fn with_accounts(accounts: impl FnOnce(&mut AccountSettings)) -> Self {
-        Self::made(TestStore::sqlite().await, |_| (), accounts).await
+        Self::made(TestStore::usual().await, |_| (), accounts).await
     }
 
-    /// A service on SQLite with these settings of logins and of accounts.
+    /// A service on the usual database with these settings of logins and of accounts.
     pub(crate) async fn with_both(
         change: impl FnOnce(&mut LoginSettings),
         accounts: impl FnOnce(&mut AccountSettings),
     ) -> Self {
-        Self::made(TestStore::sqlite().await, change, accounts).await
+        Self::made(TestStore::usual().await, change, accounts).await
     }
 
     /// A service on this store.
@@ -151,7 +155,8 @@ impl Service {
         Self::made(store, change, |_| ()).await
     }
 
-    async fn made(
+    /// A service on this store, with these settings of logins and of accounts.
+    pub(crate) async fn made(
         store: TestStore,
         change: impl FnOnce(&mut LoginSettings),
         change_accounts: impl FnOnce(&mut AccountSettings),
@@ -375,6 +380,20 @@ impl Service {
         let answer = self.exchange(&code).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.json()
+    }
+}
+
+impl Site for Service {
+    fn url(&self) -> &Url {
+        &self.app.settings.public_url
+    }
+
+    fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        request(method, path)
+    }
+
+    async fn try_send(&self, request: Request<Body>) -> Result<Answer, NoAnswer> {
+        Ok(Self::send(self, request).await)
     }
 }
 

@@ -12,7 +12,7 @@ use super::fill_in;
 use crate::service::{ADA, API, Answer, PASSWORD, SECRET, SHOP, Service};
 
 /// Limits that no test meets by accident.
-pub(super) fn generous() -> LimitSettings {
+pub(crate) fn generous() -> LimitSettings {
     let rate = Rate { burst: NonZeroU32::MAX, per_hour: NonZeroU32::MAX };
     let rates = Rates { account: rate, prefix: rate, all: rate };
     let start = OpenRates { prefix: rate, all: rate };

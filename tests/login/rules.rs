@@ -32,7 +32,7 @@ pub(super) fn continuing(order: i64, members: Value) -> TestRule {
 }
 
 /// A rule that refuses.
-pub(super) fn denying(order: i64, code: &str, reason: &str) -> TestRule {
+pub(crate) fn denying(order: i64, code: &str, reason: &str) -> TestRule {
     answering(order, &json!({"deny": {"code": code, "reason": reason}}))
 }
 

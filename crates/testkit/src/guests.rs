@@ -85,6 +85,70 @@ pub fn benign() -> Vec<u8> {
     )
 }
 
+/// A rule that counts: it adds one to `tally`, which it reads in the first bag that has it, and answers it for both bags and
+/// as the claim [`TALLY`]. A login whose number another one got as well was lost, or half of it was.
+#[must_use]
+pub fn tallying() -> Vec<u8> {
+    let claim = format!(r#"}},"id_token":{{"{TALLY}":"#);
+    let parts = [r#"{"continue":{"user_metadata":{"tally":"#, r#"},"app_metadata":{"tally":"#, &claim, "}}}"];
+    let (mut fields, mut write) = (String::new(), String::new());
+    for (number, part) in parts.iter().enumerate() {
+        let at = 64 + number * 64;
+        writeln!(fields, r#"(data (i32.const {at}) "{}")"#, escaped(part.as_bytes())).expect("memory");
+        writeln!(write, "(call $put (i32.const {at}) (i32.const {}))", part.len()).expect("memory");
+        if number + 1 < parts.len() {
+            write.push_str("(call $put_number)\n");
+        }
+    }
+    fields.push_str(
+        r#"(data (i32.const 32) "\22tally\22:")
+           (global $tally (mut i64) (i64.const 0))
+           (global $end (mut i32) (i32.const 1024))
+           (func $put (param $from i32) (param $len i32)
+             (memory.copy (global.get $end) (local.get $from) (local.get $len))
+             (global.set $end (i32.add (global.get $end) (local.get $len))))
+           (func $put_number (local $rest i64) (local $at i32)
+             (local.set $rest (global.get $tally))
+             (local.set $at (i32.const 512))
+             (loop $digits
+               (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+               (i32.store8 (local.get $at)
+                 (i32.add (i32.const 48) (i32.wrap_i64 (i64.rem_u (local.get $rest) (i64.const 10)))))
+               (local.set $rest (i64.div_u (local.get $rest) (i64.const 10)))
+               (br_if $digits (i64.ne (local.get $rest) (i64.const 0))))
+             (call $put (local.get $at) (i32.sub (i32.const 512) (local.get $at))))
+           (func $count (param $at i32) (local $digit i32)
+             (loop $digits
+               (local.set $digit (i32.sub (i32.load8_u (local.get $at)) (i32.const 48)))
+               (if (i32.lt_u (local.get $digit) (i32.const 10))
+                 (then
+                   (global.set $tally
+                     (i64.add (i64.mul (global.get $tally) (i64.const 10)) (i64.extend_i32_u (local.get $digit))))
+                   (local.set $at (i32.add (local.get $at) (i32.const 1)))
+                   (br $digits)))))"#,
+    );
+    let run = format!(
+        "(local $at i32) (local $end i32)
+         (local.set $at (i32.const 65536))
+         (local.set $end (i32.add (i32.const 65536) (call $event_len (i32.const 0))))
+         (call $event_read (i32.const 0) (i32.const 65536))
+         (block $found
+           (loop $next
+             (br_if $found (i32.ge_u (local.get $at) (local.get $end)))
+             (if (i64.eq (i64.load (local.get $at)) (i64.load (i32.const 32)))
+               (then (call $count (i32.add (local.get $at) (i32.const 8))) (br $found)))
+             (local.set $at (i32.add (local.get $at) (i32.const 1)))
+             (br $next)))
+         (global.set $tally (i64.add (global.get $tally) (i64.const 1)))
+         {write}
+         (call $answer (i32.const 1024) (i32.sub (global.get $end) (i32.const 1024)))"
+    );
+    rule_of(&[Capability::Core], 8, &fields, &run)
+}
+
+/// The claim of [`tallying`].
+pub const TALLY: &str = "https://example.com/tally";
+
 /// A rule that answers the bytes of its data file `answer`, whatever they are.
 #[must_use]
 pub fn parrot() -> Vec<u8> {

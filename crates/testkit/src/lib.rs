@@ -1,5 +1,5 @@
-//! Fixtures every Vestibule test uses: guests, events, engines, stores, a local HTTP peer, a private PostgreSQL, and the
-//! corpus of hostile modules.
+//! Fixtures every Vestibule test uses: guests, events, engines, stores, a local HTTP peer, a private PostgreSQL, serving
+//! nodes, and the corpus of hostile modules.
 //!
 //! Everything here serves tests only and fails loudly: a fixture that cannot be made is a failed test. A test starts at
 //! [`deploy`], which takes a module the whole way from bytes to a loaded rule; [`hostile`] holds the cases as data;
@@ -16,7 +16,9 @@ pub mod deploy;
 pub mod events;
 pub mod guests;
 pub mod hostile;
+pub mod node;
 pub mod oracle;
 pub mod peer;
 pub mod postgres;
+pub mod proof;
 pub mod stores;

@@ -1,12 +1,14 @@
 //! Stores on real databases: a file, or a database of the run's private PostgreSQL.
 
-use std::{ops::Deref, path::PathBuf, sync::Arc, time::Duration};
+use std::{env, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use vestibule_store::{Act, NodeId, OpenError, OperatorAct, Store, Timestamp};
 
 use crate::postgres::Cluster;
 
+/// The variable that says which database [`TestStore::usual`] is on.
+pub const DATABASE: &str = "VESTIBULE_TEST_DATABASE";
 /// When tests begin.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -19,6 +21,20 @@ pub struct TestStore {
 }
 
 impl TestStore {
+    /// On the database that this run is about: SQLite, unless [`DATABASE`] says `postgresql`. Tests of what the database
+    /// must not make a difference to begin here, and are run on both.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be opened, or the variable says something else.
+    pub async fn usual() -> Self {
+        match env::var(DATABASE).as_deref() {
+            Err(_) | Ok("sqlite") => Self::sqlite().await,
+            Ok("postgresql") => Self::postgres().await,
+            Ok(other) => panic!("{DATABASE} is `{other}`: write `sqlite` or `postgresql`"),
+        }
+    }
+
     /// On SQLite, in a temporary folder.
     ///
     /// # Panics

@@ -5,6 +5,7 @@
 mod bench;
 mod browser;
 mod chromium;
+mod clients;
 mod counts;
 mod demo;
 mod fuzz;
@@ -31,7 +32,7 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Check that concurrent logins and metadata writes are serial, on both databases; goes on where it was interrupted
     ProveAtomic(prove::AtomicArgs),
-    /// Kill a process that commits logins, again and again; goes on where it was interrupted
+    /// Kill a serving node under live logins, again and again, and PostgreSQL; goes on where it was interrupted
     ProveCrash(prove::CrashArgs),
     /// Offer a server ten times what it can do, then half of it for hours, and look at what it does
     ProveLoad(bench::LoadArgs),

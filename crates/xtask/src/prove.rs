@@ -1,10 +1,11 @@
-//! `cargo xtask prove-atomic` and `prove-crash`: the long versions of two tests, with a ledger.
+//! `cargo xtask prove-atomic` and `prove-crash`: the long versions of some tests, with a ledger.
 //!
 //! Both run the tests that continuous integration runs, for as long as one likes. What was tried stands in a ledger, a
-//! line of JSON for each piece: what was interrupted goes on where it was.
+//! line of JSON for each piece: what was interrupted goes on where it was, and a failure stays written down.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,9 +17,11 @@ use crate::shell::{self, cargo, heading, root};
 /// How much to try.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AtomicArgs {
-    /// Operations in all, half of them on each database
+    /// Operations in all: nine of ten at the store, one through the service; half of each on either database
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     ops: u64,
+    #[command(flatten)]
+    which: Which,
     /// Where to note what was tried
     #[arg(long, value_name = "FILE", default_value = "target/ledger/prove-atomic.jsonl")]
     ledger: PathBuf,
@@ -27,98 +30,170 @@ pub(crate) struct AtomicArgs {
 /// How much to try.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CrashArgs {
-    /// Kills in all
+    /// Kills of a serving node on SQLite, and as many of a bare store; a tenth as many on PostgreSQL, and a hundredth of
+    /// PostgreSQL itself
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     cycles: u64,
+    #[command(flatten)]
+    which: Which,
     /// Where to note what was tried
     #[arg(long, value_name = "FILE", default_value = "target/ledger/prove-crash.jsonl")]
     ledger: PathBuf,
 }
 
+/// Which of a command's proofs.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Only those whose name has this in it
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+}
+
 /// What a line of the ledger must say; it may say more.
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 struct Line {
+    #[serde(default)]
     proof: String,
     trials: u64,
+    failures: u64,
 }
 
 /// One test that can be run in pieces.
 struct Proof {
     /// Its name in the ledger.
     name: &'static str,
-    test: &'static str,
+    /// The test binary, and the test in it.
+    test: (&'static str, &'static str),
     /// The environment variable that says how much.
     variable: &'static str,
+    /// How much of it is wanted.
+    wanted: u64,
     /// How much at once: so much is lost when it is interrupted.
     piece: u64,
 }
 
 /// Concurrent logins, metadata writes and reads on hot users, and a judge.
 pub(crate) fn atomic(args: &AtomicArgs) -> anyhow::Result<ExitCode> {
-    let proof = |name, test| Proof { name, test, variable: "VESTIBULE_OPS", piece: 50_000 };
-    let sqlite = proof("atomic-sqlite", "atomic::logins_and_metadata_writes_are_serial_on_sqlite");
-    let postgresql = proof("atomic-postgresql", "atomic::logins_and_metadata_writes_are_serial_on_postgresql");
-    sqlite.run(args.ops.div_ceil(2), &args.ledger)?;
-    postgresql.run(args.ops / 2, &args.ledger)?;
-    Ok(ExitCode::SUCCESS)
+    let through_service = args.ops / 10;
+    let at_store = args.ops - through_service;
+    let proof = |name, test, wanted, piece| Proof { name, test, variable: "VESTIBULE_OPS", wanted, piece };
+    let store = |test| ("proofs", test);
+    let service = |test| ("e2e", test);
+    let sqlite = "atomic::logins_and_metadata_writes_are_serial_on_sqlite";
+    let postgresql = "atomic::logins_and_metadata_writes_are_serial_on_postgresql";
+    let proofs = [
+        proof("atomic-sqlite", store(sqlite), at_store.div_ceil(2), 50_000),
+        proof("atomic-postgresql", store(postgresql), at_store / 2, 50_000),
+        proof("atomic-service-sqlite", service(sqlite), through_service.div_ceil(2), 10_000),
+        proof("atomic-service-postgresql", service(postgresql), through_service / 2, 10_000),
+    ];
+    run(&proofs, &args.which, &args.ledger)
 }
 
-/// A process that is killed while it commits logins.
+/// Processes that are killed while they commit logins.
 pub(crate) fn crash(args: &CrashArgs) -> anyhow::Result<ExitCode> {
-    let test = "crash::nothing_acknowledged_is_lost_when_the_process_is_killed";
-    let proof = Proof { name: "crash-sqlite", test, variable: "VESTIBULE_CYCLES", piece: 200 };
-    proof.run(args.cycles, &args.ledger)?;
-    Ok(ExitCode::SUCCESS)
+    let proof = |name, test, variable, wanted, piece| Proof { name, test, variable, wanted, piece };
+    let on_sqlite = ("e2e", "crash::nothing_acknowledged_is_lost_when_a_node_is_killed_on_sqlite");
+    let on_postgresql = ("e2e", "crash::nothing_acknowledged_is_lost_when_a_node_is_killed_on_postgresql");
+    let database = ("e2e", "crash::a_node_outlives_its_postgresql");
+    let store = ("proofs", "crash::nothing_acknowledged_is_lost_when_the_process_is_killed");
+    let proofs = [
+        proof("crash-node-sqlite", on_sqlite, "VESTIBULE_CYCLES", args.cycles, 100),
+        proof("crash-node-postgresql", on_postgresql, "VESTIBULE_CYCLES", args.cycles / 10, 100),
+        proof("crash-database-postgresql", database, "VESTIBULE_KILLS", args.cycles / 100, 20),
+        proof("crash-sqlite", store, "VESTIBULE_CYCLES", args.cycles, 200),
+    ];
+    run(&proofs, &args.which, &args.ledger)
+}
+
+/// Runs the proofs that are wanted, until the ledger holds enough of each, and says what it holds.
+fn run(proofs: &[Proof], which: &Which, ledger: &Path) -> anyhow::Result<ExitCode> {
+    let ledger = Ledger::open(root().join(ledger))?;
+    let is_wanted = |proof: &&Proof| which.only.as_ref().is_none_or(|word| proof.name.contains(word.as_str()));
+    let proofs: Vec<&Proof> = proofs.iter().filter(is_wanted).collect();
+    if proofs.is_empty() {
+        bail!("no proof has a name like `{}`", which.only.as_deref().unwrap_or_default());
+    }
+    // What starts a node starts the command.
+    shell::loud(cargo(root()).args(["build", "--quiet", "--profile", "ci", "--workspace", "--bin", "vestibule"]))?;
+    for proof in &proofs {
+        proof.run(&ledger)?;
+    }
+    println!();
+    let mut has_failed = false;
+    for proof in proofs {
+        let Line { trials, failures, .. } = ledger.of(proof.name)?;
+        has_failed |= failures > 0;
+        print!("{}: {trials} trials, {failures} failures", proof.name);
+        match (failures, trials) {
+            (0, 1..) => println!(", rate below {:.1e} (3/N, 95 %)", 3.0 / trials as f64),
+            _ => println!(),
+        }
+    }
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Proof {
-    /// Runs pieces until the ledger holds that many trials, and says what it holds.
-    fn run(&self, wanted: u64, ledger: &Path) -> anyhow::Result<()> {
-        let ledger = root().join(ledger);
-        fs::create_dir_all(ledger.parent().unwrap_or(root())).context("cannot make the ledger's folder")?;
-        let mut tried = self.tried(&ledger)?;
-        while tried < wanted {
-            heading(&format!("{}: {tried} of {wanted}", self.name));
-            self.run_piece(self.piece.min(wanted - tried), &ledger)?;
-            let now = self.tried(&ledger)?;
-            if now <= tried {
-                bail!("{} noted nothing in {}", self.name, ledger.display());
+    /// Runs pieces until the ledger holds as many trials as are wanted, or one fails.
+    fn run(&self, ledger: &Ledger) -> anyhow::Result<()> {
+        loop {
+            let Line { trials, .. } = ledger.of(self.name)?;
+            if trials >= self.wanted {
+                return Ok(());
             }
-            tried = now;
+            heading(&format!("{}: {trials} of {}", self.name, self.wanted));
+            let piece = self.piece.min(self.wanted - trials);
+            if let Err(error) = self.run_piece(piece, ledger) {
+                eprintln!("{error:#}");
+                return ledger.note_failure(self.name, piece);
+            }
+            if ledger.of(self.name)?.trials <= trials {
+                bail!("{} noted nothing in {}", self.name, ledger.0.display());
+            }
         }
-        println!("{}: {tried} trials, 0 failures, rate below {:e} (95 %)", self.name, 3.0 / tried as f64);
-        Ok(())
     }
 
-    fn run_piece(&self, piece: u64, ledger: &Path) -> anyhow::Result<()> {
+    fn run_piece(&self, piece: u64, ledger: &Ledger) -> anyhow::Result<()> {
+        let (binary, name) = self.test;
         let mut test = cargo(root());
-        test.args([
-            "test",
-            "--quiet",
-            "--profile",
-            "ci",
-            "--workspace",
-            "--test",
-            "proofs",
-            "--",
-            "--exact",
-            self.test,
-        ]);
-        test.arg("--nocapture").env(self.variable, piece.to_string()).env("VESTIBULE_LEDGER", ledger);
+        test.args(["test", "--quiet", "--profile", "ci", "--workspace", "--test", binary]);
+        test.args(["--", "--exact", name, "--nocapture"]);
+        test.env(self.variable, piece.to_string()).env("VESTIBULE_LEDGER", &ledger.0);
         shell::loud(&mut test).with_context(|| format!("{} failed", self.name))
     }
+}
 
-    /// The trials of this proof that the ledger tells of.
-    fn tried(&self, ledger: &Path) -> anyhow::Result<u64> {
-        let text =
-            if ledger.exists() { fs::read_to_string(ledger).context("cannot read the ledger")? } else { String::new() };
-        let mut tried = 0;
+/// The file that tells what was tried.
+struct Ledger(PathBuf);
+
+impl Ledger {
+    fn open(file: PathBuf) -> anyhow::Result<Self> {
+        fs::create_dir_all(file.parent().unwrap_or(root())).context("cannot make the ledger's folder")?;
+        Ok(Self(file))
+    }
+
+    /// What it tells of one proof.
+    fn of(&self, proof: &str) -> anyhow::Result<Line> {
+        let text = if self.0.exists() {
+            fs::read_to_string(&self.0).context("cannot read the ledger")?
+        } else {
+            String::new()
+        };
+        let mut sum = Line::default();
         for line in text.lines() {
             let line: Line = serde_json::from_str(line).context("a line of the ledger is torn: remove it")?;
-            if line.proof == self.name {
-                tried += line.trials;
+            if line.proof == proof {
+                sum.trials += line.trials;
+                sum.failures += line.failures;
             }
         }
-        Ok(tried)
+        Ok(sum)
+    }
+
+    /// Writes down that one of so many trials failed.
+    fn note_failure(&self, proof: &str, trials: u64) -> anyhow::Result<()> {
+        let line = serde_json::json!({"proof": proof, "trials": trials, "failures": 1});
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.0).context("cannot open the ledger")?;
+        writeln!(file, "{line}").context("cannot write the ledger")
     }
 }

@@ -3,7 +3,6 @@
 //! A runner that prints no count did not run its tests, so it counts as a failure.
 
 use std::{
-    fs,
     path::Path,
     process::{Command, ExitCode, Stdio},
 };
@@ -11,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    chromium,
+    chromium, clients,
     counts::Counts,
     shell::{self, cargo, heading, root},
 };
@@ -27,18 +26,20 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     shell::loud(Command::new(&vestibule).arg("build").arg(root().join("rules-examples")).stdin(Stdio::null()))?;
 
     chromium::set_up()?;
+    clients::set_up();
     let mut tally = Tally::default();
     tally.add("the workspace", &mut workspace_tests())?;
+    tally.add("the login service on PostgreSQL", &mut service_on_postgresql())?;
     let mut documentation = cargo(root());
     documentation.args(["test", "--profile", "ci", "--workspace", "--doc", "--no-fail-fast"]);
     tally.add("the workspace's documentation", &mut documentation)?;
     tally.add("sdk/rust", cargo(&root().join("sdk/rust")).args(["test", "--workspace"]))?;
     tally.add("rules-examples, natively", cargo(&root().join("rules-examples")).args(["test", "--workspace"]))?;
     let npm_sdk = root().join("sdk/assemblyscript");
-    install_npm_packages(&npm_sdk)?;
+    clients::npm_packages(&npm_sdk)?;
     tally.add("sdk/assemblyscript", Command::new("npm").arg("test").current_dir(&npm_sdk).stdin(Stdio::null()))?;
     let runtime = root().join("sdk/javascript/runtime");
-    install_npm_packages(&runtime)?;
+    clients::npm_packages(&runtime)?;
     tally.add("sdk/javascript", Command::new("npm").arg("test").current_dir(&runtime).stdin(Stdio::null()))?;
     let mut corpus = Command::new("node");
     corpus.arg("tests/differential.mjs").env("VESTIBULE", &vestibule).current_dir(&runtime).stdin(Stdio::null());
@@ -116,6 +117,22 @@ fn workspace_tests() -> Command {
     tests
 }
 
+/// What the workspace's tests show of the login service on SQLite, once more on PostgreSQL.
+fn service_on_postgresql() -> Command {
+    let mut tests = cargo(root());
+    if has_nextest() {
+        // A browser sees no database; those that name theirs have run.
+        let which = "package(vestibule-tests) & test(/^(login|accounts)::/) \
+                     - test(/^accounts::visit::/) - test(/_on_(sqlite|postgresql)$/)";
+        tests.args(["nextest", "run", "--cargo-profile", "ci", "--workspace", "--no-fail-fast", "-E", which]);
+    } else {
+        tests.args(["test", "--profile", "ci", "--workspace", "--test", "e2e", "--no-fail-fast"]);
+        tests.args(["--", "login::", "accounts::", "--skip", "accounts::visit::"]);
+    }
+    tests.env("INSTA_UPDATE", "no").env("VESTIBULE_TEST_DATABASE", "postgresql");
+    tests
+}
+
 fn has_nextest() -> bool {
     shell::on_path("cargo-nextest")
 }
@@ -128,14 +145,4 @@ fn install_postgresql() -> anyhow::Result<()> {
         return Ok(());
     }
     shell::install_debian_packages("PostgreSQL's server programs", &["postgresql"])
-}
-
-fn install_npm_packages(project: &Path) -> anyhow::Result<()> {
-    if project.join("node_modules/.package-lock.json").is_file() {
-        return Ok(());
-    }
-    heading(&format!("installing npm packages in {}", project.display()));
-    fs::metadata(project.join("package.json")).with_context(|| format!("{} has no package.json", project.display()))?;
-    let mut npm = Command::new("npm");
-    shell::loud(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(project).stdin(Stdio::null()))
 }

@@ -1,29 +1,19 @@
-//! A serving node: the real process, on loopback, with a folder of its own; and a client that speaks to it.
+//! A serving node, and a client that speaks to it.
 
 use std::{
-    fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
-    thread,
-    time::{Duration, Instant},
+    ops::{Deref, DerefMut},
 };
 
-use serde_json::Value;
+pub(crate) use vestibule_testkit::node::PATIENCE;
+use vestibule_testkit::node::{self, Launch};
 
 use crate::folder::{Ended, Folder};
 
-/// How long a test waits for something that has to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A node that serves.
 pub(crate) struct Node {
-    child: Child,
-    log: PathBuf,
-    pub(crate) public: SocketAddr,
-    pub(crate) admin: SocketAddr,
-    pub(crate) announced: Value,
+    node: node::Node,
     data: String,
 }
 
@@ -43,26 +33,10 @@ impl Node {
 
     /// The same with these variables.
     pub(crate) fn start_with(folder: &Folder, data: &str, options: &[&str], variables: &[(&str, &str)]) -> Self {
-        let log = folder.path().join(format!("{data}.log"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
-            .args(["--json", "serve", "--data", data])
-            .args(options)
-            .current_dir(folder.path())
-            .env("VESTIBULE_LISTEN__PUBLIC", "127.0.0.1:0")
-            .env("VESTIBULE_LISTEN__ADMIN", "127.0.0.1:0")
-            .env("VESTIBULE_LOG__LEVEL", "trace")
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let announced: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("{error}: {line:?} {}", fs::read_to_string(&log).unwrap()));
-        let address = |key: &str| announced[key].as_str().unwrap().parse().unwrap();
-        Self { child, log, public: address("public"), admin: address("admin"), announced, data: data.to_owned() }
+        let launch = Launch::new(env!("CARGO_BIN_EXE_vestibule"), folder.path().join(data));
+        let launch = launch.option(options).setting("LOG__LEVEL", "trace");
+        let node = variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value)).start();
+        Self { node, data: data.to_owned() }
     }
 
     /// Runs another command against it.
@@ -71,58 +45,28 @@ impl Node {
         folder.run(&with_data)
     }
 
-    /// The token of the first administrator.
-    pub(crate) fn token(&self) -> String {
-        self.announced["admin_token"].as_str().unwrap().to_owned()
-    }
-
+    /// What it logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// Asks it to stop.
-    pub(crate) fn terminate(&self) {
-        self.send(rustix::process::Signal::TERM);
-    }
-
-    /// Stops it where it stands, as a machine that hangs would.
-    pub(crate) fn freeze(&self) {
-        self.send(rustix::process::Signal::STOP);
-    }
-
-    /// Lets it go on.
-    pub(crate) fn thaw(&self) {
-        self.send(rustix::process::Signal::CONT);
-    }
-
-    fn send(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
+        self.node.launch().log()
     }
 
     /// Waits until it has stopped.
-    pub(crate) fn stopped(mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it does not stop: {}", self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Kills it.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn stopped(self) -> std::process::ExitStatus {
+        self.node.stopped()
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _already_gone = self.child.wait();
+impl Deref for Node {
+    type Target = node::Node;
+
+    fn deref(&self) -> &node::Node {
+        &self.node
+    }
+}
+
+impl DerefMut for Node {
+    fn deref_mut(&mut self) -> &mut node::Node {
+        &mut self.node
     }
 }
 

@@ -51,6 +51,7 @@ async fn authorize(app: &App, caller: &Caller, jar: CookieJar, parameters: Param
         let told = format!("The authorization request is larger than {REQUEST_BYTES} bytes.");
         return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", told).into());
     }
+    parameters.check_text()?;
     // Until both are known to belong together, nobody is sent anywhere.
     let client = client(app, caller, &parameters).await?;
     let destination = Destination::parse(&parameters, &client)?;

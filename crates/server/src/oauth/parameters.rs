@@ -18,6 +18,7 @@ pub(crate) struct Parameters {
     values: BTreeMap<String, String>,
     repeated: Option<String>,
     is_excessive: bool,
+    has_nul: bool,
 }
 
 impl Parameters {
@@ -25,6 +26,7 @@ impl Parameters {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         let mut parameters = Self::default();
         for (name, value) in url::form_urlencoded::parse(encoded) {
+            parameters.has_nul |= name.contains('\0') || value.contains('\0');
             parameters.is_excessive |= value.len() > LONGEST_VALUE || parameters.values.len() >= MOST;
             if value.is_empty() || parameters.is_excessive {
                 continue;
@@ -99,11 +101,20 @@ impl Parameters {
         self.values.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    /// That no parameter came twice, and none is too long.
+    /// That they are text: no parameter has a NUL (RFC 6749 appendix A), and PostgreSQL looks nothing up by one.
     ///
     /// # Errors
-    /// `invalid_request`, naming the one that did.
+    /// `invalid_request`.
+    pub(crate) fn check_text(&self) -> Result<(), Refused> {
+        if self.has_nul { Err(Refused::invalid_request("A parameter has a NUL in it")) } else { Ok(()) }
+    }
+
+    /// That no parameter came twice, none is too long, and all are text.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the one that came twice.
     pub(crate) fn check(&self) -> Result<(), Refused> {
+        self.check_text()?;
         match &self.repeated {
             Some(name) => Err(Refused::invalid_request(format!("Repeated parameter: {}", name.escape_debug()))),
             None if self.is_excessive => Err(Refused::invalid_request("Too many parameters, or too long ones")),
@@ -138,6 +149,15 @@ mod tests {
         assert!(parameters.check().is_err() && parameters.is_repeated("a"));
         assert_eq!(Parameters::parse(b"a=1&b=").get("b"), None);
         assert_eq!(Parameters::parse(b"a=1&b=").check(), Ok(()));
+    }
+
+    #[test]
+    fn a_nul_is_in_no_parameter() {
+        for encoded in [&b"a=%00"[..], b"%00=a", b"a=1&b=x%00y"] {
+            assert!(Parameters::parse(encoded).check_text().is_err());
+            assert!(Parameters::parse(encoded).check().is_err());
+        }
+        assert_eq!(Parameters::parse(b"a=%01").check(), Ok(()));
     }
 
     #[test]

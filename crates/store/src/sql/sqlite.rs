@@ -125,6 +125,22 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// A transaction on the writing connection. SQLite ends a transaction by itself when the disk fails it; the driver takes
+    /// the connection for being in it still, and begins no other. Such a connection is given up for a new one.
+    async fn begin_writing(&self) -> Result<sqlx::Transaction<'static, Driver>> {
+        let begin = || self.writing.begin_with("BEGIN IMMEDIATE");
+        match begin().await {
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                let spoilt = self.writing.acquire().await.map_err(fault::of)?;
+                let _gone = spoilt.close().await; // Whatever it says.
+                begin().await.map_err(fault::of)
+            }
+            begun => begun.map_err(fault::of),
+        }
+    }
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -238,7 +254,7 @@ impl Backend for Sqlite {
             Some(witness) => witness.catch_up().await?,
             None => return Err(StoreError::Unavailable(sqlx::Error::PoolClosed)),
         }
-        let mut tx = self.writing.begin_with("BEGIN IMMEDIATE").await.map_err(fault::of)?;
+        let mut tx = self.begin_writing().await?;
         let head = match writer.head {
             Some(head) => head,
             None => *writer.head.insert(head(&ring(&mut tx).await?)),

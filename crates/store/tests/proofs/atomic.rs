@@ -19,12 +19,12 @@ use std::{
 
 use serde_json::{Value, json};
 use vestibule_store::*;
-use vestibule_testkit::stores::{NOW, TestStore};
-
-use crate::{
-    ledger::{Dice, length, tell},
-    work::{ensure_user, login, object, tenant},
+use vestibule_testkit::{
+    proof::{Dice, length, tell},
+    stores::{NOW, TestStore},
 };
+
+use crate::work::{ensure_user, login, object, tenant};
 
 /// Operations on one set of users, whose lists then stay short.
 const ROUND: u64 = 2_500;
@@ -42,7 +42,7 @@ async fn logins_and_metadata_writes_are_serial_on_postgresql() {
 }
 
 async fn prove(proof: &str, store: TestStore) {
-    let ops = length("VESTIBULE_OPS", 50_000);
+    let ops = length("VESTIBULE_OPS", 45_000);
     let (mut done, mut committed, mut conflicts) = (0, 0, 0);
     while done < ops {
         let history = run(&store, done, ROUND.min(ops - done)).await;

@@ -10,12 +10,12 @@ use std::{
 };
 
 use vestibule_store::*;
-use vestibule_testkit::stores::{NOW, open};
-
-use crate::{
-    ledger::{Dice, length, tell},
-    work::{USERS, check_logins, ensure_user, log_in, log_in_for_ever, tenant},
+use vestibule_testkit::{
+    proof::{Dice, length, tell},
+    stores::{NOW, open},
 };
+
+use crate::work::{USERS, check_logins, ensure_user, log_in, log_in_for_ever, tenant};
 
 /// How many times one database is crashed before a new one is made.
 const CRASHES: u64 = 50;

@@ -7,12 +7,12 @@ use std::{
 
 use serde_json::json;
 use vestibule_store::*;
-use vestibule_testkit::stores::{NOW, open};
-
-use crate::{
-    ledger::{Dice, length, tell},
-    work::{counting, ensure_user, log_in, object, tenant},
+use vestibule_testkit::{
+    proof::{Dice, length, tell},
+    stores::{NOW, open},
 };
+
+use crate::work::{counting, ensure_user, log_in, object, tenant};
 
 const LOGINS: usize = 120;
 

@@ -14,6 +14,5 @@
 mod atomic;
 mod crash;
 mod damage;
-mod ledger;
 mod outage;
 mod work;

@@ -12,12 +12,12 @@ use std::{
 use vestibule_store::*;
 use vestibule_testkit::{
     postgres::{Cluster, Durability},
+    proof::{length, tell},
     stores::{NOW, act, open},
 };
 
 use crate::{
     crash::Committing,
-    ledger::{length, tell},
     work::{USERS, check_logins, ensure_user, log_in},
 };
 

@@ -342,5 +342,10 @@ impl Told {
 }
 
 fn unwritten(path: &Path, source: io::Error) -> StoreError {
-    StoreError::File { path: path.to_owned(), action: "written", source }
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            StoreError::Full(source.into())
+        }
+        _ => StoreError::File { path: path.to_owned(), action: "written", source },
+    }
 }

@@ -1,15 +1,25 @@
-//! How long a proof is, and what it says in the end.
+//! Proofs by trying often: how long one is, its dice, and what it says in the end.
+//!
+//! Continuous integration runs a short version of each. `cargo xtask prove-atomic` and `prove-crash` run the long ones:
+//! they say how long in a variable, and every run appends what it did to the file in `VESTIBULE_LEDGER`.
 
 use std::{env, fs::OpenOptions, io::Write as _};
 
 /// The number in an environment variable, or the short version's.
-pub(crate) fn length(variable: &str, short: u64) -> u64 {
+///
+/// # Panics
+/// If the variable holds no number.
+#[must_use]
+pub fn length(variable: &str, short: u64) -> u64 {
     env::var(variable).ok().map_or(short, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
 }
 
 /// Prints what was tried, and appends it to the ledger if there is one. No failure in n trials bounds the rate below 3/n
 /// at 95 % confidence.
-pub(crate) fn tell(proof: &str, trials: u64, failures: u64, more: &str) {
+///
+/// # Panics
+/// If the ledger cannot be written.
+pub fn tell(proof: &str, trials: u64, failures: u64, more: &str) {
     let bound = 3.0 / f64::from(u32::try_from(trials).unwrap());
     let line = format!(
         "{{\"proof\": \"{proof}\", \"trials\": {trials}, \"failures\": {failures}, \"bound\": {bound:e}, {more}}}"
@@ -22,15 +32,18 @@ pub(crate) fn tell(proof: &str, trials: u64, failures: u64, more: &str) {
 }
 
 /// A small generator: the same numbers for the same seed.
-pub(crate) struct Dice(u64);
+#[derive(Debug)]
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Dice with this seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// A number below `limit`.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    pub const fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
