@@ -7,5 +7,6 @@ mod logout;
 mod races;
 mod rotation;
 pub(crate) mod rules;
+mod stale;
 mod tokens;
 mod transaction;

@@ -3,6 +3,7 @@
 //! Clock and entropy are the only things that are not as in production. A test deploys rules with [`Service::deploy`],
 //! opens a [`Browser`], and speaks HTTP.
 
+mod admin;
 mod browser;
 mod running;
 mod web;
@@ -16,7 +17,7 @@ use std::{
     },
 };
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::Response};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -28,7 +29,7 @@ use vestibule_engine::{Grants, InProcessCompiler, LoadedPipeline, Profile, Tier,
 use vestibule_pipeline::{Digest, Manifest, Pipeline, Rule};
 use vestibule_server::{
     accounts::{AccountSettings, Accounts},
-    app::{App, Generation, Generations, LoginSettings, Parts},
+    app::{App, Enrolment, Generation, Generations, LoginSettings, Parts},
     clock::{Clock, SystemEntropy},
     keys::{Keys, Seal, SigningKey, SigningKeys},
     limits::LimitSettings,
@@ -38,13 +39,13 @@ use vestibule_server::{
     signup::SignupSettings,
 };
 use vestibule_store::{
-    Author, Client, ClientSettings, Connection, Created, GenerationNumber, NewUser, TenantId, Timestamp, TokenDigest,
-    User, UserId,
+    Author, Client, ClientSettings, Connection, Created, GenerationNumber, NewUser, OperatorAct, TenantId, Timestamp,
+    TokenDigest, User, UserId,
 };
 use vestibule_testkit::{
     deploy::engine,
     peer,
-    stores::{NOW, TestStore},
+    stores::{NOW, TestStore, act},
 };
 
 pub(crate) use browser::{Browser, NoAnswer, Site, authorization, hidden};
@@ -69,6 +70,9 @@ pub(crate) const ADA: &str = "ada@example.com";
 pub(crate) const ADA_ID: &str = "auth0|5f7c8ec7c33c6c004bbafe82";
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// The installation's key.
+const KEY: [u8; 32] = [7; 32];
 
 /// A clock that a test moves.
 #[derive(Debug)]
@@ -161,6 +165,7 @@ impl Service {
         let generations = Arc::new(TestGenerations::default());
         let outbox = tempfile::tempdir().unwrap();
         let mut settings = LoginSettings::new(Url::parse(ISSUER).unwrap());
+        settings.enrolment = Enrolment::OnDemand; // Not the default: tests enrol as people do where it is open.
         change(&mut settings);
         let mut accounts = account_settings(outbox.path());
         change_accounts(&mut accounts);
@@ -168,7 +173,7 @@ impl Service {
             store: store.share(),
             generations: Arc::<TestGenerations>::clone(&generations),
             keys: Keys {
-                seal: Seal::new(&[7; 32]).unwrap(),
+                seal: Seal::new(&KEY).unwrap(),
                 signing: SigningKeys::new(vec![SigningKey::generate(Timestamp(0)).unwrap()]),
             },
             settings,
@@ -190,7 +195,10 @@ impl Service {
             settings: Map::new(),
             metadata: Map::new(),
         };
-        self.store.put_connection(&tenant, &connection).await.unwrap();
+        self.store
+            .put_connection(&tenant, &connection, &act(OperatorAct::ConnectionPut { connection: CONNECTION.into() }))
+            .await
+            .unwrap();
         self.put_client(SHOP, Some(SECRET), |_| ()).await;
         self.deploy(Vec::new());
         self.put_user(ADA_ID, ADA).await;
@@ -233,7 +241,8 @@ impl Service {
             settings,
             created_at: NOW,
         };
-        self.store.put_client(&TenantId::default(), &client).await.unwrap();
+        let act = act(OperatorAct::ClientPut { client: client.id.clone() });
+        self.store.put_client(&TenantId::default(), &client, &act).await.unwrap();
     }
 
     /// Makes a user with the password of everybody.
@@ -328,12 +337,7 @@ impl Service {
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.to_vec()).expect("text");
-        assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{body}");
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
     /// `GET` by a program.
@@ -440,6 +444,15 @@ fn account_settings(outbox: &Path) -> AccountSettings {
 }
 
 impl Answer {
+    /// The whole of a response, which is no fault of ours.
+    async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{body}");
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
     /// The body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
@@ -466,12 +479,12 @@ impl Answer {
         self.sent("code").unwrap_or_else(|| panic!("no code: {}", self.location()))
     }
 
-    /// The code of an error page.
+    /// The code of an error page: what stands where it tells the people who run the service.
     #[track_caller]
-    pub(crate) fn error_page(&self) -> &'static str {
+    pub(crate) fn error_page(&self) -> &str {
         assert!(self.status.is_client_error() && !self.headers.contains_key(header::LOCATION), "{self:?}");
-        let codes = ["invalid_request", "access_denied", "forged_form", "unauthorized_client"];
-        codes.into_iter().find(|code| self.body.contains(code)).unwrap_or_else(|| panic!("no code: {}", self.body))
+        let code = self.body.split_once("<code>").and_then(|(_, rest)| rest.split_once("</code>"));
+        code.unwrap_or_else(|| panic!("no code: {}", self.body)).0
     }
 
     /// Status and `error`, of a JSON answer or of a redirect to the client.

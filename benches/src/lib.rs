@@ -13,6 +13,10 @@ pub mod guests;
 pub mod native;
 pub mod peer;
 
+pub mod connection;
+pub mod logins;
+pub mod node;
+
 pub mod machine;
 pub mod measure;
 pub mod report;

@@ -1,6 +1,7 @@
 //! The groups of bars, in the order of the issue that set them.
 
 pub mod javascript;
+pub mod login;
 pub mod pipelines;
 pub mod sandbox;
 pub mod spinners;
@@ -16,11 +17,12 @@ use crate::{
 pub type Group = (&'static str, fn(Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)>);
 
 /// All of them.
-pub const GROUPS: [Group; 6] = [
+pub const GROUPS: [Group; 7] = [
     ("sandbox", sandbox::measure),
     ("pipelines", pipelines::measure),
     ("threads", threads::measure),
     ("spinners", spinners::measure),
     ("uploads", uploads::measure),
     ("javascript", javascript::measure),
+    ("login", login::measure),
 ];

@@ -37,6 +37,18 @@ impl Samples {
         self.0.append(&mut other.0);
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of them together.
     #[must_use]
     pub fn total(&self) -> Duration {

@@ -51,6 +51,9 @@ async fn who_enrols_is_asked_for_a_code_from_then_on() {
     let service = Service::start().await;
     let codes = enrol(&service).await;
     assert_eq!(codes.len(), 8);
+    let mails = service.mails().await;
+    let told = mails.iter().filter(|mail| mail.contains("Subject: A second factor was added to your account"));
+    assert_eq!(told.count(), 1, "the owner is told: {mails:?}");
     let browser = service.browser();
     let page = asked(&browser).await;
     assert!(page.body.contains("Six-digit code") && !page.body.contains("class=\"qr\""), "{}", page.body);
@@ -175,6 +178,8 @@ async fn no_step_can_be_left_out() {
 
 #[tokio::test]
 async fn where_nobody_may_enrol_a_stolen_password_is_not_enough() {
+    let asked_for = vestibule_server::app::LoginSettings::new("https://login.example.com".parse().unwrap()).enrolment;
+    assert_eq!(asked_for, Enrolment::Deny, "unless the operator says otherwise");
     let service = Service::with(|settings| settings.enrolment = Enrolment::Deny).await;
     let browser = service.browser();
     let asked = browser.authorize(&[ACR]).await;

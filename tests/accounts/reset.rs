@@ -27,11 +27,16 @@ async fn the_link_sets_a_new_password_once_and_ends_everything_that_was_open() {
     let old = service.browser();
     old.log_in(&[]).await.code();
     let tokens = service.tokens("openid offline_access").await;
+    let access = tokens["access_token"].as_str().expect("an access token");
+    assert_eq!(service.get_as("/userinfo", access).await.status, StatusCode::OK);
+    service.clock.advance(1);
     let path = asked(&service).await;
 
     let browser = service.browser();
     let page = browser.get(&path).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let named = format!(r#"autocomplete="username" value="{ADA}""#);
+    assert!(page.body.contains(&named), "a password manager knows whose it is: {}", page.body);
     for (password, again, problem) in
         [(NEW, "other", "not the same"), ("short", "short", "at least 8"), ("", "", "empty")]
     {
@@ -49,6 +54,7 @@ async fn the_link_sets_a_new_password_once_and_ends_everything_that_was_open() {
     let refresh = tokens["refresh_token"].as_str().expect("a refresh token");
     let refreshed = service.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
     assert_eq!(refreshed.error(), "403 invalid_grant");
+    assert_eq!(service.get_as("/userinfo", access).await.status, StatusCode::UNAUTHORIZED, "the old access token");
     let again =
         fill_in(&browser, &page, "/u/reset", &[("password", "other-Rhubarb-9"), ("again", "other-Rhubarb-9")]).await;
     assert_eq!(again.status, StatusCode::BAD_REQUEST, "a link is good once");

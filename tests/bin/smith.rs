@@ -1,14 +1,19 @@
-//! Random modules by the number: `smith [--modules N] [--seed FIRST] [--threads N] [--seeds-file PATH]`.
+//! Random modules by the number: `smith [--modules N] [--seed FIRST] [--threads N] [--seeds-file PATH]
+//! [--tally-file PATH]`.
 //!
 //! Exits with 0 when every promise held, 1 when one did not. To repeat a finding: `--seed SEED --modules 1`.
 
-use std::{env, error::Error, process::ExitCode};
+use std::{env, error::Error, fs, path::PathBuf, process::ExitCode};
 
 use vestibule_tests::campaign::{Campaign, GROWTH};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let findings = campaign()?.run();
+    let Asked { campaign, tally_file } = asked()?;
+    let findings = campaign.run();
     println!("{findings}");
+    if let Some(path) = tally_file {
+        fs::write(path, findings.tally.to_json())?;
+    }
     if let Some((seed, broken)) = &findings.broken {
         println!("broken with seed {seed}: {broken}");
         println!("repeat it with: cargo run --profile ci -p vestibule-tests --bin smith -- --seed {seed} --modules 1");
@@ -21,7 +26,15 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn campaign() -> Result<Campaign, Box<dyn Error>> {
+/// What the command line asks for.
+struct Asked {
+    campaign: Campaign,
+    /// Where the counts go, as JSON.
+    tally_file: Option<PathBuf>,
+}
+
+fn asked() -> Result<Asked, Box<dyn Error>> {
+    let mut tally_file = None;
     let threads = std::thread::available_parallelism()?.get();
     let mut campaign = Campaign { first_seed: 0, modules: 100_000, threads, seeds_file: None };
     let mut args = env::args().skip(1);
@@ -32,8 +45,12 @@ fn campaign() -> Result<Campaign, Box<dyn Error>> {
             "--seed" => campaign.first_seed = value.parse()?,
             "--threads" => campaign.threads = value.parse()?,
             "--seeds-file" => campaign.seeds_file = Some(value.into()),
-            _ => return Err(format!("`{flag}` is not one of --modules, --seed, --threads and --seeds-file").into()),
+            "--tally-file" => tally_file = Some(value.into()),
+            _ => {
+                let known = "--modules, --seed, --threads, --seeds-file and --tally-file";
+                return Err(format!("`{flag}` is not one of {known}").into());
+            }
         }
     }
-    Ok(campaign)
+    Ok(Asked { campaign, tally_file })
 }

@@ -12,18 +12,26 @@ pub fn guests() -> Vec<(&'static str, Vec<u8>)> {
         .collect()
 }
 
-/// The example rules that have been built: `rules-examples/*/target/rule.wasm`. `vestibule build` makes them.
+/// The example rules, all of them: `rules-examples/*/target/rule.wasm`, as `vestibule build` makes them.
+///
+/// # Panics
+/// When one has not been built: a test that tried nothing would pass.
 #[must_use]
 pub fn built_rules() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules-examples");
-    let Ok(rules) = fs::read_dir(folder) else { return Vec::new() };
-    let mut built: Vec<_> = rules
-        .filter_map(|rule| {
-            let rule = rule.ok()?;
-            let wasm = fs::read(rule.path().join("target/rule.wasm")).ok()?;
-            Some((rule.file_name().to_string_lossy().into_owned(), wasm))
+    let rules = fs::read_dir(folder).expect("the example rules").map(|rule| rule.expect("a rule").path());
+    let modules = rules.filter(|rule| {
+        let manifest = fs::read_to_string(rule.join("rule.toml")).unwrap_or_default();
+        manifest.lines().any(|line| line == "module = \"target/rule.wasm\"")
+    });
+    let mut built: Vec<_> = modules
+        .map(|rule| {
+            let name = rule.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let wasm = fs::read(rule.join("target/rule.wasm"));
+            (name, wasm.expect("an example rule is not built: `vestibule build rules-examples`"))
         })
         .collect();
+    assert!(built.len() >= 10, "only {} example rules have modules", built.len());
     built.sort();
     built
 }

@@ -48,6 +48,12 @@ impl Tally {
         self.classes.get(class).and_then(|codes| codes.get(code)).copied().unwrap_or(0)
     }
 
+    /// By class and code, and the host calls, for another process.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::json!({"classes": self.classes, "host_calls": self.host_calls}).to_string()
+    }
+
     /// How many there were.
     #[must_use]
     pub fn all(&self) -> u64 {

@@ -209,6 +209,9 @@ async fn a_client_authenticates_in_one_way_and_never_in_the_query() {
     assert_eq!((unknown.status, unknown.body), (wrong.status, wrong.body));
     let without = send("/oauth/token", None, format!("{form}&client_id={SHOP}")).await;
     assert_eq!(without.error(), "401 invalid_client", "a confidential client is not public");
+    service.put_client("lost", None, |settings| settings.auth_methods = vec!["client_secret_basic".to_owned()]).await;
+    let without = service.post("/oauth/token", &[("client_id", "lost"), ("grant_type", "client_credentials")]).await;
+    assert_eq!(without.error(), "401 invalid_client", "nor is one whose registration says that it has a secret");
     let assertion = format!("{form}&client_id={SHOP}&client_assertion=e30.e30.&client_assertion_type=x");
     assert_eq!(send("/oauth/token", None, assertion).await.error(), "401 invalid_client");
 }

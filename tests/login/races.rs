@@ -48,6 +48,22 @@ async fn exchange_in_parallel(store: TestStore) {
     assert_eq!(service.token(&refresh).await.error(), "403 invalid_grant", "a replay revokes what came of it");
 }
 
+/// RFC 9700 §4.5: what came of a code that was used twice is refused, however often it was refreshed meanwhile.
+#[tokio::test]
+async fn a_replayed_code_takes_the_tokens_of_later_refreshes_with_it() {
+    let service = Service::start().await;
+    let code = service.browser().log_in(&[("scope", "openid offline_access")]).await.code();
+    let first = service.exchange(&code).await.json();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", first["refresh_token"].as_str().unwrap())];
+    let second = service.token(&refresh).await.json();
+    let status = async |tokens: &serde_json::Value| {
+        service.get_as("/userinfo", tokens["access_token"].as_str().unwrap()).await.status
+    };
+    assert_eq!((status(&first).await, status(&second).await), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(service.exchange(&code).await.error(), "403 invalid_grant");
+    assert_eq!((status(&first).await, status(&second).await), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED));
+}
+
 async fn refresh_in_parallel(store: TestStore) {
     let service = Arc::new(Service::on(store, |_| ()).await);
     let token = service.tokens("openid offline_access").await["refresh_token"].as_str().unwrap().to_owned();

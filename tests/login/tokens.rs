@@ -1,16 +1,18 @@
 //! What tokens say, who believes them, and with which keys they are signed.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, jwk::JwkSet,
 };
 use serde_json::{Value, json};
-use vestibule_server::{keys::SigningKey, oauth::discovery::JWKS_LIFETIME};
-use vestibule_store::Timestamp;
+use vestibule_server::{keys::SigningKey, oauth::discovery::JWKS_LIFETIME, serve::tidy};
+use vestibule_store::{EntryKind, JournalQuery, TenantId, Timestamp};
 use vestibule_testkit::stores::NOW;
 
 use super::rules::{EVENT, answering, continuing, mirror};
-use crate::service::{ADA_ID, API, ISSUER, SHOP, Service, claims};
+use crate::service::{ADA_ID, API, ISSUER, SECRET, SHOP, Service, claims};
 
 /// The claims of a token, its signature verified with the published keys.
 pub(super) async fn verified(service: &Service, token: &Value) -> Value {
@@ -81,6 +83,30 @@ async fn tokens_are_for_a_linked_identity_only() {
     assert_eq!(claims(&service.tokens("openid").await["id_token"])["sub"], ADA_ID);
     service.deploy(vec![primary("auth0|somebody-else")]);
     assert_eq!(service.browser().log_in(&[]).await.error(), "access_denied");
+}
+
+/// The subject of a hint is the one that the client knows: the identity that the rules made primary.
+#[tokio::test]
+async fn a_hint_names_the_subject_that_tokens_have() {
+    const PRIMARY: &str = "google-oauth2|118";
+    let service = Service::start().await;
+    let ada = service.ada().await;
+    let identity =
+        json!({"connection": "google-oauth2", "provider": "google-oauth2", "user_id": "118", "isSocial": true});
+    let identities = ada.identities.iter().cloned().chain([identity]).collect();
+    let change = vestibule_store::UserChange { identities: Some(identities), ..Default::default() };
+    let by = vestibule_store::Author::User;
+    service.store.change_user(&ada.tenant, &ada.id, ada.version, &change, &by, service.app.now()).await.unwrap();
+    service.deploy(vec![answering(1, &json!({"continue": {"context": {"primaryUser": PRIMARY}}}))]);
+    let browser = service.browser();
+    let tokens = service.exchange(&browser.log_in(&[]).await.code()).await.json();
+    assert_eq!(claims(&tokens["id_token"])["sub"], PRIMARY);
+    let hint = ("id_token_hint", tokens["id_token"].as_str().unwrap());
+    browser.authorize(&[("prompt", "none"), hint]).await.code();
+    browser.log_in(&[("prompt", "login"), hint]).await.code();
+    // The rules say otherwise: now it is somebody else.
+    service.deploy(Vec::new());
+    assert_eq!(browser.log_in(&[("prompt", "login"), hint]).await.error(), "login_required");
 }
 
 #[tokio::test]
@@ -186,4 +212,28 @@ async fn a_blocked_user_is_nobody_any_more() {
     assert_eq!(service.token(&refresh).await.error(), "403 invalid_grant");
     let access_token = tokens["access_token"].as_str().unwrap();
     assert_eq!(service.get_as("/userinfo", access_token).await.error(), "401 invalid_token", "HS-15");
+}
+
+/// The journal is where `/userinfo` finds the claims of rules: it keeps them as long as a token may ask for them.
+#[tokio::test]
+async fn userinfo_knows_the_claims_for_as_long_as_a_token_is_good() {
+    let service = Service::start().await;
+    service.put_client(SHOP, Some(SECRET), |client| client.access_token_seconds = Some(2 * 86_400)).await;
+    service.deploy(vec![continuing(1, json!({"id_token": {"https://example.com/plan": "gold"}}))]);
+    let tokens = service.tokens("openid").await;
+    let token = tokens["access_token"].as_str().unwrap();
+    service.clock.advance(2 * 86_400 - 60);
+    let kept_for_a_second = Duration::from_secs(1);
+    tidy(&service.app, kept_for_a_second).await.unwrap();
+    assert_eq!(service.get_as("/userinfo", token).await.json()["https://example.com/plan"], "gold");
+    let tenant = TenantId::default();
+    let told = async || {
+        let query = JournalQuery { limit: 100, ..JournalQuery::default() };
+        let entries = service.store.journal(&tenant, &query).await.unwrap();
+        entries.iter().filter(|entry| matches!(entry.what, EntryKind::Login(_))).count()
+    };
+    assert_eq!(told().await, 1);
+    service.clock.advance(120);
+    tidy(&service.app, kept_for_a_second).await.unwrap();
+    assert_eq!(told().await, 0, "nobody can ask for it any more");
 }

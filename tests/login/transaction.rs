@@ -1,19 +1,17 @@
 //! The login transaction (DESIGN §2): all of it or nothing, re-runs, redirects, second factors, break-glass.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Map, json};
 use vestibule_pipeline::manifest::FailurePolicy;
 use vestibule_server::{app::Enrolment, login::recording::Recording};
-use vestibule_store::{
-    Alone, Author, EntryKind, JournalQuery, OneTimeToken, Purpose, TenantId, TokenDigest, UserChange,
-};
+use vestibule_store::{Author, Entry, EntryKind, JournalQuery, TenantId, UserChange};
 use vestibule_testkit::{peer::Peer, stores::TestStore};
 
 use super::{
     grants::enrolled,
     rules::{EVENT, asking, asking_by_length, continuing, denying, mirror, spinning},
 };
-use crate::service::{ADA_ID, Answer, Browser, ISSUER, SECRET, SHOP, Service, TestRule, claims, hidden};
+use crate::service::{ADA, ADA_ID, Answer, Browser, ISSUER, SECRET, SHOP, Service, TestRule, claims, hidden};
 
 /// What the journal says of the last login.
 async fn journal(service: &Service) -> (String, serde_json::Value, Option<Vec<u8>>, vestibule_store::LoginId, u32) {
@@ -359,17 +357,15 @@ async fn break_glass_lets_one_account_at_the_management_api_past_the_rules() {
     let asked = [("audience", management.as_str()), ("scope", "openid read:users offline_access")];
     assert_eq!(service.browser().log_in(&asked).await.error(), "unauthorized", "no window is open");
     let (tenant, now) = (TenantId::default(), service.app.now());
-    let window = OneTimeToken {
-        digest: TokenDigest::of("window"),
-        purpose: Purpose::BreakGlass,
-        user: ADA_ID.into(),
-        client: None,
-        document: Map::new(),
-        at: now,
-        expires_at: now.plus(std::time::Duration::from_secs(900)),
-        attempts: 0,
+    let open = async |seconds, reason| {
+        let window = json!({"user": ADA, "seconds": seconds, "reason": reason});
+        service.admin(Method::POST, "/v1/break-glass", &window).await
     };
-    service.store.put_token(&tenant, &window, Alone::Yes).await.unwrap();
+    assert_eq!(open(901, "too long").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(open(900, " ").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(service.browser().log_in(&asked).await.error(), "unauthorized", "no window was opened");
+    let opened = open(900, "rules keep everybody out").await;
+    assert_eq!(opened.json(), json!({"user": ADA_ID, "until": now.plus(std::time::Duration::from_secs(900))}));
     assert_eq!(service.browser().log_in(&[]).await.error(), "unauthorized", "everywhere else the rules still run");
     let browser = service.browser();
     let factor = browser.log_in(&asked).await;
@@ -380,9 +376,18 @@ async fn break_glass_lets_one_account_at_the_management_api_past_the_rules() {
     assert_eq!(access["scope"], "openid read:users");
     assert!(access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap() <= 900, "it ends with the window");
     assert_eq!(browser.authorize(&[("prompt", "none")]).await.error(), "login_required", "and it is no session");
-    let events = service.store.journal(&tenant, &JournalQuery { limit: 10, ..JournalQuery::default() }).await.unwrap();
-    let is_alarm = |kind: &EntryKind| matches!(kind, EntryKind::Event(event) if event.kind == "break_glass_login");
-    assert!(events.iter().any(|entry| is_alarm(&entry.what)), "{events:?}");
+    let events = service.store.journal(&tenant, &JournalQuery { limit: 50, ..JournalQuery::default() }).await.unwrap();
+    let told = |kind: &str, by: &str| {
+        let is_it = |entry: &Entry| match &entry.what {
+            EntryKind::Event(event) => {
+                event.kind == kind && event.by == by && event.user.as_ref().is_some_and(|user| user.as_str() == ADA_ID)
+            }
+            EntryKind::Login(_) | EntryKind::Redacted => false,
+        };
+        events.iter().filter(|entry| is_it(entry)).count()
+    };
+    assert_eq!(told("break_glass_opened", "root"), 1, "{events:?}");
+    assert!(told("break_glass_login", ADA_ID) > 0, "{events:?}");
     service.clock.advance(901);
     assert_eq!(service.browser().log_in(&asked).await.error(), "unauthorized", "it is over by itself");
 }

@@ -28,7 +28,14 @@ pub(super) const WORKER: &str = env!("CARGO_BIN_EXE_compile-worker");
 /// The runtime of all tests: as a server's, with worker threads.
 pub(super) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"))
+    RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_keep_alive(Duration::from_millis(50)) // Threads that only wait for work are nothing left behind.
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    })
 }
 
 /// The compiler of all tests.

@@ -1,13 +1,20 @@
 //! `vestibule backup`: the database as of one moment, in a new file. With or without a running server.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use anstream::println;
 use anyhow::Context as _;
 use http::Method;
 use serde_json::json;
 use vestibule_server::{
-    admin::maintenance::BackupTo,
+    admin::maintenance::{BackedUp, NewBackup},
     clock::SystemEntropy,
     first_start::{self, data_folder},
     serve::database_of,
@@ -43,8 +50,13 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let file = std::path::absolute(&args.file).context("cannot find where that is")?;
     match args.admin.running() {
         Some(client) => {
-            let to = BackupTo { file: file.clone() };
-            client.send::<serde_json::Value>(Method::POST, &["v1", "backup"], &to)?;
+            let made: BackedUp = client.send(Method::POST, &["v1", "backup"], &NewBackup::default())?;
+            if !made.file.exists() {
+                return tell_elsewhere(&made.file, json);
+            }
+            bring(&made.file, &file).with_context(|| {
+                format!("the backup is in {}, and could not be brought from there", made.file.display())
+            })?;
         }
         None => {
             let settings = settings(args.config.clone(), &args.admin)?;
@@ -63,6 +75,27 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         println!(
             "What is sealed in it opens only with `installation.key` of the data folder: keep that too, elsewhere."
         );
+    }
+    Ok(Exit::Reached)
+}
+
+/// Moves a backup to where it was wanted, where there is nothing.
+fn bring(from: &Path, to: &Path) -> io::Result<()> {
+    if fs::hard_link(from, to).is_err() {
+        let mut source = File::open(from)?;
+        let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+        io::copy(&mut source, &mut target)?;
+        target.sync_all()?;
+    }
+    fs::remove_file(from)
+}
+
+/// The server's files are not ours to reach.
+fn tell_elsewhere(file: &Path, json: bool) -> Done {
+    if json {
+        print_json(&json!({"file": file, "on": "server"}))?;
+    } else {
+        println!("The database is in {}, on the server's machine.", file.display());
     }
     Ok(Exit::Reached)
 }

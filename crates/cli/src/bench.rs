@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
+use serde_json::Value;
+use vestibule_abi::codes::FailureCode;
 use vestibule_engine::Report;
 use vestibule_pipeline::{LoginInput, Rule, json, pipeline::Digest};
 
 use crate::{
-    event::login_input,
+    event::{key_value, login_input},
     exit::{BadInput, Done, Exit, Fault},
     local::{LocalRule, is_script},
     progress::Progress,
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// HTTP answers
     #[arg(long, value_name = "FILE")]
     http_recording: Option<PathBuf>,
+    /// A configuration value for rules that are granted its key
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
+    configuration: Vec<(String, String)>,
     /// Logins to measure
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
@@ -76,7 +81,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let workbench = Workbench::new(args.profile)?;
     let mut costs = Vec::new();
     for (local, event) in args.subjects()? {
-        costs.push(measure(&workbench, &outside, local, &event, args.runs)?);
+        costs.push(measure(&workbench, &outside, local, &args.input(&event)?, args.runs)?);
     }
     if json {
         println!("{}", serde_json::to_string(&costs).context("cannot write the costs")?);
@@ -104,26 +109,45 @@ impl Args {
         };
         folders.iter().map(subject).collect()
     }
+
+    /// The login in a file, with the configuration of the command line.
+    fn input(&self, file: &Path) -> Result<LoginInput, Fault> {
+        let bytes = project::read_bytes(file, "name the login to measure with --event FILE")?;
+        let event = json::parse_event(&bytes)
+            .map_err(|error| Fault::bad_input(BadInput::EventInvalid, format!("{}: {error}", file.display())))?;
+        let configuration = self.configuration.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        Ok(login_input(event, configuration.collect(), None, Digest::of(&bytes).0))
+    }
 }
 
-fn measure(workbench: &Workbench, outside: &Outside, local: LocalRule, event: &Path, runs: u32) -> Result<Cost, Fault> {
+fn measure(
+    workbench: &Workbench,
+    outside: &Outside,
+    local: LocalRule,
+    input: &LoginInput,
+    runs: u32,
+) -> Result<Cost, Fault> {
     let (rule, module_bytes) = (local.revision.rule.clone(), local.revision.inspected.bytes.len());
-    let input = input(event)?;
     let loaded = workbench.load(vec![local], outside)?;
     let progress = Progress::start(format!("measuring {}", rule.name()));
     for _ in 0..WARM_UP {
-        run_once(workbench, &loaded, &input, outside)?;
+        run_once(workbench, &loaded, input, outside)?;
     }
     let mut times = Vec::with_capacity(runs as usize);
-    let mut last = run_once(workbench, &loaded, &input, outside)?;
+    let mut last = run_once(workbench, &loaded, input, outside)?;
     for _ in 0..runs {
-        last = run_once(workbench, &loaded, &input, outside)?;
+        last = run_once(workbench, &loaded, input, outside)?;
         times.extend(last.rules.first().map(|rule| rule.wall_us));
     }
     drop(progress);
     let told = last.rules.first().context("a login of one rule reports no rule")?;
     if let Some(failure) = &told.failure {
-        let message = format!("rule `{}` fails on this event, so its cost means nothing: {failure}", rule.name());
+        let next_step = match failure.code {
+            FailureCode::HttpNotRecorded => "; give it answers with --http-recording FILE",
+            _ => "",
+        };
+        let message =
+            format!("rule `{}` fails on this event, so its cost means nothing: {failure}{next_step}", rule.name());
         return Err(Fault::bad_input(BadInput::EventInvalid, message));
     }
     let code_bytes = loaded.compiled.first().map_or(0, |compiled| compiled.code_bytes);
@@ -142,13 +166,6 @@ fn measure(workbench: &Workbench, outside: &Outside, local: LocalRule, event: &P
 
 fn run_once(workbench: &Workbench, loaded: &Loaded, input: &LoginInput, outside: &Outside) -> Result<Report, Fault> {
     workbench.run(loaded, input.clone(), outside)
-}
-
-fn input(file: &Path) -> Result<LoginInput, Fault> {
-    let bytes = project::read_bytes(file, "name the login to measure with --event FILE")?;
-    let event = json::parse_event(&bytes)
-        .map_err(|error| Fault::bad_input(BadInput::EventInvalid, format!("{}: {error}", file.display())))?;
-    Ok(login_input(event, serde_json::Map::new(), None, Digest::of(&bytes).0))
 }
 
 impl Distribution {

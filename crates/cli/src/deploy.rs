@@ -127,6 +127,13 @@ pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Fault> {
 }
 
 fn tell(proposal: &Proposal) {
+    let count = |state| proposal.plan.rules.iter().filter(|rule| rule.state == state).count();
+    let counts =
+        [(State::New, "new"), (State::Changed, "changed"), (State::Same, "as they were"), (State::Removed, "removed")];
+    let counts = counts.map(|(state, word)| (count(state), word));
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    println!("{}", counts.join(", "));
     for rule in &proposal.plan.rules {
         tell_rule(rule);
     }
@@ -144,6 +151,9 @@ fn tell_rule(rule: &RulePlan) {
         State::Removed => (LESS, "removed"),
     };
     println!("{style}{:<9}{style:#} {}", word, rule.name);
+    if matches!(rule.state, State::Same | State::Removed) {
+        return; // It gets nothing that it does not have.
+    }
     for asked in &rule.asks {
         if rule.more.contains(asked) {
             println!("          {MORE}+ {asked}{MORE:#}");

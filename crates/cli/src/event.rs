@@ -1,6 +1,7 @@
 //! Where a login for `run` and `bench` comes from: an event file, and the options that complete it.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -32,11 +33,11 @@ pub(crate) struct EventArgs {
 }
 
 impl EventArgs {
-    /// Reads the login.
+    /// Reads the login; what the options do not set of the configuration comes from this file.
     ///
     /// # Errors
-    /// [`Fault::BadInput`] when the file is missing or holds no JSON of the canonical profile.
-    pub(crate) fn read(&self) -> Result<LoginInput, Fault> {
+    /// [`Fault::BadInput`] when a file is missing or holds no JSON of the canonical profile.
+    pub(crate) fn read(&self, configuration: Option<&Path>) -> Result<LoginInput, Fault> {
         let next_step = "write one such as events/sample.json of `vestibule new`";
         let bytes = project::read_bytes(&self.file, next_step)?;
         let event = json::parse_event(&bytes).map_err(|error| {
@@ -44,9 +45,10 @@ impl EventArgs {
                 format!("{}: {error}; an event is {{\"user\": {{…}}, \"context\": {{…}}}}", self.file.display());
             Fault::bad_input(BadInput::EventInvalid, message)
         })?;
-        let configuration = self.configuration.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        let mut values = configuration.map(configuration_in).transpose()?.unwrap_or_default();
+        values.extend(self.configuration.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
         let seed = self.seed.unwrap_or_else(|| Digest::of(&bytes).0);
-        Ok(login_input(event, configuration.collect(), self.now, seed))
+        Ok(login_input(event, values, self.now, seed))
     }
 
     /// The keys of the configuration values.
@@ -58,6 +60,20 @@ impl EventArgs {
     pub(crate) fn file(&self) -> &Path {
         &self.file
     }
+}
+
+/// The values of a configuration file that are filled in.
+///
+/// # Errors
+/// [`Fault::BadInput`] when it is missing or no JSON object of texts.
+pub(crate) fn configuration_in(file: &Path) -> Result<Map<String, Value>, Fault> {
+    let text = project::read_text(file, "name a file of configuration values")?;
+    let values: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|error| {
+        let message = format!("{}: {error}; write {{\"KEY\": \"value\"}}", file.display());
+        Fault::bad_input(BadInput::OptionInvalid, message)
+    })?;
+    let filled_in = values.into_iter().filter(|(_, value)| !value.is_empty());
+    Ok(filled_in.map(|(key, value)| (key, Value::from(value))).collect())
 }
 
 /// Completes an event to what the pipeline takes: configuration added, time and seed chosen.

@@ -28,7 +28,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Every code with its meaning, for `vestibule help exit-codes` and the README.
+    /// Every code with its meaning, as `vestibule help` prints them.
     pub(crate) const TABLE: &[(Self, &str)] = &[
         (Self::Reached, "done; for `run`: the rules reached an outcome, whichever it was"),
         (Self::CasesFailed, "`test`: at least one case failed"),

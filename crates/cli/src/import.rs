@@ -8,7 +8,7 @@ mod export;
 mod folder;
 mod plan;
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, fs, path::PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -17,6 +17,9 @@ use crate::{
     exit::{Done, Exit, Fault},
     import::plan::{Plan, Verdict},
 };
+
+/// Where the report is kept.
+const REPORT: &str = "REPORT.md";
 
 /// Makes a pipeline of what another product exported.
 #[derive(Debug, clap::Args)]
@@ -65,45 +68,54 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         rules: &plans,
         left_out: &found.left_out,
     };
+    let told = tell(&report, out);
+    let file = out.join(REPORT);
+    fs::write(&file, &told).with_context(|| format!("cannot write {}", file.display()))?;
     if json {
         println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
     } else {
-        print(&report, out);
+        print!("{told}");
     }
     Ok(Exit::Reached)
 }
 
-fn print(report: &Report<'_>, out: &std::path::Path) {
+/// The report as a person reads it. Writing to a string cannot fail.
+fn tell(report: &Report<'_>, out: &std::path::Path) -> String {
+    let mut told = String::new();
     for verdict in Verdict::ALL {
         let of_verdict: Vec<&Plan> = report.rules.iter().filter(|plan| plan.verdict == *verdict).collect();
         if of_verdict.is_empty() {
             continue;
         }
-        println!("{} ({})", verdict.title(), of_verdict.len());
+        let _ = writeln!(told, "{} ({})", verdict.title(), of_verdict.len());
         for plan in of_verdict {
             let disabled = if plan.enabled { "" } else { " (disabled)" };
-            println!("  {:>4}  {}{disabled}", plan.order, plan.name);
+            let _ = writeln!(told, "  {:>4}  {}{disabled}", plan.order, plan.name);
             for finding in &plan.findings {
-                println!("        {finding}");
+                let _ = writeln!(told, "        {finding}");
             }
         }
-        println!();
+        told.push('\n');
     }
     for left_out in report.left_out {
-        println!("left out: {left_out}");
+        let _ = writeln!(told, "left out: {left_out}");
     }
-    let out = out.display();
-    let in_pipeline = report.rules.iter().filter(|plan| plan.is_in_pipeline());
-    println!("{} of {} rules are in {}", in_pipeline.clone().count(), report.rules.len(), report.pipeline.display());
-    println!("Next:");
+    let in_pipeline: Vec<&Plan> = report.rules.iter().filter(|plan| plan.is_in_pipeline()).collect();
+    let (out, pipeline) = (out.display(), report.pipeline.display());
+    let _ = writeln!(told, "{} of {} rules are in {pipeline}\nNext:", in_pipeline.len(), report.rules.len());
     if !report.configuration.is_empty() {
-        println!("  fill in {out}/configuration.json: {}", report.configuration.join(", "));
+        let _ = writeln!(told, "  fill in {out}/{}: {}", folder::CONFIGURATION, report.configuration.join(", "));
     }
-    for undecided in in_pipeline.filter(|plan| plan.verdict == Verdict::NeedsDecision) {
-        println!("  decide in {out}/{}/rule.toml what is said of it above", undecided.name);
+    for undecided in in_pipeline.iter().filter(|plan| plan.verdict == Verdict::NeedsDecision) {
+        let _ = writeln!(told, "  decide in {out}/{}/rule.toml what is said of it above", undecided.name);
     }
-    println!("  vestibule test {out}");
-    println!("  vestibule run --pipeline {} --event {out}/events/login.json", report.pipeline.display());
+    if in_pipeline.is_empty() {
+        told.push_str("  see above why none of them can run\n");
+    } else {
+        let _ = writeln!(told, "  vestibule test {out}");
+        let _ = writeln!(told, "  vestibule run --pipeline {pipeline} --event {out}/events/login.json");
+    }
+    told
 }
 
 /// Where something went wrong in an export.

@@ -39,6 +39,7 @@ mod case;
 mod event;
 mod exit;
 mod installation;
+mod interpreter;
 mod local;
 mod progress;
 mod project;
@@ -81,6 +82,8 @@ enum Verb {
     Bench(bench::Args),
     /// Make a pipeline of rules exported from another product
     Import(import::Args),
+    /// Build what JavaScript rules run on, for a server
+    Interpreter(interpreter::Args),
     /// Show which toolchains are here, which are missing and how to get them
     Doctor,
     /// Serve logins: OpenID Connect, signup and hosted pages, with the rules that were deployed
@@ -141,6 +144,7 @@ impl Verb {
             Self::Test(args) => test::run(args, json),
             Self::Bench(args) => bench::run(args, json),
             Self::Import(args) => import::run(args, json),
+            Self::Interpreter(args) => interpreter::run(args, json),
             Self::Doctor => doctor::run(json),
             Self::Serve(args) => serve::run(args, json),
             Self::Deploy(args) => deploy::run(args, json),

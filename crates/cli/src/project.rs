@@ -15,6 +15,9 @@ use crate::exit::{BadInput, Fault};
 pub(crate) const RULE_FILE: &str = "rule.toml";
 /// The name of a pipeline's manifest.
 pub(crate) const PIPELINE_FILE: &str = "pipeline.toml";
+/// The file beside a pipeline with values for the configuration keys of its rules: `{"KEY": "value"}`. An empty value is
+/// one that has still to be filled in.
+pub(crate) const CONFIGURATION_FILE: &str = "configuration.json";
 
 /// A rule as it lies on disk.
 #[derive(Debug, Clone)]

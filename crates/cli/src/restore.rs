@@ -31,7 +31,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&json!({"restored": args.file}))?;
     } else {
-        println!("Restored. Whoever was logged in has to log in again: what was revoked since must not come back.");
+        println!("Restored. What was handed out before is dead, because what was revoked since must not come back:");
+        println!("sessions and refresh tokens, links in mails, remembered browsers, and all admin tokens.");
+        println!("The next `vestibule serve` makes a new admin token, shows it once, and keeps it in `admin.json`.");
         println!("The data folder needs the `installation.key` of the server that made the backup.");
     }
     Ok(Exit::Reached)

@@ -1,6 +1,5 @@
 //! `vestibule rollback`: back to what was live before, or to a generation by its number.
 
-use anyhow::anyhow;
 use vestibule_server::admin::deploy::{Activation, Version};
 
 use crate::{
@@ -58,7 +57,7 @@ fn target(versions: &[Version], number: Option<i64>) -> Result<&Version, Fault> 
     };
     found.ok_or_else(|| match number {
         Some(number) => Fault::bad_input(BadInput::OptionInvalid, format!("there is no generation {number}")),
-        None => Fault::Host(anyhow!("nothing else was live before")),
+        None => Fault::bad_input(BadInput::OptionInvalid, "nothing else was live before"),
     })
 }
 

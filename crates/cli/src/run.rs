@@ -1,19 +1,21 @@
 //! `vestibule run`: one login through a rule or a pipeline, with what each rule did and what it cost.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
+use vestibule_pipeline::LoginInput;
 
 use crate::{
     event::{EventArgs, key_value},
     exit::{Done, Exit, Fault},
     local::LocalRule,
-    project::{self, RULE_FILE, RuleFolder},
+    project::{self, CONFIGURATION_FILE, RULE_FILE, RuleFolder},
     story,
-    workbench::{Outside, ProfileName, Workbench},
+    workbench::{Loaded, Outside, ProfileName, Workbench},
 };
 
 /// Runs one login.
@@ -51,13 +53,16 @@ struct Rules {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
-    let input = args.event.read()?;
+    let input = args.event.read(args.rules.configuration().as_deref())?;
     let locals = args.locals()?;
     let recording = args.http_recording.as_deref().map(Outside::recording).transpose()?;
     let secrets = args.secrets.iter().cloned().collect();
     let outside = Outside { recording, secrets, allow_net: args.allow_net.clone() };
     let workbench = Workbench::new(args.profile)?;
     let loaded = workbench.load(locals, &outside)?;
+    for key in unset(&loaded, &input) {
+        eprintln!("note: the configuration key `{key}` is granted and has no value: add --config {key}=VALUE");
+    }
     let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| about(args.event.file(), fault))?;
     if json {
         println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
@@ -66,6 +71,21 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         story::tell(&input.event, &report, &typical, &loaded.pipeline);
     }
     Ok(Exit::Reached)
+}
+
+/// The configuration keys that rules are granted and that nothing sets.
+fn unset<'l>(loaded: &'l Loaded, input: &LoginInput) -> BTreeSet<&'l str> {
+    let granted = loaded.pipeline.rules().iter().flat_map(|rule| &rule.manifest.capabilities.configuration);
+    let is_set = |key: &str| input.event.get("configuration").is_some_and(|values| values.get(key).is_some());
+    granted.map(String::as_str).filter(|key| !is_set(key)).collect()
+}
+
+impl Rules {
+    /// The configuration file beside a pipeline, if there is one.
+    fn configuration(&self) -> Option<PathBuf> {
+        let file = self.pipeline.as_deref()?.with_file_name(CONFIGURATION_FILE);
+        file.is_file().then_some(file)
+    }
 }
 
 impl Args {

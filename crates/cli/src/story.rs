@@ -82,7 +82,11 @@ fn tell_rule(told: &RuleReport, rule: Option<&Rule>, wall_us: f64, width: usize)
         _ => ODD,
     };
     let share = rule.map(|rule| percent(told.fuel, rule.budget.fuel)).unwrap_or_default();
-    let fuel = format!("{} ({share})", grouped(told.fuel));
+    // A run that failed is charged its whole budget, whatever it used: that says nothing about the rule.
+    let fuel = match told.failure {
+        None => format!("{} ({share})", grouped(told.fuel)),
+        Some(_) => "–".to_owned(),
+    };
     let memory = format!("{} KiB", told.peak_memory.div_ceil(1024));
     let time = format!("{wall_us:.1} µs");
     let (name, outcome) = (&told.name, told.outcome);

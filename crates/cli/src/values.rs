@@ -1,6 +1,9 @@
 //! What `vestibule secret` and `vestibule config` share: values are set, listed and removed, and never shown.
 
-use std::io::{IsTerminal as _, Read as _, stdin};
+use std::{
+    io::{IsTerminal as _, Read as _, stdin},
+    path::PathBuf,
+};
 
 use anstream::println;
 use anyhow::Context as _;
@@ -12,6 +15,7 @@ use vestibule_server::admin::values::ValueNote;
 use crate::{
     admin::AdminArgs,
     deploy::print_json,
+    event::configuration_in,
     exit::{Done, Exit, Fault},
     times,
 };
@@ -25,6 +29,14 @@ pub(crate) enum Action {
         name: String,
         /// The value; better left out, because command lines are seen by others and kept in histories
         value: Option<String>,
+        #[command(flatten)]
+        admin: AdminArgs,
+    },
+    /// Set every value of a JSON file, {"KEY": "value"}; empty ones are left out
+    Load {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
         #[command(flatten)]
         admin: AdminArgs,
     },
@@ -50,6 +62,19 @@ pub(crate) fn run(action: &Action, kind: &str, json: bool) -> Done {
             let value = value.clone().map_or_else(|| read(name), Ok)?;
             let note: ValueNote = client.send(Method::PUT, &["v1", kind, name], &json!({"value": value}))?;
             if json { print_json(&note)? } else { println!("`{name}` is set; every node takes it up.") }
+        }
+        Action::Load { file, admin } => {
+            let values = configuration_in(file)?;
+            let client = admin.client()?;
+            for (name, value) in &values {
+                let _: ValueNote = client.send(Method::PUT, &["v1", kind, name], &json!({ "value": value }))?;
+            }
+            let names: Vec<&String> = values.keys().collect();
+            if json {
+                print_json(&json!({ "set": names }))?;
+            } else {
+                println!("{} values are set; every node takes them up.", names.len());
+            }
         }
         Action::List { admin } => {
             let notes: Vec<ValueNote> = admin.client()?.get(&["v1", kind], &[])?;

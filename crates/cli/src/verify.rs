@@ -1,16 +1,22 @@
 //! `vestibule verify`: whether anything that was ever committed was lost or altered. With or without a running server.
+//!
+//! A database of which its witness says that history was lost is read and never written (HR-125). What to do about it is
+//! for a person to say: go back to a backup, or, with `--accept-damage`, go on with what is there.
 
 use std::path::PathBuf;
 
 use anstream::println;
 use anstyle::AnsiColor;
+use anyhow::Context as _;
+use serde_json::Map;
 use vestibule_server::admin::maintenance::Verified;
+use vestibule_store::{Event, Store, TenantId};
 
 use crate::{
     admin::AdminArgs,
-    backup::{open, runtime, settings},
+    backup::{now, open, runtime, settings},
     deploy::print_json,
-    exit::{Done, Exit, Fault},
+    exit::{BadInput, Done, Exit, Fault},
     story::grouped,
 };
 
@@ -22,11 +28,18 @@ pub(crate) struct Args {
     /// The settings of a server that does not run
     #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG")]
     config: Option<PathBuf>,
+    /// Go on with a database that lost history: what is lost stays lost, and the journal says that you knew (server stopped)
+    #[arg(long)]
+    accept_damage: bool,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
     let found = match args.admin.running() {
+        Some(_) if args.accept_damage => {
+            let message = "the server runs: stop it first, so that nobody logs in while history is decided about";
+            return Err(Fault::bad_input(BadInput::OptionInvalid, message));
+        }
         Some(client) => client.send(http::Method::POST, &["v1", "verify"], &serde_json::json!({}))?,
         None => offline(args)?,
     };
@@ -42,10 +55,23 @@ fn offline(args: &Args) -> Result<Verified, Fault> {
     let settings = settings(args.config.clone(), &args.admin)?;
     runtime()?.block_on(async {
         let store = open(&settings).await?;
+        if args.accept_damage {
+            accept(store.as_ref()).await.context("the damage cannot be accepted")?;
+        }
         let found = store.verify().await.map_err(anyhow::Error::from)?;
         store.close().await;
         Ok(found.into())
     })
+}
+
+/// Lets the witness begin anew with the database as it is, and writes down what was accepted.
+async fn accept(store: &dyn Store) -> anyhow::Result<()> {
+    let Some(damage) = store.damage() else { return Ok(()) };
+    let at = now();
+    store.accept_damage(at).await?;
+    let summary = Map::from_iter([("damage".to_owned(), damage.to_string().into())]);
+    let event = Event { kind: "damage_accepted".to_owned(), user: None, by: "command line".to_owned(), summary, at };
+    Ok(store.record(&TenantId::default(), &event).await?)
 }
 
 fn tell(found: &Verified) {
@@ -65,5 +91,13 @@ fn tell(found: &Verified) {
     }
     for damage in damage {
         println!("{bad}damage{bad:#}  {damage}");
+    }
+    if !damage.is_empty() {
+        println!();
+        println!(
+            "Go back to a backup with `vestibule restore FILE`, into a folder of its own: nothing here is overwritten."
+        );
+        println!("Or, where history was lost and no backup has it, go on with what is there: stop the server, and");
+        println!("`vestibule verify --accept-damage`. Rows that were altered stay as they are, and stay reported.");
     }
 }

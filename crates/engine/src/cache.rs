@@ -5,8 +5,7 @@
 //! compiled again from the verified module (HR-128, HR-129).
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +13,7 @@ use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
 
-use crate::{Tier, engine::EngineError};
+use crate::{Readers, Tier, engine::EngineError, replace_file};
 
 const MAC_BYTES: usize = 32;
 
@@ -73,14 +72,8 @@ impl Cache {
     pub(crate) fn put(&self, id: &ArtifactId, code: &[u8]) -> Result<(), EngineError> {
         let path = self.path(id);
         let mac = self.mac(id, code).finalize().into_bytes();
-        let write = || -> io::Result<()> {
-            let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-            let mut file = fs::File::create(&unfinished)?;
-            file.write_all(code)?; // Code and MAC apart: no second copy of up to 24 MiB.
-            file.write_all(&mac)?;
-            fs::rename(&unfinished, &path)
-        };
-        write().map_err(|source| unusable(&path, source))
+        // Code and MAC apart: no second copy of up to 24 MiB.
+        replace_file(&path, &[code, &mac], Readers::Owner).map_err(|source| unusable(&path, source))
     }
 
     fn path(&self, id: &ArtifactId) -> PathBuf {

@@ -28,7 +28,9 @@ pub(crate) fn classify(error: &wasmtime::Error) -> RuleFailure {
         return failure.clone();
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => RuleFailure::new(FailureCode::FuelExhausted, "all fuel is used"),
+        Some(Trap::OutOfFuel) => {
+            RuleFailure::new(FailureCode::FuelExhausted, "all fuel is used; `[limits] fuel` of rule.toml raises it")
+        }
         Some(Trap::StackOverflow) => RuleFailure::new(FailureCode::StackExhausted, "the wasm stack is used up"),
         Some(Trap::Interrupt) => RuleFailure::new(FailureCode::DeadlineExceeded, "interrupted"),
         Some(trap) => RuleFailure::new(FailureCode::Trap, trapped(trap, error)),

@@ -28,6 +28,7 @@ mod meter;
 mod preinit;
 mod ready;
 mod refusal;
+mod replace;
 mod revision;
 mod rule;
 mod settings;
@@ -46,6 +47,7 @@ pub use javascript::{
 };
 pub use logs::LogLine;
 pub use refusal::Refusal;
+pub use replace::{Readers, replace_file};
 pub use revision::{GrantError, Revision, RevisionError};
 pub use rule::{Grants, Run, SandboxedRule};
 pub use settings::{CompileLimits, Profile, Settings};

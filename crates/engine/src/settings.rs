@@ -53,7 +53,7 @@ impl Settings {
             warm_memories: WARM_RULES * shards(),
             ready_runs: limits::RULES_PER_PIPELINE as u32,
             resident_bytes: 576 * 1024, // The interpreter, warmed, and a JavaScript rule of some kilobytes.
-            tick: Duration::from_millis(1),
+            tick: Duration::from_micros(500),
         }
     }
 

@@ -15,6 +15,7 @@ use std::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use vestibule_abi::symbols;
+use vestibule_engine::{Readers, replace_file};
 
 use crate::tools::CTools;
 
@@ -108,7 +109,7 @@ pub enum BuildError {
 /// # Errors
 /// [`BuildError`] with the next step.
 pub fn interpreter(cache: &Path) -> Result<Vec<u8>, BuildError> {
-    let kept = cache.join(format!("interpreter-{}.wasm", digest()));
+    let kept = kept_in(cache);
     if let Ok(module) = fs::read(&kept) {
         return Ok(module);
     }
@@ -119,6 +120,24 @@ pub fn interpreter(cache: &Path) -> Result<Vec<u8>, BuildError> {
     let module = build(&tools, &package, folder.path())?;
     keep(&kept, &module)?;
     Ok(module)
+}
+
+/// The interpreter as it was built into a folder by [`interpreter`] of this version; `None` if it was not. Reads, and does
+/// nothing else: this is for whoever serves.
+///
+/// # Errors
+/// What the file system says of a file that is there.
+pub fn built_interpreter(folder: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(kept_in(folder)) {
+        Ok(module) => Ok(Some(module)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name that the interpreter of this version has in a folder.
+fn kept_in(folder: &Path) -> PathBuf {
+    folder.join(format!("interpreter-{}.wasm", digest()))
 }
 
 /// The folder with the C sources of QuickJS-NG, fetched by way of a scratch folder: for whoever measures it as native code.
@@ -232,11 +251,9 @@ fn output_of(command: &mut Command) -> io::Result<Output> {
 /// Keeps the module, whole or not at all: another command may be building it at this moment.
 fn keep(path: &Path, module: &[u8]) -> Result<(), BuildError> {
     let failed = |source| BuildError::Io { path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    io::Write::write_all(&mut file, module).map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    // A server may run as another user than whoever builds.
+    replace_file(path, &[module], Readers::Everybody).map_err(failed)
 }
 
 fn write_file(path: &Path, content: &[u8]) -> Result<(), BuildError> {

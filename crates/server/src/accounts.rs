@@ -3,25 +3,25 @@
 //! Who asks must not learn whether an account exists: an unknown one costs the same time, takes from the same buckets and
 //! gets the same answer as a wrong password (HS-03, HS-04, HS-05).
 
+mod known;
+
 use std::{sync::Arc, time::Duration};
 
 use axum_extra::extract::CookieJar;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use vestibule_store::{ConnectionName, TenantId, User, UserId};
+use vestibule_store::{ConnectionName, TenantId, Timestamp, User, UserId};
 
+use self::known::Known;
 use crate::{
     app::App,
     clock::Entropy,
     error::{ApiError, Fault, Refused},
     identifier::Identifier,
-    keys::Seal,
-    limits::{AccountKey, KnownBrowser, LimitSettings, Limits, TooMany, Trying},
+    limits::{AccountKey, LimitSettings, Limits, TooMany, Trying},
     mail::{MailError, MailSettings, Mailer},
     password::{Cost, Hasher, Overloaded, Password, Policy, Unhashed, Verified},
     request::Caller,
-    session::CookieKind,
     signup::SignupSettings,
 };
 
@@ -133,12 +133,22 @@ pub struct Claim<'a> {
     pub cookies: Option<&'a CookieJar>,
 }
 
+/// Somebody who presented the right password.
+pub struct Authenticated {
+    /// Who.
+    pub user: User,
+    /// What their browser is known by to this account from now on.
+    pub(crate) known: String,
+}
+
 /// Checks a password. Whoever comes out is authenticated; whether they may log in is for the rules to say.
-pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<User, Unauthenticated> {
+pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<Authenticated, Unauthenticated> {
+    app.accounts.hasher.has_room().map_err(Unauthenticated::Overloaded)?;
     let identifier = Identifier::parse(claim.identifier);
     let account = account_key(&caller.tenant, claim.connection, claim.identifier, identifier.as_ref());
-    let browser = claim.cookies.and_then(|cookies| known_browser(app, cookies, account));
-    let trying = Trying { address: caller.address, account, browser };
+    let known = claim.cookies.and_then(|cookies| Known::read(app, cookies, account));
+    let stranger = Trying { address: caller.address, account, browser: None };
+    let trying = Trying { browser: known.as_ref().map(|known| known.browser), ..stranger };
     app.accounts.limits.login(&trying).map_err(Unauthenticated::TooMany)?;
     let password = claim.password.ok_or(Unauthenticated::Wrong)?;
 
@@ -149,7 +159,14 @@ pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Resul
     // Nobody's password is asked for as well, and nobody's hash is verified: an unknown account takes as long.
     let nobody = UserId::new("auth0|0");
     let id = user.as_ref().map_or(&nobody, |user| &user.id);
-    let stored = app.store.password(&caller.tenant, id).await?.map(|password| password.phc);
+    let stored = app.store.password(&caller.tenant, id).await?;
+    let set_at = stored.as_ref().map_or(Timestamp(0), |stored| stored.set_at);
+    let stored = stored.map(|password| password.phc);
+    let known = known.filter(|known| known.set_at == set_at);
+    if trying.browser.is_some() && known.is_none() {
+        // It knew a password that is no more: whoever holds it now is a stranger.
+        app.accounts.limits.login(&stranger).map_err(Unauthenticated::TooMany)?;
+    }
     let verified = app.accounts.hasher.verify(password, stored.as_deref()).await?;
     let user = match (verified, user) {
         (Verified::Right | Verified::RightButWeak, Some(user)) if user.blocked => return Err(Unauthenticated::Blocked),
@@ -159,7 +176,8 @@ pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Resul
     if let (Verified::RightButWeak, Some(old)) = (verified, stored) {
         rehash(app, &user, password, &old).await;
     }
-    Ok(user)
+    let known = Known::renewed(app, known, set_at).value(&app.keys.seal, account);
+    Ok(Authenticated { user, known })
 }
 
 /// Hashes a password anew that was hashed more cheaply. A login does not fail because this did.
@@ -182,25 +200,6 @@ pub(crate) fn account_key(
     identifier: Option<&Identifier>,
 ) -> AccountKey {
     AccountKey::of(tenant.as_str(), connection.as_str(), identifier.map_or(typed, Identifier::as_str))
-}
-
-/// Whether this browser has logged in to this account before.
-fn known_browser(app: &App, cookies: &CookieJar, account: AccountKey) -> Option<KnownBrowser> {
-    let value = BASE64_URL_SAFE_NO_PAD.decode(CookieKind::Known.read(app, cookies)?.as_str()).ok()?;
-    let (nonce, proof) = value.split_first_chunk::<16>()?;
-    let expected = proof_of(*nonce, &app.keys.seal, account);
-    let is_ours: bool = subtle::ConstantTimeEq::ct_eq(proof, expected.as_slice()).into();
-    is_ours.then_some(KnownBrowser(*nonce))
-}
-
-/// The value of that cookie.
-pub(crate) fn make_known(seal: &Seal, account: AccountKey, entropy: &dyn Entropy) -> String {
-    let nonce = entropy.bytes::<16>();
-    BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &proof_of(nonce, seal, account)].concat())
-}
-
-fn proof_of(nonce: [u8; 16], seal: &Seal, account: AccountKey) -> [u8; 32] {
-    seal.mac("known browser", &[nonce.as_slice(), account.as_bytes()].concat())
 }
 
 /// What is done behind answers.

@@ -46,6 +46,8 @@ pub struct OpsParts {
     pub stopping: CancellationToken,
     /// The node's own folder.
     pub data: PathBuf,
+    /// The folder that backups go to.
+    pub backups: PathBuf,
 }
 
 impl Ops {
@@ -91,13 +93,14 @@ pub fn router(ops: Ops) -> Router {
         .route("/v1/explain", get(history::explain))
         .route("/v1/logins/{login}", get(history::login))
         .route("/v1/logins/{login}/replay", post(history::replay).layer(DefaultBodyLimit::max(BUNDLE_BYTES)))
-        .route("/v1/verify", post(maintenance::verify))
-        .route("/v1/backup", post(maintenance::backup));
+        .route("/v1/verify", post(maintenance::verify));
+    let backup = Router::new().route("/v1/backup", post(maintenance::backup));
     let run = Router::new().route("/v1/pipeline/run", post(run_api::run));
     let break_glass = Router::new().route("/v1/break-glass", post(maintenance::open_break_glass));
     open.merge(needs(Scope::Deploy, deploy))
         .merge(needs(Scope::Secrets, secrets))
         .merge(needs(Scope::Read, read))
+        .merge(needs(Scope::Backup, backup))
         .merge(needs(Scope::Run, run))
         .merge(needs(Scope::BreakGlass, break_glass))
         .layer(DefaultBodyLimit::max(BODY_BYTES))

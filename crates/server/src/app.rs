@@ -159,7 +159,7 @@ impl Lifetimes {
     /// The defaults: those of Auth0 where it has them (S-11, S-13, R-37).
     pub const STANDARD: Self = Self {
         code: Duration::from_secs(60),
-        login: Duration::from_secs(60 * 60),
+        login: Duration::from_secs(15 * 60),
         redirect: Duration::from_secs(60 * 60),
         mfa: Duration::from_secs(10 * 60),
         session_idle: Duration::from_secs(3 * 24 * 60 * 60),
@@ -177,7 +177,7 @@ impl LoginSettings {
         Self {
             public_url,
             trusted_proxies: TrustedProxies::default(),
-            enrolment: Enrolment::OnDemand,
+            enrolment: Enrolment::Deny, // DESIGN §2: it must not let a password thief enrol.
             lifetimes: Lifetimes::STANDARD,
             budget: LoginBudget::STANDARD,
         }

@@ -2,7 +2,7 @@
 //!
 //! Who asks is answered at once, and always the same: looking the account up, and writing to it, is done behind the
 //! answer (HS-03, HS-05). The link is good once, for one account, while its address stays the same; using it ends all
-//! sessions and refresh tokens in the same transaction.
+//! sessions and refresh tokens, and forgets the browsers that were remembered, in the same transaction.
 
 use axum::{
     body::Bytes,
@@ -124,8 +124,7 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
         PasswordSet::TokenSpent | PasswordSet::Gone => return Err(NotReset::Failed(spent().into())),
         PasswordSet::Conflict => return Err(Fault::broken("a password conflicts with none").into()),
     }
-    // Whoever set the password reads the mail of this address; and no browser need be trusted any more.
-    app.store.drop_tokens(&user.tenant, Purpose::RememberedBrowser, &user.id).await.map_err(ApiError::from)?;
+    // Whoever set the password reads the mail of this address.
     if let Some(email) = &user.email {
         verification::proven(app, caller, &stored, email).await?;
         app.accounts.mailer.post(Letter { to: email.clone(), says: Says::Changed });

@@ -51,6 +51,11 @@ impl dyn Entropy + '_ {
         bytes
     }
 
+    /// A new id of so many random bytes, as hexadecimal digits.
+    pub fn id<const N: usize>(&self) -> String {
+        self.bytes::<N>().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// A new opaque token of 256 bits.
     pub fn token(&self) -> Token {
         Token(BASE64_URL_SAFE_NO_PAD.encode(self.bytes::<32>()))

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use url::Url;
 use vestibule_store::{
-    Author, Client, ClientId, ClientSettings, ConnectionName, Created, Identifier, NewUser, TenantId, UserId,
+    Act, Author, Client, ClientId, ClientSettings, ConnectionName, Created, Identifier, NewUser, OperatorAct, TenantId,
+    UserId,
 };
 
 use crate::{
@@ -40,7 +41,8 @@ pub struct Account {
 /// [`Fault`] of the store or the data folder.
 pub async fn prepare(app: &App, data: &Path) -> Result<Account, Fault> {
     let tenant = TenantId::default();
-    app.store.put_client(&tenant, &client(app)?).await?;
+    let act = Act { what: OperatorAct::ClientPut { client: CLIENT.into() }, by: "demo".to_owned(), at: app.now() };
+    app.store.put_client(&tenant, &client(app)?, &act).await?;
     let connection = ConnectionName::from(CONNECTION);
     let known = app.store.user_by_identifier(&tenant, &connection, Identifier::Email(EMAIL)).await?;
     let path = data.join(FILE);
@@ -73,7 +75,7 @@ fn client(app: &App) -> Result<Client, Fault> {
 }
 
 fn user(app: &App, connection: ConnectionName, phc: String) -> NewUser {
-    let id: String = app.entropy.bytes::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = app.entropy.id::<12>();
     let profile = json!({"name": "Ada Lovelace", "nickname": "ada", "given_name": "Ada", "family_name": "Lovelace"});
     let identity = json!({"connection": CONNECTION, "provider": "auth0", "user_id": id, "isSocial": false});
     NewUser {

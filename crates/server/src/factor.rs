@@ -7,7 +7,9 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::StatusCode;
 use qrcode::{EcLevel, QrCode, types::Color};
 use totp_rs::{Algorithm, Builder, Totp};
-use vestibule_store::{Factor, FactorId, FactorKind, LoginId, TenantId, Timestamp, TokenDigest, User, UserId};
+use vestibule_store::{
+    Confirmed, Factor, FactorId, FactorKind, LoginId, TenantId, Timestamp, TokenDigest, User, UserId,
+};
 
 use crate::{
     app::App,
@@ -81,12 +83,13 @@ pub async fn confirm(app: &App, user: &User, login: &LoginId, code: &str) -> Res
         return Ok(None); // Somebody enrolled meanwhile: theirs is the factor to present.
     }
     let Some(begun) = factors.iter().find(|factor| factor.id == id) else { return Ok(None) };
-    if !uses_step(app, &user.tenant, &user.id, begun, code).await? {
-        return Ok(None);
-    }
+    let now = app.now();
+    let secret = TotpSecret::open(&app.keys.seal, &user.id, &begun.sealed)?;
+    let Some(step) = secret.step(code, now) else { return Ok(None) };
     let codes = RecoveryCodes::new(app.entropy.as_ref());
-    app.store.put_recovery_codes(&user.tenant, &user.id, &codes.digests()).await?;
-    Ok(Some(codes))
+    let confirmed = Confirmed { step, recovery: codes.digests(), at: now };
+    let counts = app.store.confirm_factor(&user.tenant, &user.id, &begun.id, &confirmed).await?;
+    Ok(counts.then_some(codes))
 }
 
 /// Checks a second factor at the token endpoint, by the buckets of the account and of the address.
@@ -105,10 +108,9 @@ pub(crate) fn trying(caller: &Caller, user: &UserId) -> Trying {
 }
 
 async fn uses_step(app: &App, tenant: &TenantId, user: &UserId, factor: &Factor, code: &str) -> Result<bool, Fault> {
-    let now = app.now();
     let secret = TotpSecret::open(&app.keys.seal, user, &factor.sealed)?;
-    match secret.step(code, now) {
-        Some(step) => Ok(app.store.use_step(tenant, user, &factor.id, step, now).await?),
+    match secret.step(code, app.now()) {
+        Some(step) => Ok(app.store.use_step(tenant, user, &factor.id, step).await?),
         None => Ok(false),
     }
 }

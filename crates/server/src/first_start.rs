@@ -3,14 +3,17 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use vestibule_store::{Connection, ConnectionName, NewSealed, NodeId, SealedKind, Store, TenantId, Timestamp};
+use vestibule_engine::{Readers, replace_file};
+use vestibule_store::{
+    Act, Connection, ConnectionName, NewSealed, NodeId, OperatorAct, SealedKind, Store, TenantId, Timestamp,
+};
 
 use crate::{
     admin::auth::{self, Admin, Scope},
@@ -32,6 +35,8 @@ const KEY_FILE: &str = "installation.key";
 const NODE_FILE: &str = "node.id";
 /// Where the command line on this machine finds the admin listener, and a token for it.
 pub const ADMIN_FILE: &str = "admin.json";
+/// Who made what the first start makes, as the journal names them.
+const FIRST_START: &str = "first start";
 /// A value that only the right key opens.
 const PROOF: &str = "installation";
 
@@ -52,6 +57,9 @@ pub enum StartError {
     /// A file that holds something else than it must.
     #[error("`{0}` is damaged: restore it from your backup; without it, what is sealed in the database is lost")]
     Damaged(String),
+    /// A folder that others can look into, with other things in it.
+    #[error("`{0}` is open to others and holds other things: name a folder for this alone, or `chmod 700` this one")]
+    Open(String),
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -81,13 +89,25 @@ pub struct AdminFile {
     pub token: Option<String>,
 }
 
-/// A folder that nobody else can look into.
+/// A folder that nobody else can look into. One that is open is closed if it is ours or empty.
 ///
 /// # Errors
-/// [`StartError::File`].
+/// [`StartError::Open`] for somebody else's folder, [`StartError::File`].
 pub fn data_folder(data: &Path) -> Result<PathBuf, StartError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.and_then(|()| data.canonicalize()).map_err(|source| at(data, "made", source))
+    let folder = made.and_then(|()| data.canonicalize()).map_err(|source| at(data, "made", source))?;
+    let mode = fs::metadata(&folder).map_err(|source| at(data, "read", source))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(folder);
+    }
+    let is_ours = [KEY_FILE, NODE_FILE, ADMIN_FILE].iter().any(|file| folder.join(file).exists());
+    let mut inside = fs::read_dir(&folder).map_err(|source| at(data, "read", source))?;
+    if !is_ours && inside.next().is_some() {
+        return Err(StartError::Open(data.display().to_string()));
+    }
+    let closed = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+    closed.map_err(|source| at(data, "closed to others", source))?;
+    Ok(folder)
 }
 
 /// The installation's key: from the variable, from its file, or made now.
@@ -109,8 +129,8 @@ pub fn installation_key(data: &Path, entropy: &dyn Entropy) -> Result<[u8; 32], 
 /// [`StartError`].
 pub fn node_id(data: &Path, entropy: &dyn Entropy) -> Result<NodeId, StartError> {
     let path = data.join(NODE_FILE);
-    let made = || entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes();
-    let text = String::from_utf8(kept(&path, made)?).ok().filter(|text| !text.trim().is_empty());
+    let text =
+        String::from_utf8(kept(&path, || entropy.id::<6>().into_bytes())?).ok().filter(|text| !text.trim().is_empty());
     text.map(|text| NodeId::new(text.trim())).ok_or_else(|| StartError::Damaged(path.display().to_string()))
 }
 
@@ -124,7 +144,8 @@ pub async fn prove_installation(store: &dyn Store, seal: &Seal, now: Timestamp) 
     if store.sealed(&tenant, SealedKind::Internal, PROOF).await?.is_none() {
         let sealed = seal.seal(&name, PROOF.as_bytes())?;
         // Another node may be first; then its proof is the one to open.
-        store.put_sealed(&tenant, &new_sealed(SealedKind::Internal, PROOF, sealed, now)).await?;
+        let act = first_act(OperatorAct::InstallationBegun, now);
+        store.put_sealed(&tenant, &new_sealed(SealedKind::Internal, PROOF, sealed), &act).await?;
     }
     let kept = store.sealed(&tenant, SealedKind::Internal, PROOF).await?;
     let opens = kept.is_some_and(|kept| seal.open(&name, &kept.sealed).is_ok());
@@ -135,11 +156,12 @@ pub async fn prove_installation(store: &dyn Store, seal: &Seal, now: Timestamp) 
 ///
 /// # Errors
 /// [`Fault`] of the store.
-pub async fn ensure_connection(store: &dyn Store) -> Result<(), Fault> {
+pub async fn ensure_connection(store: &dyn Store, now: Timestamp) -> Result<(), Fault> {
     let (tenant, name) = (TenantId::default(), ConnectionName::from(CONNECTION));
     if store.connection(&tenant, &name).await?.is_none() {
+        let act = first_act(OperatorAct::ConnectionPut { connection: name.clone() }, now);
         let connection = Connection { name, strategy: "auth0".to_owned(), settings: Map::new(), metadata: Map::new() };
-        store.put_connection(&tenant, &connection).await?;
+        store.put_connection(&tenant, &connection, &act).await?;
     }
     Ok(())
 }
@@ -151,7 +173,7 @@ pub async fn ensure_connection(store: &dyn Store) -> Result<(), Fault> {
 pub async fn signing_keys(store: &dyn Store, seal: &Seal, now: Timestamp) -> Result<SigningKeys, Fault> {
     let mut keys = stored_keys(store, seal).await?;
     if keys.is_empty() {
-        make_signing_key(store, seal, now, now).await?;
+        make_signing_key(store, seal, now, FIRST_START, now).await?;
         keys = stored_keys(store, seal).await?;
     }
     Ok(SigningKeys::new(keys))
@@ -169,7 +191,7 @@ pub async fn read_signing_keys(app: &App) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes a key that signs from then on, and stores it sealed; its name.
+/// Makes a key that signs from then on, and stores it sealed; the journal tells of it as of an act of `by`.
 ///
 /// # Errors
 /// [`Fault`] of the store.
@@ -177,18 +199,24 @@ pub async fn make_signing_key(
     store: &dyn Store,
     seal: &Seal,
     from: Timestamp,
+    by: &str,
     now: Timestamp,
-) -> Result<String, Fault> {
+) -> Result<(), Fault> {
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(from)).await??;
     let tenant = TenantId::default();
     let sealed = seal.seal(&purpose(SealedKind::SigningKey, &tenant, &key.kid), &key.to_bytes()?)?;
-    store.put_sealed(&tenant, &new_sealed(SealedKind::SigningKey, &key.kid, sealed, now)).await?;
-    Ok(key.kid)
+    let act = Act { what: OperatorAct::KeyMade { kid: key.kid.clone(), from }, by: by.to_owned(), at: now };
+    store.put_sealed(&tenant, &new_sealed(SealedKind::SigningKey, &key.kid, sealed), &act).await?;
+    Ok(())
 }
 
 /// A value that there must be none of yet.
-fn new_sealed(kind: SealedKind, name: &str, sealed: Vec<u8>, at: Timestamp) -> NewSealed {
-    NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: Some(0), at }
+fn new_sealed(kind: SealedKind, name: &str, sealed: Vec<u8>) -> NewSealed {
+    NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: Some(0) }
+}
+
+fn first_act(what: OperatorAct, at: Timestamp) -> Act {
+    Act { what, by: FIRST_START.to_owned(), at }
 }
 
 async fn stored_keys(store: &dyn Store, seal: &Seal) -> Result<Vec<SigningKey>, Fault> {
@@ -220,7 +248,7 @@ pub async fn admin_file(
     let mut made = None;
     if auth::tokens(store).await?.is_empty() {
         let admin = Admin { name: "first".to_owned(), scopes: Scope::ALL.into() };
-        let new = auth::make_token(store, seal, entropy, &admin, now).await?;
+        let new = auth::make_token(store, seal, entropy, &admin, FIRST_START, now).await?;
         made = Some(new.token.clone());
         token = Some(new.token);
     }
@@ -247,15 +275,7 @@ fn kept(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StartErr
 
 /// Replaces a file, whole or not at all, that nobody else can read.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    replace_file(path, &[bytes], Readers::Owner)
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
@@ -275,8 +295,6 @@ fn at(path: &Path, action: &'static str, source: io::Error) -> StartError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::clock::SystemEntropy;
 
@@ -288,6 +306,25 @@ mod tests {
         assert_eq!(installation_key(&data, &SystemEntropy).unwrap(), made);
         for (path, mode) in [(data.clone(), 0o700), (data.join(KEY_FILE), 0o600)] {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn an_open_folder_is_closed_if_it_is_ours_and_refused_if_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, file, is_closed) in
+            [("empty", None, true), ("ours", Some(KEY_FILE), true), ("another", Some("notes.txt"), false)]
+        {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            if let Some(file) = file {
+                fs::write(path.join(file), "x").unwrap();
+            }
+            open(&path);
+            assert_eq!(data_folder(&path).is_ok(), is_closed, "{name}");
+            assert_eq!(mode(&path), if is_closed { 0o700 } else { 0o755 }, "{name}");
         }
     }
 

@@ -4,6 +4,9 @@
 //! loads what is active now beside what serves, compiles it in the worker, proves that every rule starts, and only then
 //! swaps one pointer. A login holds the generation it began with. What cannot be loaded leaves the last good one serving,
 //! and the node says so: its beat keeps naming the one it has.
+//!
+//! A deploy has two phases: a generation that is about to become active is loaded beforehand, by every node, and the beat
+//! names it as prepared; what then becomes active only has to be swapped in.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,7 +27,7 @@ use vestibule_store::{
 
 use crate::{
     app::{Generation, Generations},
-    bundle::{BundleError, Rules, Upload},
+    bundle::{Bundle, BundleError, Rules, Upload},
     clock::Clock,
     error::Fault,
     interpreter::Interpreter,
@@ -96,6 +99,7 @@ pub struct StoredGenerations {
     workshop: Workshop,
     node: NodeId,
     served: RwLock<HashMap<TenantId, Served>>,
+    prepared: RwLock<HashMap<TenantId, Prepared>>,
     nothing: Arc<Generation>,
     /// One load at a time.
     loading: Mutex<()>,
@@ -109,6 +113,13 @@ struct Served {
     active: Arc<Generation>,
     /// Those before, newest first.
     before: Vec<Arc<Generation>>,
+}
+
+/// A generation that is loaded and serves nobody yet, with what it was loaded from.
+struct Prepared {
+    number: GenerationNumber,
+    stamp: Stamp,
+    generation: Arc<Generation>,
 }
 
 /// The generation and the versions of all values that went into it.
@@ -162,8 +173,8 @@ impl StoredGenerations {
             configuration: Map::new(),
             egress: Arc::clone(&workshop.egress),
         });
-        let served = RwLock::default();
-        Ok(Self { store, seal, clock, workshop, node, served, nothing, loading: Mutex::default() })
+        let (served, prepared) = (RwLock::default(), RwLock::default());
+        Ok(Self { store, seal, clock, workshop, node, served, prepared, nothing, loading: Mutex::default() })
     }
 
     /// The name of this node.
@@ -198,28 +209,66 @@ impl StoredGenerations {
     /// [`LoadError`]; what served before goes on serving.
     pub async fn refresh_tenant(&self, tenant: &TenantId) -> Result<(), LoadError> {
         let _alone = self.loading.lock().await;
+        self.take_up(tenant).await?;
+        if let Err(error) = self.prepare(tenant).await {
+            tracing::error!(%error, "the generation that is about to be deployed cannot be served here");
+        }
+        Ok(())
+    }
+
+    async fn take_up(&self, tenant: &TenantId) -> Result<(), LoadError> {
         let active = self.store.active_generation(tenant).await?;
         let stamp = self.stamp(tenant, active.as_ref().map(|generation| generation.number)).await?;
         self.forget_revoked(tenant).await?;
         if self.served(tenant, |served| served.stamp == stamp).unwrap_or(false) {
             return Ok(());
         }
-        let loaded = match &active {
-            Some(generation) => self.load_stored(tenant, generation).await,
-            None => Ok(Arc::clone(&self.nothing)),
+        let loaded = match (self.take_prepared(tenant, &stamp), &active) {
+            (Some(prepared), _) => Ok(prepared),
+            (None, Some(generation)) => self.load_stored(tenant, generation).await,
+            (None, None) => Ok(Arc::clone(&self.nothing)),
         };
         telemetry::generation(loaded.is_ok(), loaded.as_ref().map_or(0, |loaded| loaded.loaded.rules.len()));
         self.serve(tenant, stamp, loaded?);
         Ok(())
     }
 
-    /// Inspects uploads and puts them in their order.
+    /// Loads the generation that is about to become active, if there is one and this node has it not.
+    async fn prepare(&self, tenant: &TenantId) -> Result<(), LoadError> {
+        let Some(next) = self.store.preparing(tenant).await? else { return Ok(()) };
+        if self.served(tenant, |served| served.number) == Some(Some(next.number)) {
+            return Ok(());
+        }
+        let stamp = self.stamp(tenant, Some(next.number)).await?;
+        let is_same = |prepared: &HashMap<TenantId, Prepared>| prepared.get(tenant).is_some_and(|it| it.stamp == stamp);
+        if is_same(&self.prepared.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        let generation = self.load_stored(tenant, &next).await?;
+        let prepared = Prepared { number: next.number, stamp, generation };
+        self.prepared.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), prepared);
+        Ok(())
+    }
+
+    /// What was prepared, if it is what is wanted now. In any case nothing stays prepared that is active.
+    fn take_prepared(&self, tenant: &TenantId, wanted: &Stamp) -> Option<Arc<Generation>> {
+        let mut all = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        let prepared = all.get(tenant).filter(|prepared| Some(prepared.number) == wanted.number)?;
+        let generation = (prepared.stamp == *wanted).then(|| Arc::clone(&prepared.generation));
+        all.remove(tenant);
+        generation
+    }
+
+    /// Reads a bundle, inspects what was uploaded and puts it in its order.
     ///
     /// # Errors
     /// [`BundleError`], naming the rule.
-    pub fn inspect(&self, uploads: Vec<Upload>) -> Result<Rules, BundleError> {
-        // Building the interpreter takes seconds, once; logins on this thread move to another.
-        tokio::task::block_in_place(|| Rules::inspect(uploads, &self.workshop.interpreter))
+    pub fn inspect(&self, bundle: &[u8]) -> Result<Rules, BundleError> {
+        // Up to 128 MiB to unpack, and modules to parse: logins on this thread move to another.
+        tokio::task::block_in_place(|| {
+            let uploads = Bundle::parse(bundle)?.uploads()?;
+            Rules::inspect(uploads, &self.workshop.interpreter)
+        })
     }
 
     /// Compiles and links rules as they would be served, and serves nobody with them.
@@ -267,7 +316,7 @@ impl StoredGenerations {
             let upload = Upload { manifest: revision.manifest, module: revision.module, files };
             uploads.push(upload);
         }
-        let rules = self.inspect(uploads)?;
+        let rules = tokio::task::block_in_place(|| Rules::inspect(uploads, &self.workshop.interpreter))?;
         let altered = rules.revisions.iter().zip(&generation.rules).find(|((_, revision), (_, digest))| {
             digest_of(revision.rule.digest) != *digest // Both are in the order of the pipeline.
         });
@@ -312,8 +361,12 @@ impl StoredGenerations {
             let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
             served.iter().filter_map(|(tenant, served)| Some((tenant.clone(), served.number?))).collect()
         };
+        let prepared = {
+            let prepared = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
+            prepared.iter().map(|(tenant, prepared)| (tenant.clone(), prepared.number)).collect()
+        };
         let software = env!("CARGO_PKG_VERSION").to_owned();
-        self.store.beat(&Node { id: self.node.clone(), ready, software, at: self.clock.now() }).await
+        self.store.beat(&Node { id: self.node.clone(), ready, prepared, software, at: self.clock.now() }).await
     }
 
     async fn beat_until(self: Arc<Self>, stop: CancellationToken) {

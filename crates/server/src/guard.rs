@@ -3,41 +3,68 @@
 
 use std::{
     any::Any,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
+    body::Body,
+    extract::{ConnectInfo, MatchedPath, Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderValue, Method, StatusCode};
-use tokio::sync::Semaphore;
+use http::{HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
+use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 use tracing::Instrument as _;
 
-use crate::{error::Refused, settings::Limits, telemetry};
+use crate::{error::Refused, request::TrustedProxies, settings::Limits, shares::Shares, telemetry};
 
 /// What an answer is known by, in the log and to whoever got it.
 const REQUEST_ID: &str = "x-request-id";
 
+/// How the bodies of a listener's requests arrive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bodies {
+    /// Whole, within one deadline, up to so many bytes, before the request takes a place: a body that drips holds none.
+    Ahead(usize),
+    /// As the handler reads them: they are too large to wait in memory, and come from operators.
+    Streamed,
+}
+
 /// Puts the guard around the routes of a listener. `start` makes the ids of this process unlike those of others.
-pub(crate) fn guarded(listener: &'static str, router: Router, limits: Limits, start: u32) -> Router {
+pub(crate) fn guarded(
+    listener: &'static str,
+    router: Router,
+    (limits, bodies): (Limits, Bodies),
+    proxies: Arc<TrustedProxies>,
+    start: u32,
+) -> Router {
     let observer = Observer { listener, start, requests: Arc::default() };
-    router
-        .layer(RequestBodyTimeoutLayer::new(limits.body.0))
+    let places = Places {
+        all: Arc::new(Semaphore::new(limits.requests)),
+        of_one: Shares::new(limits.requests_of_one, Arc::clone(&proxies)),
+        proxies,
+    };
+    let router = router
+        .layer(RequestBodyTimeoutLayer::new(limits.body.0)) // Between two pieces of a body, for those that are streamed.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request.0))
-        .layer(from_fn_with_state(Arc::new(Semaphore::new(limits.requests)), shed))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(observer, observe)) // Outermost: it sees every answer.
+        .layer(from_fn_with_state(places, shed));
+    let router = match bodies {
+        Bodies::Ahead(most) => router.layer(from_fn_with_state((most, limits.body.0), arrive)),
+        Bodies::Streamed => router,
+    };
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(observer, observe)) // Outermost: it sees every answer.
 }
 
 #[derive(Clone)]
@@ -72,9 +99,50 @@ async fn observe(State(observer): State<Observer>, request: Request, next: Next)
     response
 }
 
+/// Waits for the whole body, for so long in all, however it is cut into pieces (HS-61).
+async fn arrive(State((most, patience)): State<(usize, Duration)>, request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let told = format!("The body is larger than {most} bytes.");
+    if request.body().size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+        return turn_away(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", told);
+    }
+    let (parts, body) = request.into_parts();
+    match timeout(patience, Limited::new(body, most).collect()).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            turn_away(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", told)
+        }
+        Ok(Err(_)) => turn_away(StatusCode::BAD_REQUEST, "invalid_request", "The body broke off.".to_owned()),
+        Err(_) => {
+            telemetry::shed("body");
+            turn_away(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body took too long to arrive.".to_owned())
+        }
+    }
+}
+
+/// The answer to a request whose body nobody reads to its end: the connection goes with it.
+fn turn_away(status: StatusCode, error: &'static str, told: String) -> Response {
+    let mut response = Refused::new(status, error, told).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The requests that are worked on at one time.
+#[derive(Clone)]
+struct Places {
+    all: Arc<Semaphore>,
+    of_one: Shares,
+    proxies: Arc<TrustedProxies>,
+}
+
 /// Turns away at once what could only wait (HS-63).
-async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(_slot) = slots.try_acquire() else {
+async fn shed(State(places): State<Places>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(socket)| socket.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let share = places.of_one.take(places.proxies.client(peer, request.headers()));
+    let (Some(_share), Ok(_place)) = (share, places.all.try_acquire()) else {
         telemetry::shed("request");
         let busy = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "Please try again.");
         return Refused { retry_after: Some(1), ..busy }.into_response();
@@ -100,3 +168,6 @@ fn method_word(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,4 +46,5 @@ pub mod plan;
 
 mod guard;
 pub mod listener;
+mod shares;
 pub mod telemetry;

@@ -5,11 +5,12 @@
 //! (HS-01, HS-02). An account that does not exist has buckets like any other (HS-05).
 
 use std::{
+    collections::HashMap,
     hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -23,6 +24,8 @@ use governor::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::telemetry;
 
 /// How fast a bucket fills, and how much it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -46,14 +49,28 @@ pub struct Rates {
     pub all: Rate,
 }
 
+/// The rates of what comes before anybody says who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenRates {
+    /// From one address prefix: /24 of IPv4, /56 of IPv6.
+    pub prefix: Rate,
+    /// By everybody together.
+    pub all: Rate,
+}
+
 /// All rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSettings {
+    /// Logins that are begun: each is kept until somebody logs in, or for a quarter of an hour.
+    pub start: OpenRates,
     /// Passwords.
     pub login: Rates,
     /// Codes of a second factor.
     pub factor: Rates,
+    /// Client secrets that were wrong; who has failed too often at a client is not heard there for a while.
+    pub client: Rates,
     /// New accounts.
     pub signup: Rates,
     /// Mails that somebody asks for.
@@ -64,8 +81,10 @@ impl Default for LimitSettings {
     fn default() -> Self {
         let all = Rate::of(2_000, 720_000);
         Self {
+            start: OpenRates { prefix: Rate::of(1_200, 18_000), all: Rate::of(5_000, 720_000) },
             login: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
             factor: Rates { account: Rate::of(10, 20), prefix: Rate::of(100, 3_600), all },
+            client: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
             signup: Rates { account: Rate::of(5, 20), prefix: Rate::of(30, 240), all: Rate::of(500, 36_000) },
             mail: Rates { account: Rate::of(3, 6), prefix: Rate::of(30, 120), all: Rate::of(500, 18_000) },
         }
@@ -144,8 +163,10 @@ pub type Ticks = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// All buckets.
 pub struct Limits {
+    starts: Door,
     logins: Gate,
     factors: Gate,
+    clients: Failures,
     signups: Gate,
     mails: Gate,
     /// Of accounts, whoever asks for a mail to them from wherever.
@@ -163,83 +184,162 @@ impl Limits {
     /// Full buckets, filled by these ticks.
     #[must_use]
     pub fn with_ticks(settings: &LimitSettings, ticks: Ticks) -> Self {
-        let gate = |rates: &Rates| Gate::new(rates, Metre(Arc::clone(&ticks)));
+        let gate = |rates: &Rates| Gate::new(rates, &Metre(Arc::clone(&ticks)));
         Self {
+            starts: Door::new(settings.start, &Metre(Arc::clone(&ticks))),
             logins: gate(&settings.login),
             factors: gate(&settings.factor),
+            clients: Failures::new(gate(&settings.client)),
             signups: gate(&settings.signup),
             mails: gate(&settings.mail),
             mailboxes: Buckets::new(settings.mail.account, &Metre(Arc::clone(&ticks))),
         }
     }
 
+    /// Asks whether a login may be begun, which is kept until there are credentials.
+    pub fn start(&self, address: IpAddr) -> Result<(), TooMany> {
+        self.starts.pass(address)
+    }
+
     /// Asks whether a password may be tried.
     pub fn login(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.logins.takes(trying)
+        noted("login", self.logins.takes(trying))
     }
 
     /// Asks whether a code of a second factor may be tried.
     pub fn factor(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.factors.takes(trying)
+        noted("factor", self.factors.takes(trying))
+    }
+
+    /// Asks whether a client may authenticate from this address: not while it is shut out there.
+    pub fn client(&self, trying: &Trying) -> Result<(), TooMany> {
+        noted("client", self.clients.are_few(trying))
+    }
+
+    /// Counts a client that did not authenticate; the refusal of the one that is too many.
+    pub fn client_failed(&self, trying: &Trying) -> Result<(), TooMany> {
+        noted("client", self.clients.count(trying))
     }
 
     /// Asks whether an account may be made.
     pub fn signup(&self, trying: &Trying) -> Result<(), TooMany> {
-        self.signups.takes(trying)
+        noted("signup", self.signups.takes(trying))
     }
 
     /// Asks whether a mail may be asked for from this address.
     pub fn mail_from(&self, address: IpAddr) -> Result<(), TooMany> {
-        self.mails.from(address)
+        noted("mail", self.mails.door.pass(address))
     }
 
     /// Asks whether a mail may go to this account. The caller is not told: what they see must not depend on it.
     pub fn mail_to(&self, account: AccountKey) -> Result<(), TooMany> {
-        self.mailboxes.take(&account)
+        noted("mail", self.mailboxes.take(&account))
+    }
+}
+
+/// Counts what was refused.
+fn noted(what: &'static str, asked: Result<(), TooMany>) -> Result<(), TooMany> {
+    asked.inspect_err(|_| telemetry::limited(what))
+}
+
+/// The buckets of whoever comes, before it is known what for.
+struct Door {
+    all: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
+    prefix: Buckets<Prefix>,
+    metre: Metre,
+}
+
+impl Door {
+    fn new(rates: OpenRates, metre: &Metre) -> Self {
+        Self {
+            all: RateLimiter::new(rates.all.quota(), InMemoryState::default(), metre.clone()),
+            prefix: Buckets::new(rates.prefix, metre),
+            metre: metre.clone(),
+        }
+    }
+
+    fn pass(&self, address: IpAddr) -> Result<(), TooMany> {
+        self.prefix.take(&Prefix::of(address))?;
+        self.take()
+    }
+
+    /// Takes from the bucket of everybody alone.
+    fn take(&self) -> Result<(), TooMany> {
+        let now = self.metre.now();
+        self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
     }
 }
 
 /// The buckets of one kind of try.
 struct Gate {
-    all: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
-    prefix: Buckets<Prefix>,
+    door: Door,
     /// Of accounts, for all who are not known to them, by where they come from: an attacker elsewhere is no burden.
     account_here: Buckets<(AccountKey, Prefix)>,
     /// Of accounts, for all who are not known to them: five times as much, for attackers with many addresses.
     account: Buckets<AccountKey>,
     browser: Buckets<(AccountKey, KnownBrowser)>,
-    metre: Metre,
 }
 
 impl Gate {
-    fn new(rates: &Rates, metre: Metre) -> Self {
+    fn new(rates: &Rates, metre: &Metre) -> Self {
         let Rate { burst, per_hour } = rates.account;
         let five = NonZeroU32::MIN.saturating_add(4);
         let wide = Rate { burst: burst.saturating_mul(five), per_hour: per_hour.saturating_mul(five) };
         Self {
-            all: RateLimiter::new(rates.all.quota(), InMemoryState::default(), metre.clone()),
-            prefix: Buckets::new(rates.prefix, &metre),
-            account_here: Buckets::new(rates.account, &metre),
-            account: Buckets::new(wide, &metre),
-            browser: Buckets::new(rates.account, &metre),
-            metre,
+            door: Door::new(OpenRates { prefix: rates.prefix, all: rates.all }, metre),
+            account_here: Buckets::new(rates.account, metre),
+            account: Buckets::new(wide, metre),
+            browser: Buckets::new(rates.account, metre),
         }
     }
 
-    fn from(&self, address: IpAddr) -> Result<(), TooMany> {
-        self.prefix.take(&Prefix::of(address))?;
-        let now = self.metre.now();
-        self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
-    }
-
-    /// A known browser takes from its own bucket alone: whatever others do, near it or anywhere, is no burden to it.
+    /// A known browser takes from its own bucket, and from that of everybody: what others do at its account or near it
+    /// is no burden to it, and it is no way around the most that all of them may do.
     fn takes(&self, trying: &Trying) -> Result<(), TooMany> {
         if let Some(browser) = trying.browser {
-            return self.browser.take(&(trying.account, browser));
+            self.browser.take(&(trying.account, browser))?;
+            return self.door.take();
         }
-        self.from(trying.address)?;
+        self.door.pass(trying.address)?;
         self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
         self.account.take(&trying.account)
+    }
+}
+
+/// A gate for failures alone: what succeeds takes nothing, however often it comes. Who has failed too often waits for the
+/// bucket, and is not heard meanwhile, right or wrong; others elsewhere are.
+struct Failures {
+    gate: Gate,
+    /// Until when.
+    shut: Mutex<HashMap<(AccountKey, Prefix), Duration>>,
+}
+
+impl Failures {
+    /// So many may be shut out before those whose time is over are forgotten.
+    const SWEEP: usize = 4_096;
+
+    fn new(gate: Gate) -> Self {
+        Self { gate, shut: Mutex::default() }
+    }
+
+    fn are_few(&self, trying: &Trying) -> Result<(), TooMany> {
+        let now = self.gate.door.metre.now();
+        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = shut.get(&(trying.account, Prefix::of(trying.address))).filter(|until| **until > now);
+        until.map_or(Ok(()), |until| Err(TooMany { retry_after: until.saturating_sub(now) }))
+    }
+
+    fn count(&self, trying: &Trying) -> Result<(), TooMany> {
+        let counted = self.gate.takes(trying);
+        if let Err(TooMany { retry_after }) = counted {
+            let now = self.gate.door.metre.now();
+            let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+            if shut.len() >= Self::SWEEP {
+                shut.retain(|_, until| *until > now);
+            }
+            shut.insert((trying.account, Prefix::of(trying.address)), now + retry_after);
+        }
+        counted
     }
 }
 
@@ -270,13 +370,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
 /// The neighbourhood of an address: what one customer of a provider has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Prefix {
+pub(crate) enum Prefix {
     V4([u8; 3]),
     V6([u8; 7]),
 }
 
 impl Prefix {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => {
                 let [a, b, c, _] = address.octets();

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use self::patience::{Patient, Phase};
-use crate::{settings::Limits, telemetry};
+use crate::{request::TrustedProxies, settings::Limits, shares::Shares, telemetry};
 
 /// The head of a request, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -42,15 +42,17 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    proxies: Arc<TrustedProxies>,
     stop: CancellationToken,
 ) -> usize {
     let slots = Arc::new(Semaphore::new(limits.connections));
+    let shares = Shares::new(limits.connections_of_one, proxies);
     let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     while let Some((stream, peer)) = accept(&listener, &stop).await {
         while tasks.try_join_next().is_some() {}
         telemetry::connections(name, tasks.len());
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+        let (Some(share), Ok(slot)) = (shares.take(peer.ip()), Arc::clone(&slots).try_acquire_owned()) else {
             telemetry::shed("connection");
             tokio::spawn(timeout(GOODBYE, turn_away(stream)));
             continue;
@@ -67,7 +69,7 @@ pub async fn serve(
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tasks.spawn(async move {
-            let _slot = slot;
+            let _place = (slot, share);
             // A peer that breaks off or dawdles ends its own connection; nobody has to be told.
             let _ended = connection.await;
         });

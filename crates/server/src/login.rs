@@ -33,8 +33,8 @@ use vestibule_engine::{
 };
 use vestibule_pipeline::{Login, LoginInput, Outcome, Pipeline};
 use vestibule_store::{
-    Client, CommitError, Committed, Connection, Family, LoginCommit, LoginId, Session, StoreError, TenantId, Timestamp,
-    TokenDigest, User, UserId,
+    Client, CommitError, Committed, Connection, Family, GenerationNumber, LoginCommit, LoginId, Session, StoreError,
+    TenantId, Timestamp, TokenDigest, User, UserId,
 };
 
 pub use self::{
@@ -135,6 +135,24 @@ pub(crate) enum Rules {
     },
 }
 
+impl Rules {
+    /// Whether none run, because a window is open.
+    pub(crate) const fn are_skipped(&self) -> bool {
+        match self {
+            Self::Of(_) => false,
+            Self::BreakGlass { .. } => true,
+        }
+    }
+
+    /// The number of the generation that runs; none if no rules do.
+    pub(crate) fn generation(&self) -> Option<GenerationNumber> {
+        match self {
+            Self::Of(generation) => generation.number,
+            Self::BreakGlass { .. } => None,
+        }
+    }
+}
+
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -204,6 +222,10 @@ async fn try_once(
         if user.blocked {
             break ("blocked", decide::blocked(app, login, &user));
         }
+        // Here, because it holds for every way of going on, and because a reset makes the commit's version another one.
+        if user.last_password_reset.is_some_and(|reset| reset > login.principal.at) {
+            break ("superseded", decide::superseded(app, login, &user));
+        }
         let running = run_rules(app, login, &user, attempt, recorded);
         let began = Instant::now();
         let (report, event) = running.instrument(tracing::info_span!("rules")).await?;
@@ -219,7 +241,10 @@ async fn try_once(
         let outcome = report.outcome.as_str();
         break (outcome, decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?);
     };
-    match commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await {
+    let began = Instant::now();
+    let committed = commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await;
+    telemetry::committed(began.elapsed());
+    match committed {
         Ok(()) => {
             telemetry::outcome(outcome);
             Ok(Some(decided))
@@ -363,7 +388,16 @@ impl LoginTransaction<'_> {
             Flow::Browser(flow) => flow.request.wants_second_factor,
             Flow::Password { .. } | Flow::Refresh { .. } => false,
         };
-        (is_asked_for || matches!(self.rules, Rules::BreakGlass { .. })) && !self.principal.has_second_factor()
+        (is_asked_for || self.rules.are_skipped()) && !self.principal.has_second_factor()
+    }
+
+    /// Whether the client expects this subject, or nobody in particular (`id_token_hint`). It is asked when the rules have
+    /// run, because they may say that an account linked to another one logs in as that (C-6).
+    pub(crate) fn is_expected(&self, subject: &str) -> bool {
+        match &self.flow {
+            Flow::Browser(flow) => flow.request.expects.as_deref().is_none_or(|expected| expected == subject),
+            Flow::Password { .. } | Flow::Refresh { .. } => true,
+        }
     }
 
     /// Whether this outcome leads to a second factor.

@@ -100,6 +100,8 @@ pub enum Says {
     },
     /// Your password was changed.
     Changed,
+    /// A second factor was added to your account.
+    FactorAdded,
 }
 
 /// Sends mails, behind the answer.
@@ -252,6 +254,10 @@ impl Says {
             Self::Changed => {
                 Ok((format!("Your password for {service} was changed"), ChangedText { service }.render()?))
             }
+            Self::FactorAdded => {
+                let text = FactorAddedText { service }.render()?;
+                Ok((format!("A second factor was added to your account at {service}"), text))
+            }
         }
     }
 }
@@ -275,6 +281,12 @@ struct ResetText<'a> {
 #[derive(Template)]
 #[template(path = "mail/changed.txt")]
 struct ChangedText<'a> {
+    service: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/factor_added.txt")]
+struct FactorAddedText<'a> {
     service: &'a str,
 }
 

@@ -4,6 +4,7 @@
 //! anything is computed from it. Hashing is the dearest work of a login, so it is queued and bounded: [`Hasher`].
 
 mod hasher;
+mod memory;
 mod policy;
 mod stored;
 

@@ -18,12 +18,19 @@ const USER_AGENT_CHARS: usize = 512;
 pub struct TrustedProxies(pub Vec<IpNet>);
 
 impl TrustedProxies {
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = canonical(address);
+        self.0.iter().any(|net| net.contains(&address))
+    }
+
     /// The address a request came from: the last one in `X-Forwarded-For` that is no trusted proxy, if the peer is one;
     /// else the peer.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let is_trusted = |address: &IpAddr| self.0.iter().any(|net| net.contains(address));
-        if !is_trusted(&peer) {
+        let peer = canonical(peer);
+        if !self.trusts(peer) {
             return peer;
         }
         let forwarded = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
@@ -33,7 +40,7 @@ impl TrustedProxies {
             // Whatever stands before something unreadable was written by nobody we trust.
             let Some(address) = address(hop) else { return client };
             client = address;
-            if !is_trusted(&address) {
+            if !self.trusts(address) {
                 return address;
             }
         }

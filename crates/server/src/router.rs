@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The largest body of any request, in bytes; a route may allow less.
-const BODY_BYTES: usize = 64 * 1024;
+pub(crate) const BODY_BYTES: usize = 64 * 1024;
 
 /// The public listener.
 pub fn router(app: App) -> Router {

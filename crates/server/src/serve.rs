@@ -3,7 +3,12 @@
 //! The order is the point of this file. Up: data folder, store, keys, rules, listeners. Down: no new connections, requests
 //! answered, mails sent, the node says goodbye, the store lets go of its files.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -14,7 +19,7 @@ use vestibule_engine::{
     cache::{Cache, InstallationKey},
     http::{Egress, EgressSettings},
 };
-use vestibule_store::{ChangeMark, NodeId, Store};
+use vestibule_store::{ChangeMark, NodeId, Store, StoreError};
 
 use crate::{
     accounts::{AccountSettings, Accounts},
@@ -25,7 +30,7 @@ use crate::{
     error::Fault,
     first_start,
     generations::{StoredGenerations, Workshop},
-    guard::guarded,
+    guard::{Bodies, guarded},
     interpreter::Interpreter,
     keys::{Keys, Seal},
     listener,
@@ -36,6 +41,7 @@ use crate::{
     router,
     settings::{self, Limits, Settings, Span},
     telemetry::Telemetry,
+    tokens::lifetime,
 };
 
 /// The database of a node that names none, in its data folder.
@@ -103,25 +109,32 @@ pub async fn serve(
         tokio::spawn(tidy_until(app.clone(), settings.journal.keep, following.clone())),
     ];
     let metrics = telemetry.metrics.clone();
-    let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data });
+    let backups = settings.backups.clone().map_or_else(|| Ok(data.join("backups")), std::path::absolute)?;
+    let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data, backups });
     let start = u32::from_be_bytes(app.entropy.bytes());
     let mut routes = router::router(app.clone());
     if with_demo {
         routes = routes.merge(pages::demo::routes(app.clone()));
     }
     let limits = settings.limits;
-    let public_routes = guarded("public", routes, limits, start);
+    let proxies = Arc::new(app.settings.trusted_proxies.clone());
+    let bodies = Bodies::Ahead(router::BODY_BYTES);
+    let public_routes = guarded("public", routes, (limits, bodies), Arc::clone(&proxies), start);
     let admin_limits = Limits { request: Span(ADMIN_REQUEST), body: Span(Duration::from_secs(60)), ..limits };
-    let admin_routes = guarded("admin", admin::router(ops), admin_limits, start);
+    let admin_routes =
+        guarded("admin", admin::router(ops), (admin_limits, Bodies::Streamed), Arc::clone(&proxies), start);
     announce(&announcement);
     drop(announcement); // A token is not kept in memory longer than it is shown.
     // The admin listener goes on answering while requests are drained: it is where `ready` says no.
     let admin_stop = CancellationToken::new();
-    let admin = tokio::spawn(listener::serve("admin", admin, admin_routes, limits, admin_stop.clone()));
-    let cut = listener::serve("public", public, public_routes, limits, stop).await;
+    let admin_served = listener::serve("admin", admin, admin_routes, limits, Arc::clone(&proxies), admin_stop.clone());
+    let admin = tokio::spawn(admin_served);
+    let cut = listener::serve("public", public, public_routes, limits, proxies, stop).await;
     admin_stop.cancel();
     let _ended = admin.await;
-    app.accounts.drain().await;
+    if tokio::time::timeout(limits.drain.0, app.accounts.drain()).await.is_err() {
+        tracing::error!("mails could not be delivered in the time for draining; they are lost");
+    }
     following.cancel();
     for follower in followers {
         let _ended = follower.await;
@@ -146,7 +159,7 @@ async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<S
     }
     let seal = Seal::new(&key)?;
     first_start::prove_installation(store.as_ref(), &seal, clock.now()).await?;
-    first_start::ensure_connection(store.as_ref()).await?;
+    first_start::ensure_connection(store.as_ref(), clock.now()).await?;
     let signing = first_start::signing_keys(store.as_ref(), &seal, clock.now()).await?;
     let generations = generations(settings, data, &key, &store, &clock, node)?;
     if let Err(error) = generations.refresh().await {
@@ -174,6 +187,12 @@ async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<S
     Ok(Standing { app, generations, public, admin, announcement })
 }
 
+/// The folder that a node with these settings reads the interpreter of JavaScript rules from.
+#[must_use]
+pub fn interpreter_folder(settings: &Settings, data: &Path) -> PathBuf {
+    settings.sandbox.interpreter.clone().unwrap_or_else(|| data.to_owned())
+}
+
 fn generations(
     settings: &Settings,
     data: &Path,
@@ -196,7 +215,7 @@ fn generations(
     let workshop = Workshop {
         engine: Engine::new(sandbox)?,
         compiler: Compiler::new(Some(cache))?,
-        interpreter: Interpreter::in_folder(data.to_owned()),
+        interpreter: Interpreter::in_folder(interpreter_folder(settings, data)),
         egress: Arc::new(Egress::new(egress)?),
     };
     Ok(Arc::new(StoredGenerations::new(Arc::clone(store), seal, Arc::clone(clock), workshop, node)?))
@@ -268,15 +287,26 @@ async fn tidy_until(app: App, keep: Span, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TIDY) => {}
         }
-        let now = app.now();
-        if let Err(error) = app.store.tidy(now).await {
+        if let Err(error) = tidy(&app, keep.0).await {
             tracing::warn!(%error, "what is over could not be removed");
         }
-        let tenants = app.store.tenants().await.unwrap_or_default();
-        for tenant in tenants {
-            if let Err(error) = app.store.forget(&tenant.id, now.minus(keep.0)).await {
-                tracing::warn!(%error, "old journal entries could not be dropped");
-            }
-        }
     }
+}
+
+/// Removes what is over, and what the journal keeps no longer. An entry stays, however short that is, as long as an access
+/// token of its login may be good: `/userinfo` tells the claims that stand in it.
+///
+/// # Errors
+/// [`StoreError`] at the first step that failed; the next call takes all of them again.
+pub async fn tidy(app: &App, keep: Duration) -> Result<(), StoreError> {
+    let now = app.now();
+    app.store.tidy(now).await?;
+    for tenant in app.store.tenants().await? {
+        let clients = app.store.clients(&tenant.id).await?;
+        let usual = app.settings.lifetimes.access_token;
+        let lives = clients.iter().map(|client| lifetime(client.settings.access_token_seconds, usual));
+        let longest = lives.fold(usual, Duration::max);
+        app.store.forget(&tenant.id, now.minus(keep.max(longest))).await?;
+    }
+    Ok(())
 }

@@ -36,6 +36,9 @@ pub struct Settings {
     /// The folder that holds what this node keeps: keys, the SQLite database, compiled rules, undelivered mail.
     #[serde(default = "data_folder")]
     pub data: PathBuf,
+    /// The folder that backups of a running server go to; without it, `backups` in the data folder.
+    #[serde(default)]
+    pub backups: Option<PathBuf>,
     /// `postgres://user:password@host/name`; without it, SQLite in the data folder.
     #[serde(default)]
     pub database: Option<SecretString>,
@@ -99,17 +102,21 @@ pub struct Listen {
 pub struct Limits {
     /// Connections to the public listener at one time.
     pub connections: usize,
+    /// How many of them one address prefix may have (/24 of IPv4, /56 of IPv6). Trusted proxies have as many as they like.
+    pub connections_of_one: usize,
     /// Requests that are worked on at one time; further ones are told to come again.
     pub requests: usize,
+    /// How many of them may come from one address prefix, as trusted proxies tell it.
+    pub requests_of_one: usize,
     /// From the first byte of a request's head to its last.
     pub header: Span,
-    /// For the body of a request to arrive.
+    /// For the whole body of a request to arrive, however it is cut into pieces.
     pub body: Span,
     /// How long a connection may wait for its next request.
     pub idle: Span,
     /// The longest a request may take.
     pub request: Span,
-    /// For requests to end when the server is stopped.
+    /// For requests to end when the server is stopped, and then for mails to leave.
     pub drain: Span,
 }
 
@@ -150,13 +157,15 @@ pub enum LogFormat {
 }
 
 /// The rules' sandbox.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sandbox {
     /// How instances get their memory.
     pub profile: Profile,
     /// Rules that run at one time.
     pub concurrent_runs: u32,
+    /// The folder with the interpreter of JavaScript rules (`vestibule interpreter build`); the data folder, if not set.
+    pub interpreter: Option<PathBuf>,
 }
 
 /// How instances get their memory; the answers are the same.
@@ -192,7 +201,7 @@ pub struct Mail {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Login {
-    /// Whether somebody without a second factor may enrol one because a rule demands it.
+    /// Whether somebody without a second factor may enrol one because a rule demands it: whoever has the password can.
     pub enrolment: Enrolment,
     /// A session that is not used.
     pub session_idle: Span,
@@ -272,7 +281,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            connections_of_one: 1_024,
             requests: 512,
+            requests_of_one: 256,
             header: Span::seconds(5), // HS-61
             body: Span::seconds(10),
             idle: Span::seconds(60),
@@ -290,7 +301,7 @@ impl Default for Log {
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self { profile: Profile::Fast, concurrent_runs: 128 }
+        Self { profile: Profile::Fast, concurrent_runs: 128, interpreter: None }
     }
 }
 
@@ -303,7 +314,7 @@ impl Default for Mail {
 impl Default for Login {
     fn default() -> Self {
         Self {
-            enrolment: Enrolment::OnDemand,
+            enrolment: Enrolment::Deny,
             session_idle: Span::hours(3 * 24),
             session: Span::hours(7 * 24),
             access_token: Span::hours(24),
@@ -393,7 +404,8 @@ impl Settings {
                 return wrong("public_url", "it is a scheme, a host and perhaps a port; write no path behind it");
             }
         }
-        if self.limits.connections == 0 || self.limits.requests == 0 {
+        let Limits { connections, connections_of_one, requests, requests_of_one, .. } = self.limits;
+        if [connections, connections_of_one, requests, requests_of_one].contains(&0) {
             return wrong("limits", "a server that serves nobody is of no use; write 1 or more");
         }
         if self.listen.public == self.listen.admin && self.listen.public.port() != 0 {

@@ -174,7 +174,7 @@ fn asked_by(connection: &Connection, new: NewAccount) -> Result<NewAccount, Sign
 }
 
 async fn store(app: &App, caller: &Caller, new: NewAccount, phc: String) -> Result<User, SignupRefused> {
-    let id: String = app.entropy.bytes::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = app.entropy.id::<12>();
     let mut profile = new.profile;
     profile.entry("name").or_insert_with(|| new.email.as_str().into());
     profile.entry("nickname").or_insert_with(|| new.email.local_part().into());

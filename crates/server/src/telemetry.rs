@@ -101,6 +101,26 @@ pub fn outcome(outcome: &'static str) {
     counter!("vestibule_logins_total", "outcome" => outcome).increment(1);
 }
 
+/// The transaction of a login was tried, once.
+pub fn committed(took: Duration) {
+    histogram!("vestibule_login_commit_seconds").record(took);
+}
+
+/// A password was hashed, or verified.
+pub fn hashed(took: Duration) {
+    histogram!("vestibule_password_hash_seconds").record(took);
+}
+
+/// Passwords that are being hashed, or wait for it.
+pub fn hashing(in_hand: usize) {
+    gauge!("vestibule_password_hashes_in_hand").set(in_hand as f64);
+}
+
+/// Something was tried too often.
+pub fn limited(what: &'static str) {
+    counter!("vestibule_rate_limited_total", "what" => what).increment(1);
+}
+
 /// The rules of a login ran to an end, once. Names of rules come from the operator.
 pub fn ran(report: &Report, took: Duration) {
     histogram!("vestibule_login_rules_seconds").record(took);
@@ -145,6 +165,10 @@ fn describe() {
     describe_gauge!("vestibule_connections", "Open connections.");
     describe_counter!("vestibule_logins_total", "Logins by what their rules came to.");
     describe_histogram!("vestibule_login_rules_seconds", "Time the rules of a login took.");
+    describe_histogram!("vestibule_login_commit_seconds", "Time the transaction of a login took.");
+    describe_histogram!("vestibule_password_hash_seconds", "Time one password took to hash, waiting apart.");
+    describe_gauge!("vestibule_password_hashes_in_hand", "Passwords that are being hashed, or wait for it.");
+    describe_counter!("vestibule_rate_limited_total", "Tries that were too many, by what was tried.");
     describe_counter!("vestibule_rule_runs_total", "Runs of a rule by their outcome.");
     describe_counter!("vestibule_rule_fuel_total", "Fuel that runs of a rule used.");
     describe_counter!("vestibule_generation_loads_total", "Generations this node took up, or could not.");

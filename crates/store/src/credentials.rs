@@ -22,7 +22,8 @@ pub struct NewPassword {
     pub instead_of: Option<String>,
     /// The reset token that allows it: used up in the same transaction, or nothing happens.
     pub token: Option<TokenDigest>,
-    /// The session that goes on; all others of the user end, and so do all refresh tokens.
+    /// The session that goes on, authenticated now; all others of the user end, and so do all refresh tokens, and what was
+    /// remembered of browsers that need no second factor.
     pub keep: Option<SessionId>,
     /// Who sets it.
     pub by: Author,
@@ -67,12 +68,24 @@ pub enum FactorKind {
     Totp,
 }
 
+/// What confirms a factor.
+#[derive(Debug, Clone)]
+pub struct Confirmed {
+    /// The time step of the code that was presented; it is used up.
+    pub step: i64,
+    /// The digests of the recovery codes that are shown with it.
+    pub recovery: Vec<TokenDigest>,
+    /// Now.
+    pub at: Timestamp,
+}
+
 /// Passwords, second factors and recovery codes.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// The user's password, if they have one.
     async fn password(&self, tenant: &TenantId, user: &UserId) -> Result<Option<Password>>;
-    /// Sets the password; see [`NewPassword`]. The user's version grows.
+    /// Sets the password; see [`NewPassword`]. The user's version grows. What was begun with the old one ends: parked
+    /// logins, MFA tokens, and a factor that was not confirmed.
     async fn set_password(&self, tenant: &TenantId, user: &UserId, new: &NewPassword) -> Result<PasswordSet>;
     /// The same password in another hash (stronger parameters): nothing else changes. Whether `old` was the current one.
     async fn rehash_password(&self, tenant: &TenantId, user: &UserId, old: &str, new: &str) -> Result<bool>;
@@ -81,20 +94,21 @@ pub trait Credentials: Send + Sync {
     async fn begin_factor(&self, tenant: &TenantId, user: &UserId, factor: &Factor) -> Result<()>;
     /// The user's factors, confirmed or not, oldest first.
     async fn factors(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<Factor>>;
-    /// Accepts a time step: confirms the factor if it is new. `false` if that step, or a later one, was used before (HS-14).
-    async fn use_step(
+    /// Confirms a factor that was begun, by its first time step: from now on it counts. The recovery codes that come with
+    /// it replace all others in the same transaction, so that no factor counts without them. `false` if there is no such
+    /// factor, or the user has one that counts.
+    async fn confirm_factor(
         &self,
         tenant: &TenantId,
         user: &UserId,
         factor: &FactorId,
-        step: i64,
-        now: Timestamp,
+        confirmed: &Confirmed,
     ) -> Result<bool>;
+    /// Accepts a time step of a confirmed factor. `false` if that step, or a later one, was used before (HS-14).
+    async fn use_step(&self, tenant: &TenantId, user: &UserId, factor: &FactorId, step: i64) -> Result<bool>;
     /// Removes a factor; whether there was one.
     async fn remove_factor(&self, tenant: &TenantId, user: &UserId, factor: &FactorId) -> Result<bool>;
 
-    /// Replaces all recovery codes.
-    async fn put_recovery_codes(&self, tenant: &TenantId, user: &UserId, codes: &[TokenDigest]) -> Result<()>;
     /// Uses a recovery code up; `false` if there is no such code (any more).
     async fn use_recovery_code(&self, tenant: &TenantId, user: &UserId, code: &TokenDigest) -> Result<bool>;
     /// How many are left.

@@ -4,11 +4,120 @@
 //! it tells can be dropped (retention, or because its person is erased), and the chain stays valid.
 
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{LoginId, LoginRecord, Result, TenantId, Timestamp, UserId};
+use crate::{
+    ClientId, ConnectionName, GenerationNumber, LoginId, LoginRecord, Result, RevisionDigest, StoreError, TenantId,
+    Timestamp, UserId,
+};
 
-/// Something that happened beside logins: a deploy, a new secret, a break-glass window, a changed password.
+/// What an operator does, who they are, and when.
+///
+/// The verb that does it takes it, and writes it into the journal in its own transaction: neither the change nor its
+/// entry is ever there without the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// What.
+    pub what: OperatorAct,
+    /// Who: the name of an admin token, or what made the installation.
+    pub by: String,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// The acts of operators, with what the journal tells of each; no secret. Its kind there is the variant's name in
+/// `snake_case`, its summary the members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "a variant and its members are what the journal calls them")]
+pub enum OperatorAct {
+    InstallationBegun,
+    TenantPut {
+        tenant: TenantId,
+    },
+    ConnectionPut {
+        connection: ConnectionName,
+    },
+    ClientPut {
+        client: ClientId,
+    },
+    ClientRemoved {
+        client: ClientId,
+    },
+    /// Told with the version that it got, as `configuration_set` is.
+    SecretSet {
+        name: String,
+    },
+    SecretRemoved {
+        name: String,
+    },
+    ConfigurationSet {
+        name: String,
+    },
+    ConfigurationRemoved {
+        name: String,
+    },
+    KeyMade {
+        kid: String,
+        from: Timestamp,
+    },
+    AdminTokenMade {
+        token: String,
+        name: String,
+        scopes: Vec<String>,
+    },
+    AdminTokenRevoked {
+        token: String,
+    },
+    Deploy {
+        generation: GenerationNumber,
+        digest: RevisionDigest,
+        before: Option<GenerationNumber>,
+    },
+    Rollback {
+        generation: GenerationNumber,
+        digest: RevisionDigest,
+        before: Option<GenerationNumber>,
+    },
+    GenerationRevoked {
+        generation: GenerationNumber,
+    },
+    BreakGlassOpened {
+        /// The entry is about them, and is redacted with them.
+        #[serde(skip)]
+        user: UserId,
+        until: Timestamp,
+        reason: String,
+    },
+    /// Written before the copy is made: no copy of everything leaves without a trace.
+    Backup,
+}
+
+impl Act {
+    /// The entry that tells of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Document`], in theory.
+    pub fn event(&self) -> Result<Event> {
+        let mut summary = match serde_json::to_value(&self.what).map_err(StoreError::Document)? {
+            Value::Object(told) => told,
+            _ => Map::new(),
+        };
+        let kind = match summary.remove("kind") {
+            Some(Value::String(kind)) => kind,
+            _ => String::new(),
+        };
+        let user = match &self.what {
+            OperatorAct::BreakGlassOpened { user, .. } => Some(user.clone()),
+            _ => None,
+        };
+        Ok(Event { kind, user, by: self.by.clone(), summary, at: self.at })
+    }
+}
+
+/// Something that happened beside logins: what an operator did ([`Act`]), or an alarm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// What happened, a stable word: `deploy`, `rollback`, `secret_set`, `break_glass_opened` …
@@ -61,7 +170,7 @@ pub struct JournalQuery {
 /// The journal.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Writes down something that happened.
+    /// Writes down something that happened and changed nothing; what changes something has an [`Act`] to take.
     async fn record(&self, tenant: &TenantId, event: &Event) -> Result<()>;
     /// Entries, newest first.
     async fn journal(&self, tenant: &TenantId, query: &JournalQuery) -> Result<Vec<Entry>>;

@@ -7,6 +7,7 @@
 //! What always holds:
 //! - **Every method takes a tenant**, and sees nothing of another.
 //! - **Time, randomness and ids are arguments.** Secrets come as their SHA-256, sealed things as sealed bytes.
+//! - **What an operator changes is in the journal**, by the same transaction ([`Act`]).
 //! - **Who loses a race is told so by a value**, never by a panic or a second winner. What can go wrong is [`StoreError`].
 //! - Documents are kept as JSON text: keys in order, numbers as they came.
 
@@ -26,13 +27,13 @@ mod tenants;
 mod users;
 
 pub use crate::{
-    credentials::{Credentials, Factor, FactorKind, NewPassword, Password, PasswordSet},
+    credentials::{Confirmed, Credentials, Factor, FactorKind, NewPassword, Password, PasswordSet},
     error::{Damage, OpenError, Result, StoreError},
     ids::{
         ClientId, ConnectionName, FactorId, FamilyId, GenerationNumber, LoginId, NodeId, RevisionDigest, SessionId,
         TenantId, Timestamp, TokenDigest, UserId, Version,
     },
-    journal::{Entry, EntryKind, Event, Journal, JournalQuery},
+    journal::{Act, Entry, EntryKind, Event, Journal, JournalQuery, OperatorAct},
     logins::{
         Allowed, CommitError, Committed, Facts, Issued, KeyWritten, LoginCommit, LoginEntry, LoginRecord, Logins,
         RefreshUse, SessionUse, Verdict,

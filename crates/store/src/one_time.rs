@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{ClientId, LoginId, Result, TenantId, Timestamp, TokenDigest, UserId};
+use crate::{Act, ClientId, LoginId, Result, TenantId, Timestamp, TokenDigest, UserId};
 
 /// A login that waits for its browser.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +124,9 @@ pub trait OneTime: Send + Sync {
     /// Stores a token; one of this purpose and digest that is there stays. `alone`: the user's other tokens of this
     /// purpose end.
     async fn put_token(&self, tenant: &TenantId, token: &OneTimeToken, alone: Alone) -> Result<()>;
+    /// Opens a break-glass window: a token that nobody holds, the user's only one of its purpose, with the entry of the
+    /// journal that tells of it.
+    async fn open_window(&self, tenant: &TenantId, window: &OneTimeToken, act: &Act) -> Result<()>;
     /// Looks at a token without using it.
     async fn token(
         &self,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{GenerationNumber, NodeId, Result, RevisionDigest, TenantId, Timestamp};
+use crate::{Act, GenerationNumber, NodeId, Result, RevisionDigest, TenantId, Timestamp};
 
 /// One immutable upload of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +88,10 @@ pub enum Activated {
 pub struct Node {
     /// Its name.
     pub id: NodeId,
-    /// Per tenant, the generation that it is ready to serve.
+    /// Per tenant, the generation that it serves.
     pub ready: Vec<(TenantId, GenerationNumber)>,
+    /// Per tenant, a generation that it has ready and does not serve yet.
+    pub prepared: Vec<(TenantId, GenerationNumber)>,
     /// Its version.
     pub software: String,
     /// When it said so.
@@ -109,14 +111,19 @@ pub trait Rules: Send + Sync {
     async fn revision(&self, tenant: &TenantId, digest: &RevisionDigest) -> Result<Option<Revision>>;
     /// Numbers a generation. It serves nobody yet.
     async fn propose_generation(&self, tenant: &TenantId, new: &NewGeneration) -> Result<Proposed>;
-    /// Makes a generation the active one, if `expected` still is: one pointer flip, and a line of history. Nodes are told.
+    /// Asks all nodes to make a generation ready, so that none has to compile it once it is active; whether there is one
+    /// that was not revoked. It stays asked for until it is active, or another one is asked for. Nodes are told.
+    async fn prepare(&self, tenant: &TenantId, number: GenerationNumber) -> Result<bool>;
+    /// The generation that nodes are asked to make ready.
+    async fn preparing(&self, tenant: &TenantId) -> Result<Option<Generation>>;
+    /// Makes a generation the active one, if `expected` still is: one pointer flip, and a line of history. Nodes are
+    /// told, and the journal.
     async fn activate(
         &self,
         tenant: &TenantId,
         number: GenerationNumber,
         expected: Option<GenerationNumber>,
-        by: &str,
-        at: Timestamp,
+        act: &Act,
     ) -> Result<Activated>;
     /// The active generation.
     async fn active_generation(&self, tenant: &TenantId) -> Result<Option<Generation>>;
@@ -124,8 +131,9 @@ pub trait Rules: Send + Sync {
     async fn generation(&self, tenant: &TenantId, number: GenerationNumber) -> Result<Option<Generation>>;
     /// The last `limit` generations, newest first.
     async fn generations(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Generation>>;
-    /// Revokes a generation that is not active; whether it was there and is revoked now. Nodes are told.
-    async fn revoke_generation(&self, tenant: &TenantId, number: GenerationNumber, at: Timestamp) -> Result<bool>;
+    /// Revokes a generation that is not active; whether it was there and is revoked now. Nodes are told, and the
+    /// journal.
+    async fn revoke_generation(&self, tenant: &TenantId, number: GenerationNumber, act: &Act) -> Result<bool>;
 }
 
 /// How nodes know of each other, and of changes.

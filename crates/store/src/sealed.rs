@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{Result, TenantId, Timestamp};
+use crate::{Act, Result, TenantId, Timestamp};
 
 /// What a sealed value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,15 +53,13 @@ pub struct NewSealed {
     pub note: Map<String, Value>,
     /// Only if this is its version: `Some(0)` means that there is none yet, `None` whatever there is.
     pub expected: Option<i64>,
-    /// Now.
-    pub at: Timestamp,
 }
 
-/// Sealed values.
+/// Sealed values. What changes one takes the [`Act`] that the journal is to tell of.
 #[async_trait]
 pub trait SealedValues: Send + Sync {
-    /// Makes or replaces a value. Its new version, or `None` on a conflict. Nodes are told.
-    async fn put_sealed(&self, tenant: &TenantId, new: &NewSealed) -> Result<Option<i64>>;
+    /// Makes or replaces a value. Its new version, or `None` on a conflict. Nodes are told, and the journal with the version.
+    async fn put_sealed(&self, tenant: &TenantId, new: &NewSealed, act: &Act) -> Result<Option<i64>>;
     /// The value of that name.
     async fn sealed(&self, tenant: &TenantId, kind: SealedKind, name: &str) -> Result<Option<Sealed>>;
     /// All values of a kind, by name: what a node loads.
@@ -69,5 +67,5 @@ pub trait SealedValues: Send + Sync {
     /// What may be known of all values of a kind, by name: never the values.
     async fn list_sealed(&self, tenant: &TenantId, kind: SealedKind) -> Result<Vec<SealedNote>>;
     /// Removes a value; whether there was one. Nodes are told.
-    async fn remove_sealed(&self, tenant: &TenantId, kind: SealedKind, name: &str) -> Result<bool>;
+    async fn remove_sealed(&self, tenant: &TenantId, kind: SealedKind, name: &str, act: &Act) -> Result<bool>;
 }

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{ClientId, FamilyId, LoginId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
+use crate::{ClientId, FamilyId, Issued, LoginId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
 
 /// A browser session.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +107,9 @@ pub struct Redeem {
     pub challenge: String,
     /// The refresh token to issue if the code allows one.
     pub refresh: NewFamily,
+    /// If the code was redeemed before: until when its login is marked ([`crate::Purpose::RevokedLogin`]), which is as
+    /// long as an access token that came of it may live.
+    pub revoked_until: Timestamp,
     /// Now.
     pub now: Timestamp,
 }
@@ -116,7 +119,8 @@ pub struct Redeem {
 pub enum Redeemed {
     /// This call, and no other, redeemed it.
     Code(Box<Code>),
-    /// It was redeemed before: refresh tokens that came of it are revoked now (RFC 9700, 4.5).
+    /// It was redeemed before: refresh tokens that came of it are revoked now, and its login is marked, so that access
+    /// tokens that came of it are known (RFC 9700, 4.5).
     Replayed(LoginId),
     /// Unknown, expired, ended, or of another client, redirect URI or verifier. It was not used up.
     Refused,
@@ -208,6 +212,10 @@ pub trait Sessions: Send + Sync {
         client: &ClientId,
         now: Timestamp,
     ) -> Result<()>;
+
+    /// Whether the refresh tokens that came of what a login issued were revoked: by a code or a token that was used again,
+    /// or by its client. What else came of that login is not to be believed any more.
+    async fn is_revoked(&self, tenant: &TenantId, issued: &Issued) -> Result<bool>;
 
     /// Tokens, sessions and codes issued before are dead: the time of the last restore (HS-71). Access tokens that are
     /// checked here should be refused when they are older.

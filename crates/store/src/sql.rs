@@ -236,6 +236,9 @@ fn read_first<T: FromRow>(rows: Vec<Row>) -> Result<Option<T>> {
     rows.into_iter().next().map(|mut row| T::from_row(&mut row)).transpose()
 }
 
+#[cfg(test)]
+mod tests;
+
 /// A closed set of words that are stored by name.
 macro_rules! words {
     ($($enum:ident { $($variant:ident = $word:literal,)* })*) => {$(

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ClientId, ConnectionName, Result, TenantId, Timestamp, TokenDigest};
+use crate::{Act, ClientId, ConnectionName, Result, TenantId, Timestamp, TokenDigest};
 
 /// One isolated set of users, clients, rules and keys.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,11 +93,11 @@ impl Client {
     }
 }
 
-/// Tenants, connections and clients.
+/// Tenants, connections and clients. What changes one takes the [`Act`] that the journal is to tell of.
 #[async_trait]
 pub trait Tenants: Send + Sync {
     /// Makes the tenant, or replaces its hosts and settings. [`TenantId::DEFAULT`] always exists.
-    async fn put_tenant(&self, tenant: &Tenant) -> Result<()>;
+    async fn put_tenant(&self, tenant: &Tenant, act: &Act) -> Result<()>;
     /// The tenant of that name.
     async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>>;
     /// The tenant that has this host name (lower case, no port).
@@ -106,18 +106,18 @@ pub trait Tenants: Send + Sync {
     async fn tenants(&self) -> Result<Vec<Tenant>>;
 
     /// Makes or replaces a connection.
-    async fn put_connection(&self, tenant: &TenantId, connection: &Connection) -> Result<()>;
+    async fn put_connection(&self, tenant: &TenantId, connection: &Connection, act: &Act) -> Result<()>;
     /// The connection of that name.
     async fn connection(&self, tenant: &TenantId, name: &ConnectionName) -> Result<Option<Connection>>;
     /// All of the tenant's, by name.
     async fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>>;
 
     /// Makes or replaces a client. Nodes are told ([`crate::Changes`]).
-    async fn put_client(&self, tenant: &TenantId, client: &Client) -> Result<()>;
+    async fn put_client(&self, tenant: &TenantId, client: &Client, act: &Act) -> Result<()>;
     /// The client of that id.
     async fn client(&self, tenant: &TenantId, id: &ClientId) -> Result<Option<Client>>;
     /// All of the tenant's, by id.
     async fn clients(&self, tenant: &TenantId) -> Result<Vec<Client>>;
     /// Removes a client, its codes and its refresh tokens; whether there was one.
-    async fn remove_client(&self, tenant: &TenantId, id: &ClientId) -> Result<bool>;
+    async fn remove_client(&self, tenant: &TenantId, id: &ClientId, act: &Act) -> Result<bool>;
 }

@@ -22,6 +22,8 @@ pub struct Launch {
     data: PathBuf,
     options: Vec<String>,
     settings: Vec<(String, String)>,
+    /// Other variables of its environment.
+    variables: Vec<(String, String)>,
     /// How long a file of it may become, in bytes.
     longest_file: Option<u64>,
 }
@@ -63,7 +65,14 @@ impl Launch {
     pub fn new(program: impl Into<PathBuf>, data: impl Into<PathBuf>) -> Self {
         let any = |listener: &str| (listener.to_owned(), "127.0.0.1:0".to_owned());
         let settings = vec![any("LISTEN__PUBLIC"), any("LISTEN__ADMIN")];
-        Self { program: program.into(), data: data.into(), options: Vec::new(), settings, longest_file: None }
+        Self {
+            program: program.into(),
+            data: data.into(),
+            options: Vec::new(),
+            settings,
+            variables: Vec::new(),
+            longest_file: None,
+        }
     }
 
     /// With this option of `vestibule serve`, and its value if it has one.
@@ -77,6 +86,13 @@ impl Launch {
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this variable, which is no setting of ours.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -146,6 +162,7 @@ impl Launch {
         });
         command.args(["--json", "serve", "--data"]).arg(&self.data).args(&self.options).current_dir(self.around());
         command.envs(self.settings.iter().map(|(name, value)| (format!("VESTIBULE_{name}"), value)));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         command
     }
@@ -238,7 +255,27 @@ impl Node {
     /// # Panics
     /// If it is gone.
     pub fn terminate(&self) {
-        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.send("-TERM");
+    }
+
+    /// Stops it where it stands, as a machine that hangs would.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn freeze(&self) {
+        self.send("-STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn thaw(&self) {
+        self.send("-CONT");
+    }
+
+    fn send(&self, signal: &str) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(kill.success(), "it is gone");
     }
 

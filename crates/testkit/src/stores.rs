@@ -1,9 +1,9 @@
 //! Stores on real databases: a file, or a database of the run's private PostgreSQL.
 
-use std::{env, ops::Deref, path::PathBuf, sync::Arc};
+use std::{env, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
-use vestibule_store::{NodeId, OpenError, Store, Timestamp};
+use vestibule_store::{Act, NodeId, OpenError, OperatorAct, Store, Timestamp};
 
 use crate::postgres::Cluster;
 
@@ -105,6 +105,12 @@ impl TestStore {
         drop(store);
         Self::on(address, folder).await
     }
+}
+
+/// An act of the operator of tests, a second before they begin.
+#[must_use]
+pub fn act(what: OperatorAct) -> Act {
+    Act { what, by: "root".to_owned(), at: NOW.minus(Duration::from_secs(1)) }
 }
 
 /// Opens a database as a node of tests.

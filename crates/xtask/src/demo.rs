@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: builds the example rules of both languages and shows logins a newcomer can follow: three by the
+//! `cargo xtask demo`: builds the example rules and shows logins a newcomer can follow: three by the
 //! command line, then a login service of one's own (`service.rs`).
 //!
 //! Every login is a call of the `vestibule` command that anybody could type; the demo checks that it ends as told.

@@ -34,6 +34,8 @@ enum Command {
     ProveAtomic(prove::AtomicArgs),
     /// Kill a serving node under live logins, again and again, and PostgreSQL; goes on where it was interrupted
     ProveCrash(prove::CrashArgs),
+    /// Offer a server ten times what it can do, then half of it for hours, and look at what it does
+    ProveLoad(bench::LoadArgs),
     /// Send random modules through inspection, compilation and a run
     Smith(fuzz::SmithArgs),
 }
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::ProveAtomic(args) => prove::atomic(&args),
         Command::ProveCrash(args) => prove::crash(&args),
+        Command::ProveLoad(args) => bench::load(&args),
         Command::Smith(args) => fuzz::smith(&args),
     };
     match done {

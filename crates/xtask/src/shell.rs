@@ -1,7 +1,7 @@
 //! Runs other programs: quietly, loudly, or loudly while keeping what they say.
 
 use std::{
-    env,
+    env, fs,
     io::{self, BufRead as _, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -55,6 +55,32 @@ pub(crate) fn kept(command: &mut Command) -> anyhow::Result<(ExitStatus, String)
     });
     let status = child.wait().with_context(|| format!("cannot wait for {called}"))?;
     Ok((status, [said, complained].into_iter().flatten().collect()))
+}
+
+/// Whether there is a program of that name on the path.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Whether this is a Debian machine on which we are root. Nothing is ever installed with `sudo`.
+pub(crate) fn can_install_debian_packages() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    is_root && on_path("apt-get")
+}
+
+/// Installs Debian's packages in view of the person.
+pub(crate) fn install_debian_packages(what: &str, packages: &[&str]) -> anyhow::Result<()> {
+    heading(&format!("installing {what}"));
+    let apt_get = |words: &[&str]| {
+        let mut apt_get = Command::new("apt-get");
+        // A package may start a server of its own, which nobody here wants.
+        apt_get.args(["--yes", "--quiet"]).args(words).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        loud(apt_get.stdin(Stdio::null()))
+    };
+    apt_get(&["update"])?;
+    apt_get(&[&["install", "--no-install-recommends"], packages].concat())
 }
 
 /// A heading above what the next program says.

@@ -3,7 +3,6 @@
 //! A runner that prints no count did not run its tests, so it counts as a failure.
 
 use std::{
-    env, fs,
     path::Path,
     process::{Command, ExitCode, Stdio},
 };
@@ -50,7 +49,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     tally.add("JavaScript itself, case by case, in the sandbox", &mut language)?;
     let mut cases = Command::new(&vestibule);
     tally.add("the cases of the example rules", cases.arg("test").arg(root().join("rules-examples")))?;
-    for (language, what) in [("rust", "a new rule in Rust"), ("assemblyscript", "a new rule in AssemblyScript")] {
+    for (language, what) in [
+        ("rust", "a new rule in Rust"),
+        ("assemblyscript", "a new rule in AssemblyScript"),
+        ("javascript", "a new rule in JavaScript"),
+    ] {
         new_rule(&vestibule, language, what, &mut tally)?;
     }
     Ok(tally.close())
@@ -131,32 +134,15 @@ fn service_on_postgresql() -> Command {
 }
 
 fn has_nextest() -> bool {
-    on_path("cargo-nextest")
-}
-
-fn on_path(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    shell::on_path("cargo-nextest")
 }
 
 /// The tests of the store start a PostgreSQL of their own. Where its programs are missing and this is a Debian that may
 /// install them, they are; elsewhere the tests say how to get them.
 fn install_postgresql() -> anyhow::Result<()> {
-    let there = Path::new("/usr/lib/postgresql").is_dir() || on_path("initdb");
-    if there || !on_path("apt-get") || !is_root() {
+    let there = Path::new("/usr/lib/postgresql").is_dir() || shell::on_path("initdb");
+    if there || !shell::can_install_debian_packages() {
         return Ok(());
     }
-    heading("installing PostgreSQL's server programs");
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        // The package would start a server of its own, which nobody here wants.
-        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1").stdin(Stdio::null());
-        shell::loud(&mut apt)
-    };
-    apt(&["update", "--quiet"])?;
-    apt(&["install", "--yes", "--quiet", "--no-install-recommends", "postgresql"])
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|this| std::os::unix::fs::MetadataExt::uid(&this) == 0)
+    shell::install_debian_packages("PostgreSQL's server programs", &["postgresql"])
 }

@@ -171,12 +171,8 @@ impl<'a> Node<'a> {
             tag::INTEGER => Kind::Integer(i64::from_le_bytes(self.payload.try_into().ok()?)),
             tag::FLOAT => Kind::Float(f64::from_le_bytes(self.payload.try_into().ok()?)),
             tag::STRING => Kind::String(core::str::from_utf8(self.payload).ok()?),
-            tag::ARRAY => {
-                Kind::Array(Array { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
-            }
-            tag::OBJECT => {
-                Kind::Object(Object { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
-            }
+            tag::ARRAY => Kind::Array(self.as_array()?),
+            tag::OBJECT => Kind::Object(self.as_object()?),
             _ => return None,
         })
     }
@@ -233,19 +229,15 @@ impl<'a> Node<'a> {
     /// The elements, if it is an array.
     #[must_use]
     pub fn as_array(&self) -> Option<Array<'a>> {
-        match self.kind()? {
-            Kind::Array(value) => Some(value),
-            _ => None,
-        }
+        let is_array = self.tag == tag::ARRAY;
+        is_array.then_some(Array { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
     }
 
     /// The members, if it is an object.
     #[must_use]
     pub fn as_object(&self) -> Option<Object<'a>> {
-        match self.kind()? {
-            Kind::Object(value) => Some(value),
-            _ => None,
-        }
+        let is_object = self.tag == tag::OBJECT;
+        is_object.then_some(Object { levels: self.levels.checked_sub(1)?, size: self.aux, rest: self.payload })
     }
 
     /// The member of that name, if this is an object that has it.
@@ -360,11 +352,27 @@ pub struct Member<'a> {
     pub encoded: &'a [u8],
 }
 
+impl Member<'_> {
+    /// Where [`Member::encoded`] stands in bytes it is a part of; `None` where it is none, or beyond 4 GiB.
+    #[must_use]
+    pub fn range_in(&self, bytes: &[u8]) -> Option<core::ops::Range<u32>> {
+        let start = self.encoded.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+        let end = start.checked_add(self.encoded.len())?;
+        let is_part = bytes.get(start..end).is_some_and(|part| core::ptr::eq(part, self.encoded));
+        if is_part { Some(u32::try_from(start).ok()?..u32::try_from(end).ok()?) } else { None }
+    }
+}
+
 impl<'a> Iterator for Object<'a> {
     type Item = (&'a str, Node<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.take_member().map(|member| (member.key, member.value))
+        loop {
+            let (name, value) = self.split_member()?;
+            if let Some(key) = name.key().and_then(Key::text) {
+                return Some((key, value));
+            }
+        }
     }
 }
 

@@ -202,13 +202,15 @@ impl Writer {
     }
 
     fn string(&mut self, text: &str) {
+        const PADDING: [u8; 8] = [0; 8];
         let flags = if text.is_ascii() { FLAG_ASCII } else { 0 };
-        let padding = padded(text.len()) - text.len();
-        self.bytes.reserve(HEAD_BYTES + text.len() + padding);
+        self.bytes.reserve(HEAD_BYTES + text.len() + PADDING.len());
         // A string of 4 GiB does not fit any limit; `finish` refuses the document that holds it.
         self.head(tag::STRING, flags, 0, text.len() as u32);
         self.bytes.extend_from_slice(text.as_bytes());
-        self.bytes.extend_from_slice([0; 8].get(..padding).unwrap_or_default());
+        let end = self.bytes.len() + padded(text.len()) - text.len();
+        self.bytes.extend_from_slice(&PADDING); // All of it, and then less: a length known here is a single store.
+        self.bytes.truncate(end);
     }
 
     fn integer(&mut self, value: i64) -> Result<(), EncodeError> {

@@ -6,11 +6,14 @@ use anyhow::Context as _;
 use serde_json::json;
 use vestibule_javascript_analysis::Program;
 
-use super::plan::{Plan, configuration};
+use super::plan::{Plan, Verdict, configuration};
 use crate::{
     exit::{BadInput, Fault},
-    project::{PIPELINE_FILE, RULE_FILE},
+    project::{self, PIPELINE_FILE, RULE_FILE},
 };
+
+/// The file of the configuration values, which `vestibule run` and `vestibule config load` read.
+pub(super) const CONFIGURATION: &str = project::CONFIGURATION_FILE;
 
 const SAMPLE: &str = include_str!("../../templates/both/sample.json");
 
@@ -49,7 +52,7 @@ pub(super) fn write(out: &Path, plans: &[Plan]) -> Result<(), Fault> {
     let keys = configuration(plans).into_iter().map(|key| (key.to_owned(), json!("")));
     let keys = serde_json::Value::Object(keys.collect());
     let keys = serde_json::to_string_pretty(&keys).context("cannot write the configuration")?;
-    put(&out.join("configuration.json"), &format!("{keys}\n"))?;
+    put(&out.join(CONFIGURATION), &format!("{keys}\n"))?;
     put(&out.join("events/login.json"), SAMPLE)?;
     Ok(())
 }
@@ -132,10 +135,15 @@ fn pipeline(plans: &[Plan]) -> String {
     text
 }
 
-/// A case that fails when the rule cannot be loaded; what it should do is for its author to add.
+/// A case that fails when the rule cannot be loaded, or fails where it needs nothing that is not there yet; what it should
+/// do is for its author to add.
 fn case(plan: &Plan) -> Result<String, Fault> {
     let event: serde_json::Value = serde_json::from_str(SAMPLE).context("the sample event is broken")?;
-    let case = json!({ "event": event, "http": [], "expect": { "rules": [{ "name": plan.name }] } });
+    let rules = json!([{ "name": plan.name }]);
+    let needs_nothing = |program: &Program| !program.needs_http && program.configuration.is_empty();
+    let runs_now = plan.verdict == Verdict::RunsAsIs && plan.program.as_ref().is_some_and(needs_nothing);
+    let expect = if runs_now { json!({ "rules": rules, "failure": null }) } else { json!({ "rules": rules }) };
+    let case = json!({ "event": event, "http": [], "expect": expect });
     Ok(format!("{}\n", serde_json::to_string_pretty(&case).context("cannot write a case")?))
 }
 

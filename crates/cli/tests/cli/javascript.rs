@@ -1,8 +1,10 @@
 //! JavaScript rules on the command line. The first test that runs builds the interpreter; the others find it.
 
+use std::fs;
+
 use serde_json::Value;
 
-use crate::folder::Folder;
+use crate::{folder::Folder, node::Node};
 
 /// An Auth0 rule as people have them, untouched.
 const RULE: &str = "function (user, context, callback) {
@@ -57,6 +59,32 @@ fn an_author_is_told_the_line() {
     let report = folder.run(&["run", "--rule", "throws.js", "--event", "event.json", "--json"]).with_code(0).json();
     assert_eq!(report["deny"]["code"], "access_denied", "{report}");
     assert!(report["rules"][0]["logs"].to_string().contains("throws.js:3:"), "{report}");
+}
+
+#[test]
+fn a_server_reads_the_interpreter_and_never_builds_it() {
+    let folder = Folder::new();
+    folder.write("rule/rule.js", RULE);
+    let manifest = "name = \"rule\"\nlanguage = \"javascript\"\nsource = \"rule.js\"\norder = 1\n\
+                    writes = [\"id_token.https://example.com/plan\", \"deny\"]\n";
+    folder.write("rule/rule.toml", manifest);
+    let node = Node::start(&folder, "data", &[]);
+    let refused = node.run(&folder, &["deploy", "rule", "--yes", "--json"]);
+    let told = refused.json();
+    assert_eq!(told["error"]["code"], "interpreter_missing", "{told}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("vestibule interpreter build --to "), "{told}");
+    folder.run(&["interpreter", "build", "--data", "data"]).with_code(0);
+    node.run(&folder, &["deploy", "rule", "--yes"]).with_code(0); // Without a restart.
+    drop(node);
+
+    // What is live cannot be served without it, and nothing else is served in its place.
+    for entry in fs::read_dir(folder.path().join("data")).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|extension| extension == "wasm") {
+            fs::remove_file(entry).unwrap();
+        }
+    }
+    let told = folder.run(&["serve", "--data", "data"]).with_code(5).stderr;
+    assert!(told.contains("vestibule interpreter build --to "), "{told}");
 }
 
 #[test]

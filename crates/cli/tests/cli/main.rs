@@ -13,6 +13,8 @@ mod folder;
 mod importing;
 mod javascript;
 mod node;
+mod operating;
+mod overload;
 mod running;
 mod scaffold;
 mod serving;

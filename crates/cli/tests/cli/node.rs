@@ -6,7 +6,8 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-use vestibule_testkit::node::{self, Launch, PATIENCE};
+pub(crate) use vestibule_testkit::node::PATIENCE;
+use vestibule_testkit::node::{self, Launch};
 
 use crate::folder::{Ended, Folder};
 
@@ -27,8 +28,14 @@ pub(crate) struct Answer {
 impl Node {
     /// Starts a node whose data folder is `data` in the test's folder.
     pub(crate) fn start(folder: &Folder, data: &str, options: &[&str]) -> Self {
+        Self::start_with(folder, data, options, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with(folder: &Folder, data: &str, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let launch = Launch::new(env!("CARGO_BIN_EXE_vestibule"), folder.path().join(data));
-        let node = launch.option(options).setting("LOG__LEVEL", "trace").start();
+        let launch = launch.option(options).setting("LOG__LEVEL", "trace");
+        let node = variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value)).start();
         Self { node, data: data.to_owned() }
     }
 

@@ -6,26 +6,26 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
 
 use crate::{
     folder::{EVENT, Folder, answering},
-    node::{Node, answer, ask},
+    node::{Node, PATIENCE, answer, ask},
 };
 
 /// What no log, metric, database or listing may hold.
 const CANARY: &str = "canary-8c1f4d7a2b";
 
 /// A pipeline of one rule that grants a plan.
-fn pipeline(folder: &Folder, name: &str, plan: &str) {
+pub(crate) fn pipeline(folder: &Folder, name: &str, plan: &str) {
     let answer = format!(r#"{{"continue":{{"id_token":{{"https://example.com/plan":"{plan}"}}}}}}"#);
     folder.rule(name, 10, "", &answering(&answer));
 }
 
-fn run_plan(node: &Node) -> serde_json::Value {
+pub(crate) fn run_plan(node: &Node) -> serde_json::Value {
     let bearer = format!("Bearer {}", node.token());
     let answer = ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT);
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -219,13 +219,20 @@ fn a_request_that_was_begun_is_answered_when_the_node_stops() {
     let folder = Folder::new();
     let node = Node::start(&folder, "data", &[]);
     let mut begun = TcpStream::connect(node.public).unwrap();
-    let head = "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    let head = "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                expect: 100-continue\r\n";
     let body = "grant_type=client_credentials&client_id=nobody&client_secret=x";
-    write!(begun, "{head}content-length: {}\r\n\r\n{}", body.len(), &body[..10]).unwrap();
-    thread::sleep(Duration::from_millis(200)); // So that the server has begun with it.
+    write!(begun, "{head}content-length: {}\r\n\r\n", body.len()).unwrap();
+    let mut go_on = [0; 25];
+    begun.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "the server has begun with it");
+    write!(begun, "{}", &body[..10]).unwrap();
     node.terminate();
-    thread::sleep(Duration::from_millis(300));
-    assert!(TcpStream::connect(node.public).is_err(), "the listener closes first");
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(node.public).is_ok() {
+        assert!(Instant::now() < deadline, "the listener closes first");
+        thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(ask(node.admin, "GET", "/health/ready", &[], "").status, 503);
     write!(begun, "{}", &body[10..]).unwrap();
     let answered = answer(&mut begun);
@@ -262,6 +269,23 @@ fn a_database_is_verified_backed_up_and_restored() {
     assert!(running["entries"].as_u64().unwrap() > 0, "{running}");
     node.run(&folder, &["backup", "copy.db"]).with_code(0);
     node.run(&folder, &["backup", "copy.db"]).with_code(3);
+    let mode = fs::metadata(folder.path().join("copy.db")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let before = node.token();
+    // Its own scope, and its own folder.
+    let reader = node.run(&folder, &["token", "make", "reader", "--scope", "read", "--json"]).with_code(0).json();
+    let backing = |token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        ask(node.admin, "POST", "/v1/backup", &headers, body)
+    };
+    assert_eq!(backing(reader["token"].as_str().unwrap(), "{}").status, 403);
+    for name in ["../out.db", "/tmp/out.db", ".hidden"] {
+        assert_eq!(backing(&before, &json!({"name": name}).to_string()).status, 400, "{name}");
+    }
+    let made = backing(&before, r#"{"name":"nightly.db"}"#);
+    assert!(made.status == 200 && made.body.contains("data/backups/nightly.db"), "{made:?}");
+    assert_eq!(backing(&before, r#"{"name":"nightly.db"}"#).status, 409);
     node.terminate();
     node.stopped();
     let stopped = folder.run(&["verify", "--json", "--data", "data"]).with_code(0).json();
@@ -273,6 +297,15 @@ fn a_database_is_verified_backed_up_and_restored() {
     fs::copy(folder.path().join("data/installation.key"), folder.path().join("other/installation.key")).unwrap();
     let restored = Node::start(&folder, "other", &[]);
     assert_eq!(restored.announced["generation"], 1);
+    // No token of before is good: one that was revoked since the backup would be as well.
+    let status = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        ask(restored.admin, "GET", "/v1/generations", &[("authorization", &bearer)], "").status
+    };
+    assert_eq!(status(&before), 401);
+    assert_eq!(status(&restored.token()), 200);
+    let listed = restored.run(&folder, &["token", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
 }
 
 #[test]
@@ -313,6 +346,25 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
     assert_eq!(listed[0]["client_id"], "shop");
     node.run(&folder, &["client", "set", "shop", "--redirect-uri", "no url"]).with_code(3);
+    node.run(&folder, &["client", "set", "shop", "--redirect-uri", "javascript:alert(1)//"]).with_code(3);
+
+    // Only what is named changes; a secret does not go by itself.
+    node.run(&folder, &["client", "set", "shop", "--name", "The Shop"]).with_code(0);
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed[0]["name"], "The Shop");
+    assert_eq!(listed[0]["confidential"], true, "{listed}");
+    assert_eq!(listed[0]["redirect_uris"], json!(["https://shop.example.com/callback"]));
+    let bearer = format!("Bearer {}", node.token());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let unnamed =
+        r#"{"name":"Shop","redirect_uris":["https://shop.example.com/callback"],"grant_types":["authorization_code"]}"#;
+    let refused = ask(node.admin, "PUT", "/v1/clients/shop", &headers, unnamed);
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(refused.body.contains("has_a_secret"), "{refused:?}");
+    node.run(&folder, &["client", "set", "shop", "--public"]).with_code(0);
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed[0]["confidential"], false, "{listed}");
+    assert_eq!(listed[0]["auth_methods"], json!(["none"]), "{listed}");
     folder.rule("shop-only", 10, "[when]\nclients = [\"shop\"]\n", &answering(r#"{"continue":{}}"#));
     node.run(&folder, &["deploy", "shop-only", "--yes"]).with_code(0);
     node.run(&folder, &["client", "remove", "shop"]).with_code(0);
@@ -338,4 +390,21 @@ fn two_nodes_on_one_postgresql_serve_one_generation() {
     let rollout = one.run(&folder, &["deploy", "other", "--yes", "--json"]).with_code(0).json();
     assert_eq!(rollout["ready"].as_array().unwrap().len(), 1, "a node that is gone keeps nobody waiting: {rollout}");
     assert_eq!(run_plan(&one)["id_token"]["https://example.com/plan"], "silver");
+}
+
+/// A candidate is code of whoever brings it: with `read` alone nobody makes a recorded login run it.
+#[test]
+fn a_candidate_is_replayed_only_by_whoever_may_deploy() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    let reader = node.run(&folder, &["token", "make", "reader", "--scope", "read", "--json"]).with_code(0).json();
+    let replay = |token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        ask(node.admin, "POST", "/v1/logins/none/replay", &[("authorization", &bearer)], body)
+    };
+    let reader = reader["token"].as_str().unwrap();
+    assert_eq!(replay(reader, "").status, 404, "there is no such login");
+    let refused = replay(reader, "a bundle");
+    assert!(refused.status == 403 && refused.body.contains("`deploy`"), "{refused:?}");
+    assert_eq!(replay(&node.token(), "a bundle").status, 404);
 }

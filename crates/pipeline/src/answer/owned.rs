@@ -90,3 +90,41 @@ pub(crate) fn is_hosts(bag: Bag, key: &str) -> bool {
         Bag::UserMetadata | Bag::Shared | Bag::IdToken | Bag::AccessToken => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The names in the set that a file of the JavaScript runtime declares.
+    #[track_caller]
+    fn set<'s>(source: &'s str, name: &str) -> BTreeSet<&'s str> {
+        let declared =
+            source.split_once(&format!("const {name} = setOf([")).and_then(|(_, rest)| rest.split_once("])"));
+        let (names, _) = declared.unwrap_or_else(|| panic!("`{name}` is declared elsewhere now"));
+        names.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
+    }
+
+    fn names<'s>(names: impl IntoIterator<Item = &'s &'s str>) -> BTreeSet<&'s str> {
+        names.into_iter().copied().collect()
+    }
+
+    /// The runtime of JavaScript rules does not ask for what would be refused. It has these lists a second time, as the text
+    /// of another language; this keeps them one.
+    #[test]
+    fn the_javascript_runtime_knows_the_same_names() {
+        let event = include_str!("../../../../sdk/javascript/runtime/src/prelude/event.js");
+        let answer = include_str!("../../../../sdk/javascript/runtime/src/prelude/answer.js");
+        let metadata = include_str!("../../../../sdk/javascript/runtime/src/prelude/metadata.js");
+        let of_the_language = ["constructor", "prototype"];
+        let kept = USER.iter().chain(USER_LITERAL_ONLY).chain(&of_the_language);
+        assert_eq!(set(event, "HOSTS_USER"), names(kept));
+        // Four members of the context are how an Auth0 rule says what it wants: the runtime makes them parts of the answer.
+        // Two are never in a script's context: they are its clock and its randomness.
+        let asked = ["accessToken", "idToken", "multifactor", "redirect", "now", "seed"];
+        let told = names(CONTEXT.iter().filter(|name| !asked.contains(name)));
+        assert_eq!(set(answer, "HOSTS_CONTEXT"), told);
+        assert_eq!(set(metadata, "RESERVED"), names(APP_METADATA));
+    }
+}

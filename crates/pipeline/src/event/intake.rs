@@ -10,7 +10,7 @@ use super::{ACCESS_TOKEN, Event, ID_TOKEN, IDP_CREDENTIALS, Members, members::de
 use crate::json;
 
 /// What a request may carry that no rule sees (DESIGN §2); compared without case.
-const CREDENTIALS: &[&str] = &[
+const CREDENTIALS: Names = Names::of(&[
     "access_token",
     "actor_token",
     "assertion",
@@ -31,7 +31,35 @@ const CREDENTIALS: &[&str] = &[
     "refresh_token",
     "SAMLResponse",
     "subject_token",
-];
+]);
+
+/// Names that are looked for among many keys; compared without case.
+struct Names {
+    all: &'static [&'static str],
+    /// A bit for each length that a name has: most keys have none of them.
+    lengths: u64,
+}
+
+impl Names {
+    #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an index out of range would not build")]
+    const fn of(all: &'static [&'static str]) -> Self {
+        let (mut lengths, mut at) = (0, 0);
+        while at < all.len() {
+            assert!(all[at].len() < u64::BITS as usize);
+            lengths |= 1 << all[at].len();
+            at += 1;
+        }
+        Self { all, lengths }
+    }
+
+    fn hold(&self, key: &str) -> bool {
+        let may_be = key.len() < u64::BITS as usize && self.lengths >> key.len() & 1 == 1;
+        may_be && self.all.iter().any(|name| key.eq_ignore_ascii_case(name))
+    }
+}
+
+/// [`IDP_CREDENTIALS`], as they are looked for.
+const IDP_NAMES: Names = Names::of(IDP_CREDENTIALS);
 
 /// Levels above a member of `user`, `context`, `configuration` and `shared`.
 const MEMBER: usize = 2;
@@ -72,38 +100,36 @@ impl<S: EventSource> EventSource for &S {
 impl Event {
     /// Takes the event apart. `now` and `seed` come from the host, whatever the event says.
     pub(crate) fn new(event: &impl EventSource, seed: &[u8; 32], now_ms: i64) -> Result<Self, InvalidEvent> {
-        let document = event.to_document()?;
-        let root = Document::parse(&document).map_err(not_canonical)?.root();
+        let came = Arc::new(event.to_document()?);
+        let root = Document::parse(&came).map_err(not_canonical)?.root();
         let roots = Roots::of(root.as_object().ok_or(InvalidEvent::NoObject)?)?;
-        let shared = roots.shared.map_or(Ok(Members::empty(MEMBER)), |shared| Members::of(shared, MEMBER));
-        let configuration = roots.configuration.map_or(Ok(Members::absent(MEMBER)), |keys| Members::of(keys, MEMBER));
+        let members = |object| Members::of(&came, object, MEMBER).map_err(not_canonical);
         let mut login = Self {
-            user: Members::empty(MEMBER),
-            user_metadata: Members::absent(MEMBER + 1),
-            app_metadata: Members::absent(MEMBER + 1),
-            context: Members::empty(MEMBER),
-            id_token: Members::absent(MEMBER + 1),
-            access_token: Members::absent(MEMBER + 1),
-            shared: shared.map_err(not_canonical)?,
-            configuration: configuration.map_err(not_canonical)?,
+            user: Members::empty(&came, MEMBER),
+            user_metadata: Members::absent(&came, MEMBER + 1),
+            app_metadata: Members::absent(&came, MEMBER + 1),
+            context: Members::empty(&came, MEMBER),
+            id_token: Members::absent(&came, MEMBER + 1),
+            access_token: Members::absent(&came, MEMBER + 1),
+            shared: roots.shared.map_or_else(|| Ok(Members::empty(&came, MEMBER)), members)?,
+            configuration: roots.configuration.map_or_else(|| Ok(Members::absent(&came, MEMBER)), members)?,
             identities_in_full: None,
             seed: Hmac::new_from_slice(seed).map_err(not_canonical)?,
             now_ms,
             document: Arc::default(),
-            encoded_bytes: document.len() as u64,
+            encoded_bytes: came.len() as u64,
         };
-        login.take_in_user(roots.user)?;
-        login.take_in_context(roots.context)?;
-        login.document = Arc::new(document); // From now on only its memory counts.
+        login.take_in_user(&came, roots.user)?;
+        login.take_in_context(&came, roots.context)?;
         Ok(login)
     }
 
-    fn take_in_user(&mut self, mut user: Object<'_>) -> Result<(), InvalidEvent> {
+    fn take_in_user(&mut self, came: &Arc<Vec<u8>>, mut user: Object<'_>) -> Result<(), InvalidEvent> {
         while let Some(member) = user.take_member() {
             match member.key {
-                "user_metadata" => take_in_bag(&mut self.user_metadata, &member)?,
-                "app_metadata" => take_in_bag(&mut self.app_metadata, &member)?,
-                "identities" if holds_any(member.value, IDP_CREDENTIALS) => {
+                "user_metadata" => take_in_bag(&mut self.user_metadata, came, &member)?,
+                "app_metadata" => take_in_bag(&mut self.app_metadata, came, &member)?,
+                "identities" if holds_any(member.value, &IDP_NAMES) => {
                     let full = decoded(member.value);
                     self.user.add_value(member.key, &without_idp_credentials(full.clone())).map_err(not_canonical)?;
                     self.identities_in_full = Some(full);
@@ -114,12 +140,12 @@ impl Event {
         Ok(())
     }
 
-    fn take_in_context(&mut self, mut context: Object<'_>) -> Result<(), InvalidEvent> {
+    fn take_in_context(&mut self, came: &Arc<Vec<u8>>, mut context: Object<'_>) -> Result<(), InvalidEvent> {
         while let Some(member) = context.take_member() {
             match member.key {
                 "now" | "seed" => {} // The host's own.
-                ID_TOKEN => take_in_bag(&mut self.id_token, &member)?,
-                ACCESS_TOKEN => take_in_bag(&mut self.access_token, &member)?,
+                ID_TOKEN => take_in_bag(&mut self.id_token, came, &member)?,
+                ACCESS_TOKEN => take_in_bag(&mut self.access_token, came, &member)?,
                 "request" if may_hold_credentials(member.value) => {
                     let mut request = decoded(member.value);
                     hide_credentials(&mut request);
@@ -222,23 +248,21 @@ impl ScopePolicy {
 }
 
 /// Takes in an object within a root; `null` is one that was never set.
-fn take_in_bag(bag: &mut Members, member: &Member<'_>) -> Result<(), InvalidEvent> {
+fn take_in_bag(bag: &mut Members, came: &Arc<Vec<u8>>, member: &Member<'_>) -> Result<(), InvalidEvent> {
     match member.value.kind() {
         Some(Kind::Null) => {}
-        Some(Kind::Object(object)) => *bag = Members::of(object, MEMBER + 1).map_err(not_canonical)?,
+        Some(Kind::Object(object)) => *bag = Members::of(came, object, MEMBER + 1).map_err(not_canonical)?,
         _ => return Err(InvalidEvent::WrongType(member.key.to_owned())),
     }
     Ok(())
 }
 
 /// Whether a key stands anywhere below a node; compared without case.
-fn holds_any(node: Node<'_>, keys: &[&str]) -> bool {
-    match node.kind() {
-        Some(Kind::Object(mut members)) => {
-            members.any(|(key, value)| keys.iter().any(|name| key.eq_ignore_ascii_case(name)) || holds_any(value, keys))
-        }
-        Some(Kind::Array(mut elements)) => elements.any(|element| holds_any(element, keys)),
-        _ => false,
+fn holds_any(node: Node<'_>, names: &Names) -> bool {
+    match (node.as_object(), node.as_array()) {
+        (Some(mut members), _) => members.any(|(key, value)| names.hold(key) || holds_any(value, names)),
+        (_, Some(mut elements)) => elements.any(|element| holds_any(element, names)),
+        (None, None) => false,
     }
 }
 
@@ -257,7 +281,7 @@ const SENT: [&str; 2] = ["query", "body"];
 fn may_hold_credentials(request: Node<'_>) -> bool {
     SENT.iter()
         .filter_map(|part| request.get(*part))
-        .any(|part| part.as_object().is_none() || holds_any(part, CREDENTIALS))
+        .any(|part| part.as_object().is_none() || holds_any(part, &CREDENTIALS))
 }
 
 /// Takes the credentials out of `context.request`, at every level; a body that is no object cannot be searched and goes
@@ -278,7 +302,7 @@ pub fn hide_credentials(request: &mut Value) {
 fn scrub(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|key, _| !CREDENTIALS.iter().any(|credential| key.eq_ignore_ascii_case(credential)));
+            members.retain(|key, _| !CREDENTIALS.hold(key));
             members.values_mut().for_each(scrub);
         }
         Value::Array(elements) => elements.iter_mut().for_each(scrub),

@@ -1,9 +1,9 @@
 //! The members of one object of the event: what they were, what they are, who changed them.
 //!
-//! They are kept as a document holds them, and decoded only where somebody looks: a login that changes little copies
-//! bytes and builds no tree.
+//! They stay where the event's document holds them, and are decoded only where somebody looks: a login that changes
+//! little copies bytes once for each rule, and builds no tree.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -15,10 +15,12 @@ use crate::{json, manifest::ReadTree};
 const TEXT_PER_ENCODED: usize = 6;
 
 /// An object whose first-level keys rules set and delete, one rule at a time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Members {
-    /// The members as they came, then those that rules put in: what was replaced stays.
-    encoded: Vec<u8>,
+    /// The document that the members came in, with all others of the event.
+    came: Arc<Vec<u8>>,
+    /// Members that were put in since, one after the other: what was replaced stays.
+    put: Vec<u8>,
     /// Where each member stands, in the order a rule sees them; a deleted one keeps its place.
     places: Vec<Place>,
     /// One for each key that a rule changed.
@@ -29,11 +31,19 @@ pub(crate) struct Members {
     depth: usize,
 }
 
-/// A member. INVARIANT: its key and its value stand there in `encoded`.
+/// A member. INVARIANT: its key and its value stand there.
 #[derive(Debug, Clone)]
 struct Place {
+    origin: Origin,
     encoded: Range<u32>,
     is_absent: bool,
+}
+
+/// Which bytes hold a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Came,
+    Put,
 }
 
 /// A change by a rule, with what was there before any rule ran.
@@ -47,19 +57,21 @@ struct Change {
 }
 
 impl Members {
-    /// An object that is not there until a rule puts something into it.
-    pub(crate) fn absent(depth: usize) -> Self {
-        Self { depth, ..Self::default() }
+    /// An object that is not there until a rule puts something into it, of an event that came in this document.
+    pub(crate) fn absent(came: &Arc<Vec<u8>>, depth: usize) -> Self {
+        let came = Arc::clone(came);
+        Self { came, put: Vec::new(), places: Vec::new(), changes: Vec::new(), existed: false, depth }
     }
 
     /// An object that is there, and empty.
-    pub(crate) fn empty(depth: usize) -> Self {
-        Self { existed: true, ..Self::absent(depth) }
+    pub(crate) fn empty(came: &Arc<Vec<u8>>, depth: usize) -> Self {
+        Self { existed: true, ..Self::absent(came, depth) }
     }
 
-    /// The members of an object as it came.
-    pub(crate) fn of(object: Object<'_>, depth: usize) -> Result<Self, EncodeError> {
-        let mut members = Self::empty(depth);
+    /// The members of an object of the document.
+    pub(crate) fn of(came: &Arc<Vec<u8>>, object: Object<'_>, depth: usize) -> Result<Self, EncodeError> {
+        let mut members = Self::empty(came, depth);
+        members.places.reserve(object.size_hint());
         let mut rest = object;
         while let Some(member) = rest.take_member() {
             members.add(&member)?;
@@ -67,11 +79,16 @@ impl Members {
         Ok(members)
     }
 
-    /// Adds a member as it came. Its key is no other member's.
+    /// Leaves an object behind that is not there.
+    pub(crate) fn take(&mut self) -> Self {
+        let absent = Self::absent(&self.came, self.depth);
+        std::mem::replace(self, absent)
+    }
+
+    /// Adds a member of the document. Its key is no other member's.
     pub(crate) fn add(&mut self, member: &Member<'_>) -> Result<(), EncodeError> {
-        let start = self.encoded.len();
-        self.encoded.extend_from_slice(member.encoded);
-        self.places.push(self.place_from(start)?);
+        let encoded = member.range_in(&self.came).ok_or(EncodeError::TooLarge)?;
+        self.places.push(Place { origin: Origin::Came, encoded, is_absent: false });
         Ok(())
     }
 
@@ -97,7 +114,7 @@ impl Members {
         let known = self.position(key);
         let was = known.and_then(|at| self.places.get(at)).cloned();
         let before = was.clone().filter(|place| !place.is_absent);
-        let length = self.encoded.len();
+        let length = self.put.len();
         let place = match (value, was) {
             (Some(value), _) => self.encode(key, value)?,
             (None, Some(was)) if !was.is_absent => Place { is_absent: true, ..was },
@@ -112,7 +129,7 @@ impl Members {
             Some(change) => change.rule = rule,
             None => self.changes.push(Change { at, before, rule }),
         }
-        Ok(self.encoded.len() - length)
+        Ok(self.put.len() - length)
     }
 
     /// Whether the object would have more than `most` bytes of canonical text after these changes, each member with its
@@ -120,7 +137,7 @@ impl Members {
     pub(crate) fn outgrows(&self, most: usize, changes: &[(&str, Option<&Value>)]) -> Option<usize> {
         let text = |key: &str, value: &Value| member_text_bytes(key, json::text_len(value));
         let added: usize = changes.iter().filter_map(|(key, value)| Some(text(key, (*value)?))).sum();
-        if self.encoded.len() * TEXT_PER_ENCODED + added <= most {
+        if self.encoded_bytes() * TEXT_PER_ENCODED + added <= most {
             return None; // No need to look closer.
         }
         let text = |key: &str, value: Node<'_>| member_text_bytes(key, json::node_text_len(value));
@@ -199,41 +216,37 @@ impl Members {
         self.copy_where(writer, open, |place| self.member(place).is_some_and(|member| wanted(member.key)));
     }
 
-    /// Bytes of all encodings, those that were replaced included.
+    /// Bytes of all members, deleted ones included.
     pub(crate) fn encoded_bytes(&self) -> usize {
-        self.encoded.len()
+        self.places.iter().map(|place| place.encoded.len()).sum()
     }
 
     /// Copies members into an open object, neighbours in one go.
     fn copy_where(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&Place) -> bool) {
-        let mut run = 0..0;
+        let mut run = Place { origin: Origin::Came, encoded: 0..0, is_absent: false };
         for place in self.places.iter().filter(|place| !place.is_absent && wanted(place)) {
             Writer::count(open);
-            if place.encoded.start != run.end {
+            if place.origin != run.origin || place.encoded.start != run.encoded.end {
                 writer.encoded(self.bytes(&run));
-                run.start = place.encoded.start;
+                run = place.clone();
             }
-            run.end = place.encoded.end;
+            run.encoded.end = place.encoded.end;
         }
         writer.encoded(self.bytes(&run));
     }
 
     fn encode(&mut self, key: &str, value: &Value) -> Result<Place, EncodeError> {
-        let start = self.encoded.len();
-        let mut writer = Writer::piece_after(std::mem::take(&mut self.encoded), self.depth);
+        let start = self.put.len();
+        let mut writer = Writer::piece_after(std::mem::take(&mut self.put), self.depth);
         writer.key(key);
         let written = writer.value(value);
-        self.encoded = writer.into_piece();
+        self.put = writer.into_piece();
         if written.is_err() {
-            self.encoded.truncate(start);
+            self.put.truncate(start);
         }
-        written.and_then(|()| self.place_from(start))
-    }
-
-    /// The place of the member that stands last.
-    fn place_from(&self, start: usize) -> Result<Place, EncodeError> {
         let offset = |at: usize| u32::try_from(at).map_err(|_| EncodeError::TooLarge);
-        Ok(Place { encoded: offset(start)?..offset(self.encoded.len())?, is_absent: false })
+        written?;
+        Ok(Place { origin: Origin::Put, encoded: offset(start)?..offset(self.put.len())?, is_absent: false })
     }
 
     fn position(&self, key: &str) -> Option<usize> {
@@ -241,11 +254,15 @@ impl Members {
     }
 
     fn member(&self, place: &Place) -> Option<Member<'_>> {
-        Object::of_piece(self.bytes(&place.encoded), self.depth).take_member()
+        Object::of_piece(self.bytes(place), self.depth).take_member()
     }
 
-    fn bytes(&self, range: &Range<u32>) -> &[u8] {
-        self.encoded.get(range.start as usize..range.end as usize).unwrap_or_default()
+    fn bytes(&self, place: &Place) -> &[u8] {
+        let all = match place.origin {
+            Origin::Came => &self.came,
+            Origin::Put => &self.put,
+        };
+        all.get(place.encoded.start as usize..place.encoded.end as usize).unwrap_or_default()
     }
 }
 

@@ -123,8 +123,8 @@ impl Staged {
             return Err(RuleFailure::new(FailureCode::ClaimReserved, message));
         }
         let is_primary_user = *bag == Bag::Context && key == owned::PRIMARY_USER;
-        let is_linked = value.as_ref().is_none_or(|id| id.as_str().is_some_and(|id| event.is_linked(id)));
-        if is_primary_user && !is_linked {
+        let is_linked = |id: &Value| id.as_str().is_some_and(|id| event.is_linked(id));
+        if is_primary_user && !value.as_ref().is_none_or(is_linked) {
             let message = "`context.primaryUser` is no identity that is linked to this user; write `provider|user_id`";
             return Err(RuleFailure::new(FailureCode::MutationForbidden, message));
         }
@@ -138,7 +138,9 @@ impl Staged {
             return refused("no rule changes the scope of the management API".to_owned());
         }
         match scope.iter().find(|scope| !self.scopes.permits(scope)) {
-            Some(scope) => refused(format!("the scope `{scope}` is not one that this client may be granted by a rule")),
+            Some(scope) => refused(format!(
+                "the scope `{scope}` was not granted before, and is not one that a rule may add for this client"
+            )),
             None => Ok(()),
         }
     }
@@ -220,8 +222,8 @@ impl Staged {
 
 fn profile(event: &mut Event) -> Profile {
     Profile {
-        user: std::mem::take(&mut event.user),
-        user_metadata: std::mem::take(&mut event.user_metadata),
-        app_metadata: std::mem::take(&mut event.app_metadata),
+        user: event.user.take(),
+        user_metadata: event.user_metadata.take(),
+        app_metadata: event.app_metadata.take(),
     }
 }

@@ -1,6 +1,6 @@
 //! Names and places in a manifest: rules, origins, redirect targets.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
@@ -10,7 +10,7 @@ const NAME_BYTES: usize = 64;
 
 /// A rule's name: letters, digits, `-`, `_` and `.`, beginning with a letter or digit, at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RuleName(String); // INVARIANT: `from_str` and `lossy` are the only doors.
+pub struct RuleName(Arc<str>); // INVARIANT: `from_str` and `lossy` are the only doors.
 
 impl RuleName {
     /// The name.
@@ -24,7 +24,7 @@ impl RuleName {
         let fits = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
         let name: String = name.chars().map(fits).take(NAME_BYTES).collect();
         let name = name.trim_start_matches(['-', '_', '.']);
-        Self(if name.is_empty() { "rule".to_owned() } else { name.to_owned() })
+        Self(if name.is_empty() { "rule".into() } else { name.into() })
     }
 }
 
@@ -35,7 +35,7 @@ impl FromStr for RuleName {
         let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
         let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         if begins && fits && name.len() <= NAME_BYTES {
-            Ok(Self(name.to_owned()))
+            Ok(Self(name.into()))
         } else {
             Err("not letters, digits, `-`, `_` and `.` (at most 64), beginning with a letter or digit")
         }

@@ -15,9 +15,8 @@ use axum_extra::{
 };
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use subtle::ConstantTimeEq as _;
-use vestibule_store::{NewSealed, SealedKind, Store, TenantId, Timestamp, TokenDigest};
+use vestibule_store::{Act, NewSealed, OperatorAct, SealedKind, Store, TenantId, Timestamp, TokenDigest};
 
 use super::Ops;
 use crate::{
@@ -42,15 +41,17 @@ pub enum Scope {
     Secrets,
     /// Run the pipeline for another login service.
     Run,
-    /// Read who wrote what, replay logins, verify, back up. It sees personal data.
+    /// Read who wrote what, replay logins, verify. It sees personal data.
     Read,
+    /// Back up: the file holds everything, password hashes too.
+    Backup,
     /// Open a break-glass window.
     BreakGlass,
 }
 
 impl Scope {
     /// All of them: the first token's.
-    pub const ALL: [Self; 5] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::BreakGlass];
+    pub const ALL: [Self; 6] = [Self::Deploy, Self::Secrets, Self::Run, Self::Read, Self::Backup, Self::BreakGlass];
 
     /// The word for it.
     #[must_use]
@@ -60,6 +61,7 @@ impl Scope {
             Self::Secrets => "secrets",
             Self::Run => "run",
             Self::Read => "read",
+            Self::Backup => "backup",
             Self::BreakGlass => "break-glass",
         }
     }
@@ -90,6 +92,22 @@ pub struct Admin {
     pub scopes: BTreeSet<Scope>,
 }
 
+impl Admin {
+    /// That the token has this scope.
+    ///
+    /// # Errors
+    /// `403 insufficient_scope`.
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Refused> {
+        match self.scopes.contains(&scope) {
+            true => Ok(()),
+            false => {
+                let told = format!("this token does not have the scope `{scope}`");
+                Err(Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told))
+            }
+        }
+    }
+}
+
 /// A new token; this is the only time its text is shown.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NewToken {
@@ -111,7 +129,7 @@ pub struct TokenNote {
     pub at: Timestamp,
 }
 
-/// Makes a token and keeps its digest.
+/// Makes a token and keeps its digest; the journal tells of it as of an act of `by`.
 ///
 /// # Errors
 /// [`Fault`] when the store cannot keep it.
@@ -120,33 +138,38 @@ pub async fn make_token(
     seal: &Seal,
     entropy: &dyn Entropy,
     admin: &Admin,
+    by: &str,
     now: Timestamp,
 ) -> Result<NewToken, Fault> {
-    let id: String = entropy.bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = entropy.id::<6>();
     let secret = entropy.token();
     let name = format!("{ROW}{id}");
     let tenant = TenantId::default();
     let sealed = seal.seal(&purpose(SealedKind::Internal, &tenant, &name), &secret.digest().0)?;
     let note = serde_json::to_value(admin)?.as_object().cloned().unwrap_or_default();
-    let new = NewSealed { kind: SealedKind::Internal, name, sealed, note, expected: Some(0), at: now };
-    let kept = store.put_sealed(&tenant, &new).await?;
+    let new = NewSealed { kind: SealedKind::Internal, name, sealed, note, expected: Some(0) };
+    let scopes = admin.scopes.iter().map(Scope::to_string).collect();
+    let what = OperatorAct::AdminTokenMade { token: id.clone(), name: admin.name.clone(), scopes };
+    let kept = store.put_sealed(&tenant, &new, &Act { what, by: by.to_owned(), at: now }).await?;
     kept.ok_or_else(|| Fault::broken("two admin tokens got one id"))?;
     let token = format!("{PREFIX}{id}_{}", secret.as_str());
     Ok(NewToken { id, token })
 }
 
-/// All tokens, without what they are.
+/// All tokens, without what they are. Those of before a restore are none any more: one that was revoked since the backup
+/// would be among them.
 ///
 /// # Errors
 /// [`Fault`] when the store does not answer.
 pub async fn tokens(store: &dyn Store) -> Result<Vec<TokenNote>, Fault> {
+    let not_before = store.not_before().await?;
     let notes = store.list_sealed(&TenantId::default(), SealedKind::Internal).await?;
     let note = |note: vestibule_store::SealedNote| {
         let id = note.name.strip_prefix(ROW)?.to_owned();
         let admin = serde_json::from_value(note.note.into()).ok()?;
         Some(TokenNote { id, admin, at: note.at })
     };
-    Ok(notes.into_iter().filter_map(note).collect())
+    Ok(notes.into_iter().filter(|note| note.at >= not_before).filter_map(note).collect())
 }
 
 /// Lets a request pass whose token has the scope; whoever it is goes with it as an extension.
@@ -159,14 +182,13 @@ pub(super) async fn require(
     // No header and one that is none are alike.
     let token = bearer.as_ref().map_or("", |TypedHeader(bearer)| bearer.token());
     match admin_of(&ops, token).await {
-        Ok(Some(admin)) if admin.scopes.contains(&scope) => {
-            request.extensions_mut().insert(admin);
-            next.run(request).await
-        }
-        Ok(Some(_)) => {
-            let told = format!("this token does not have the scope `{scope}`");
-            Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", told).into_response()
-        }
+        Ok(Some(admin)) => match admin.needs(scope) {
+            Ok(()) => {
+                request.extensions_mut().insert(admin);
+                next.run(request).await
+            }
+            Err(refused) => refused.into_response(),
+        },
         Ok(None) => {
             let told = "this needs `Authorization: Bearer` with an admin token";
             let refused = Refused::new(StatusCode::UNAUTHORIZED, "invalid_token", told).into_response();
@@ -182,6 +204,9 @@ async fn admin_of(ops: &Ops, token: &str) -> Result<Option<Admin>, Fault> {
     let name = format!("{ROW}{id}");
     let tenant = TenantId::default();
     let Some(row) = ops.app.store.sealed(&tenant, SealedKind::Internal, &name).await? else { return Ok(None) };
+    if row.note.at < ops.app.store.not_before().await? {
+        return Ok(None);
+    }
     let digest = ops.app.keys.seal.open(&purpose(SealedKind::Internal, &tenant, &name), &row.sealed)?;
     let is_it: bool = TokenDigest::of(secret).0.ct_eq(&digest).into();
     if !is_it {
@@ -209,10 +234,8 @@ pub(super) async fn create(
         return Err(Refused::invalid_request("a token needs a name and at least one scope").into());
     }
     let app = &ops.app;
-    let made = make_token(app.store.as_ref(), &app.keys.seal, app.entropy.as_ref(), &new, app.now()).await?;
-    let told = serde_json::json!({"token": made.id, "name": new.name, "scopes": new.scopes});
-    ops.record("admin_token_made", &maker, told).await?;
-    Ok(Json(made))
+    let (seal, entropy) = (&app.keys.seal, app.entropy.as_ref());
+    Ok(Json(make_token(app.store.as_ref(), seal, entropy, &new, &maker.name, app.now()).await?))
 }
 
 /// `DELETE /v1/tokens/{id}`.
@@ -221,26 +244,17 @@ pub(super) async fn revoke(
     Extension(admin): Extension<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed =
-        ops.app.store.remove_sealed(&TenantId::default(), SealedKind::Internal, &format!("{ROW}{id}")).await?;
-    if !removed {
+    let (tenant, name) = (TenantId::default(), format!("{ROW}{id}"));
+    let act = ops.act(&admin, OperatorAct::AdminTokenRevoked { token: id.clone() });
+    if !ops.app.store.remove_sealed(&tenant, SealedKind::Internal, &name, &act).await? {
         return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no token `{id}`")));
     }
-    ops.record("admin_token_revoked", &admin, serde_json::json!({"token": id})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl Ops {
-    /// Writes into the journal what an operator did; no secret.
-    pub(crate) async fn record(&self, kind: &str, admin: &Admin, told: serde_json::Value) -> Result<(), Fault> {
-        let summary = told.as_object().cloned().unwrap_or_else(Map::new);
-        let event = vestibule_store::Event {
-            kind: kind.to_owned(),
-            user: None,
-            by: admin.name.clone(),
-            summary,
-            at: self.app.now(),
-        };
-        Ok(self.app.store.record(&TenantId::default(), &event).await?)
+    /// What an operator does now; the store writes it down with the change.
+    pub(super) fn act(&self, admin: &Admin, what: OperatorAct) -> Act {
+        Act { what, by: admin.name.clone(), at: self.app.now() }
     }
 }

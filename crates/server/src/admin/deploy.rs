@@ -1,8 +1,8 @@
 //! Deploying rules: judge and propose a bundle, activate a generation, list and revoke them.
 //!
 //! What was shown is what is activated: activation names a number, never a bundle, and says which generation it believes
-//! to be live (HS-53). Every generation is compiled and proven on this node before anything points to it, so that a bad
-//! one leaves the last good one serving.
+//! to be live (HS-53). Every generation is compiled and proven on this node before it is offered to others, and by every
+//! live node before anything points to it: a bad one leaves the last good one serving, and no login waits for a compiler.
 
 use std::time::Duration;
 
@@ -13,25 +13,28 @@ use axum::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::Map;
 use tokio::time::{Instant, sleep};
 use vestibule_engine::{CompileError, RevisionError};
 use vestibule_pipeline::Rule;
 use vestibule_store::{
-    Activated, Generation, GenerationNumber, NewGeneration, Proposed, Revision, Store, TenantId, Timestamp,
+    Activated, Generation, GenerationNumber, NewGeneration, Node, OperatorAct, Proposed, Revision, Store, TenantId,
+    Timestamp,
 };
 
 use super::{Ops, auth::Admin};
 use crate::{
     app::Generations as _,
-    bundle::{Bundle, BundleError, Rules},
+    bundle::{BundleError, Rules},
     error::{ApiError, Fault, Refused},
     generations::{ALIVE, LoadError, digest_of},
     plan::Plan,
 };
 
-/// How long an activation waits for the nodes.
-const ROLLOUT: Duration = Duration::from_secs(25);
+/// How long an activation waits for all nodes to have a generation ready before it becomes active all the same.
+const PREPARATION: Duration = Duration::from_secs(30);
+/// How long it waits for them to serve it then.
+const ROLLOUT: Duration = Duration::from_secs(15);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// Generations that are listed.
@@ -107,11 +110,11 @@ pub(super) async fn propose(
     Extension(admin): Extension<Admin>,
     body: Bytes,
 ) -> Result<Json<Proposal>, ApiError> {
-    let uploads = Bundle::parse(&body).and_then(|bundle| bundle.uploads()).map_err(refused)?;
-    Ok(Json(ops.propose(ops.generations.inspect(uploads).map_err(refused)?, &admin).await?))
+    Ok(Json(ops.propose(ops.generations.inspect(&body).map_err(refused)?, &admin).await?))
 }
 
-/// `POST /v1/generations/{number}/activate`; answers when every live node has it, or names those that have not.
+/// `POST /v1/generations/{number}/activate`, in two phases: all live nodes make it ready, then it becomes active. Answers
+/// when every live node serves it, or names those that do not.
 pub(super) async fn activate(
     State(ops): State<Ops>,
     Extension(admin): Extension<Admin>,
@@ -127,12 +130,12 @@ pub(super) async fn revoke(
     Extension(admin): Extension<Admin>,
     Path(number): Path<i64>,
 ) -> Result<StatusCode, ApiError> {
-    let (store, now) = (&ops.app.store, ops.app.now());
-    if !store.revoke_generation(&TenantId::default(), GenerationNumber(number), now).await? {
+    let (tenant, generation) = (TenantId::default(), GenerationNumber(number));
+    let act = ops.act(&admin, OperatorAct::GenerationRevoked { generation });
+    if !ops.app.store.revoke_generation(&tenant, generation, &act).await? {
         let told = format!("generation {number} is live, or there is none of that number");
         return Err(ApiError::refused(StatusCode::CONFLICT, "not_revocable", told));
     }
-    ops.record("generation_revoked", &admin, json!({"generation": number})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,7 +201,17 @@ impl Ops {
         let values = self.generations.values(&tenant).await.map_err(unloadable)?;
         self.generations.load(Some(number), &rules, values).await.map_err(unloadable)?;
         let expected = activation.expected.map(GenerationNumber);
-        match store.activate(&tenant, number, expected, &admin.name, self.app.now()).await? {
+        let live = store.active_generation(&tenant).await?.map(|live| live.number);
+        if live != expected {
+            return Err(overtaken(live));
+        }
+        self.make_ready(&tenant, number).await?;
+        let (digest, before) = (generation.digest, expected);
+        let what = match activation.rollback {
+            true => OperatorAct::Rollback { generation: number, digest, before },
+            false => OperatorAct::Deploy { generation: number, digest, before },
+        };
+        match store.activate(&tenant, number, expected, &self.act(admin, what)).await? {
             Activated::Done => {}
             Activated::Conflict(live) => return Err(overtaken(live)),
             Activated::Unavailable => {
@@ -206,24 +219,45 @@ impl Ops {
                 return Err(ApiError::refused(StatusCode::CONFLICT, "revoked", told));
             }
         }
-        let kind = if activation.rollback { "rollback" } else { "deploy" };
-        let told = json!({"generation": number.0, "digest": generation.digest, "before": activation.expected});
-        self.record(kind, admin, told).await?;
         self.take_up().await;
-        Ok(self.rollout(&tenant, number).await?)
+        let of = (tenant, number);
+        let (ready, waiting) = self.wait_for_nodes(ROLLOUT, |node| node.ready.contains(&of)).await?;
+        Ok(Rollout { number: number.0, ready, waiting })
     }
 
-    /// Waits until every live node has a generation, or the wait is over.
-    async fn rollout(&self, tenant: &TenantId, number: GenerationNumber) -> Result<Rollout, Fault> {
-        let deadline = Instant::now() + ROLLOUT;
+    /// The first phase: every live node compiles a generation and holds it ready. One that cannot, or does not in time, is
+    /// behind afterwards, and the answer names it; it keeps nobody else from getting new rules.
+    async fn make_ready(&self, tenant: &TenantId, number: GenerationNumber) -> Result<(), Fault> {
+        if !self.app.store.prepare(tenant, number).await? {
+            return Ok(()); // It was revoked: activating it will say so.
+        }
+        self.take_up().await;
+        let of = (tenant.clone(), number);
+        let has_it = |node: &Node| node.prepared.contains(&of) || node.ready.contains(&of);
+        let (_, late) = self.wait_for_nodes(PREPARATION, has_it).await?;
+        if !late.is_empty() {
+            tracing::warn!(
+                generation = number.0,
+                nodes = late.join(" "),
+                "a generation is activated that some nodes have not"
+            );
+        }
+        Ok(())
+    }
+
+    /// Waits until this holds for every live node, or so long; those for which it does, and those for which it does not.
+    async fn wait_for_nodes(
+        &self,
+        longest: Duration,
+        holds: impl Fn(&Node) -> bool,
+    ) -> Result<(Vec<String>, Vec<String>), Fault> {
+        let deadline = Instant::now() + longest;
         loop {
             let nodes = self.app.store.nodes(self.app.now().minus(ALIVE)).await?;
-            let has_it = |node: &vestibule_store::Node| node.ready.contains(&(tenant.clone(), number));
-            let (ready, waiting): (Vec<_>, Vec<_>) = nodes.into_iter().partition(has_it);
+            let (ready, waiting): (Vec<_>, Vec<_>) = nodes.into_iter().partition(&holds);
             if waiting.is_empty() || Instant::now() >= deadline {
-                let names =
-                    |nodes: Vec<vestibule_store::Node>| nodes.into_iter().map(|node| node.id.to_string()).collect();
-                return Ok(Rollout { number: number.0, ready: names(ready), waiting: names(waiting) });
+                let names = |nodes: Vec<Node>| nodes.into_iter().map(|node| node.id.to_string()).collect();
+                return Ok((names(ready), names(waiting)));
             }
             sleep(LOOK).await;
         }

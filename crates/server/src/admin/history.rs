@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Query, State},
 };
@@ -20,11 +20,11 @@ use vestibule_store::{Author, Bag, Identifier, LoginId, LoginRecord, Provenance,
 
 use super::{
     Ops,
+    auth::{Admin, Scope},
     deploy::{refused, unloadable},
 };
 use crate::{
     app::Generations as _,
-    bundle::Bundle,
     error::{ApiError, Fault, Refused},
     login::recording::Recording,
 };
@@ -91,12 +91,16 @@ pub(super) async fn login(State(ops): State<Ops>, Path(login): Path<String>) -> 
 }
 
 /// `POST /v1/logins/{login}/replay`: on the live generation, or on a candidate in the body. Nothing is sent and nothing
-/// is stored.
+/// is stored. A candidate is code of whoever brings it, and sees what it asks to be granted: it needs `deploy` too.
 pub(super) async fn replay(
     State(ops): State<Ops>,
+    Extension(admin): Extension<Admin>,
     Path(login): Path<String>,
     body: Bytes,
 ) -> Result<Json<Replayed>, ApiError> {
+    if !body.is_empty() {
+        admin.needs(Scope::Deploy)?;
+    }
     let record = ops.login(&login).await?;
     Ok(Json(ops.replay(record, &body).await?))
 }
@@ -132,7 +136,7 @@ impl Ops {
         let recording = Recording::open(&self.app.keys.seal, &record.login, record.leg, sealed)?;
         let (on, loaded) = self.candidate(bundle).await?;
         let before = match self.ran_on(&record).await? {
-            Some(loaded) => Some(self.again(&recording, &loaded).await?),
+            Some(loaded) => Some(self.again(&record.login, &recording, &loaded).await?),
             None => None,
         };
         Ok(Replayed {
@@ -141,7 +145,7 @@ impl Ops {
             on,
             then: record.outcome,
             summary: record.summary.into(),
-            now: self.again(&recording, &loaded).await?,
+            now: self.again(&record.login, &recording, &loaded).await?,
             before,
         })
     }
@@ -152,8 +156,7 @@ impl Ops {
             let live = self.generations.active(&tenant);
             return Ok((json!(live.number), live.loaded.clone()));
         }
-        let uploads = Bundle::parse(bundle).and_then(|bundle| bundle.uploads()).map_err(refused)?;
-        let rules = self.generations.inspect(uploads).map_err(refused)?;
+        let rules = self.generations.inspect(bundle).map_err(refused)?;
         let values = self.generations.values(&tenant).await.map_err(unloadable)?;
         let loaded = self.generations.load(None, &rules, values).await.map_err(unloadable)?;
         Ok((json!("candidate"), loaded.loaded.clone()))
@@ -174,9 +177,9 @@ impl Ops {
     }
 
     /// Runs the rules again on what was recorded; a request that was not made then ends the login.
-    async fn again(&self, recording: &Recording, loaded: &LoadedPipeline) -> Result<Value, ApiError> {
-        let mut login = Login::begin(Arc::clone(&loaded.pipeline), recording.input(self.app.settings.budget))
-            .map_err(Fault::from)?;
+    async fn again(&self, login: &LoginId, recording: &Recording, loaded: &LoadedPipeline) -> Result<Value, ApiError> {
+        let mut login =
+            Login::begin(Arc::clone(&loaded.pipeline), recording.input(&self.app, login)).map_err(Fault::from)?;
         let rules = loaded.pipeline.rules();
         let source = |position: usize| {
             let name = rules.get(position).map_or("", vestibule_pipeline::Rule::name);

@@ -2,7 +2,6 @@
 
 use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use vestibule_store::Timestamp;
 
 use super::{Ops, auth::Admin};
@@ -31,9 +30,8 @@ pub(super) async fn rotate(
 ) -> Result<Json<Vec<KeyNote>>, ApiError> {
     let app = &ops.app;
     let from = app.now().plus(first_start::PUBLISHED_BEFORE);
-    let kid = first_start::make_signing_key(app.store.as_ref(), &app.keys.seal, from, app.now()).await?;
+    first_start::make_signing_key(app.store.as_ref(), &app.keys.seal, from, &admin.name, app.now()).await?;
     first_start::read_signing_keys(app).await?;
-    ops.record("key_made", &admin, json!({"kid": kid, "from": from})).await?;
     Ok(Json(notes(&ops)))
 }
 

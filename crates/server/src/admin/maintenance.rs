@@ -1,12 +1,12 @@
 //! What operators do now and then: check what was ever committed, copy it, open a window in the wall.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 
 use axum::{Extension, Json, extract::State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
-use vestibule_store::{Alone, Event, OneTimeToken, Purpose, TenantId, Timestamp, Verification};
+use serde_json::Map;
+use vestibule_store::{Act, OneTimeToken, OperatorAct, Purpose, TenantId, Timestamp, Verification};
 
 use super::{Ops, auth::Admin};
 use crate::error::{ApiError, Refused};
@@ -29,11 +29,19 @@ pub struct Verified {
     pub remarks: Vec<String>,
 }
 
-/// Where a backup goes: a file on the server's machine.
-#[derive(Debug, Serialize, Deserialize)]
+/// A backup to be made.
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BackupTo {
-    /// The file; there must be none.
+pub struct NewBackup {
+    /// The file's name in the folder for backups; there must be none of that name. Absent, it is named by the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A backup that was made.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Where it is, on the server's machine.
     pub file: PathBuf,
 }
 
@@ -63,22 +71,37 @@ pub(super) async fn verify(State(ops): State<Ops>) -> Result<Json<Verified>, Api
     Ok(Json(ops.app.store.verify().await?.into()))
 }
 
-/// `POST /v1/backup`.
+/// `POST /v1/backup`: into the folder for backups and nowhere else, for nobody else to read.
 pub(super) async fn backup(
     State(ops): State<Ops>,
     Extension(admin): Extension<Admin>,
-    Json(to): Json<BackupTo>,
-) -> Result<StatusCode, ApiError> {
-    if !to.file.is_absolute() {
-        return Err(Refused::invalid_request("name the file with its whole path").into());
+    Json(new): Json<NewBackup>,
+) -> Result<Json<BackedUp>, ApiError> {
+    let name = new.name.unwrap_or_else(|| format!("vestibule-{}.db", ops.app.now().0));
+    if !is_file_name(&name) {
+        let told = "a backup's name has letters, digits, `.`, `-` and `_`, and begins with a letter or a digit";
+        return Err(Refused::invalid_request(told).into());
     }
-    if to.file.exists() {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&ops.backups);
+    made.map_err(|error| {
+        let told = format!("the folder for backups, `{}`, cannot be made: {error}", ops.backups.display());
+        ApiError::refused(StatusCode::CONFLICT, "no_folder", told)
+    })?;
+    let file = ops.backups.join(&name);
+    if file.exists() {
         let told = "there is a file of that name already; a backup never replaces one";
         return Err(ApiError::refused(StatusCode::CONFLICT, "already_there", told));
     }
-    ops.app.store.backup(&to.file).await?;
-    ops.record("backup", &admin, json!({})).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let event = ops.act(&admin, OperatorAct::Backup).event()?;
+    ops.app.store.record(&TenantId::default(), &event).await?;
+    ops.app.store.backup(&file).await?;
+    Ok(Json(BackedUp { file }))
+}
+
+/// Whether this names a file in a folder, and cannot lead out of it.
+fn is_file_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    name.len() <= 128 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.bytes().all(is_plain)
 }
 
 /// `POST /v1/break-glass`: for a while, one account gets in without rules, with its second factor, to the management
@@ -113,16 +136,8 @@ impl Ops {
             expires_at: until,
             attempts: 0,
         };
-        app.store.put_token(&tenant, &token, Alone::Yes).await?;
-        let summary = json!({"until": until, "reason": new.reason}).as_object().cloned().unwrap_or_default();
-        let event = Event {
-            kind: "break_glass_opened".to_owned(),
-            user: Some(user.id.clone()),
-            by: admin.name.clone(),
-            summary,
-            at,
-        };
-        app.store.record(&tenant, &event).await?;
+        let what = OperatorAct::BreakGlassOpened { user: user.id.clone(), until, reason: new.reason };
+        app.store.open_window(&tenant, &token, &Act { what, by: admin.name.clone(), at }).await?;
         tracing::warn!(by = admin.name, seconds = length.as_secs(), "a break-glass window was opened");
         Ok(Window { user: user.id.to_string(), until })
     }
@@ -132,5 +147,21 @@ impl From<Verification> for Verified {
     fn from(found: Verification) -> Self {
         let Verification { entries, rows, witnessed, damage, remarks } = found;
         Self { entries, rows, witnessed, damage: damage.iter().map(ToString::to_string).collect(), remarks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_stays_in_its_folder() {
+        for name in ["copy.db", "2026-11-25_a.db", "a"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "../x", "/etc/x", "a/b", "a\\b", ".hidden", "-x", "a\0b", "ä.db", &"a".repeat(129)]
+        {
+            assert!(!is_file_name(name), "{name:?}");
+        }
     }
 }

@@ -9,9 +9,9 @@ use axum::{
 use http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::Map;
 use vestibule_engine::http::HttpGrants;
-use vestibule_store::{NewSealed, SealedKind, TenantId, Timestamp};
+use vestibule_store::{NewSealed, OperatorAct, SealedKind, TenantId, Timestamp};
 
 use super::{Ops, auth::Admin};
 use crate::{
@@ -44,12 +44,12 @@ pub struct ValueNote {
 
 /// `GET /v1/secrets`.
 pub(super) async fn list_secrets(State(ops): State<Ops>) -> Result<Json<Vec<ValueNote>>, ApiError> {
-    Ok(Json(list(&ops, SealedKind::Secret).await?))
+    Ok(Json(list(&ops, Sort::Secret).await?))
 }
 
 /// `GET /v1/configuration`.
 pub(super) async fn list_configuration(State(ops): State<Ops>) -> Result<Json<Vec<ValueNote>>, ApiError> {
-    Ok(Json(list(&ops, SealedKind::Configuration).await?))
+    Ok(Json(list(&ops, Sort::Configuration).await?))
 }
 
 /// `PUT /v1/secrets/{name}`.
@@ -60,7 +60,7 @@ pub(super) async fn set_secret(
     Json(new): Json<NewValue>,
 ) -> Result<Json<ValueNote>, ApiError> {
     sendable(&name, &new.value)?;
-    Ok(Json(set(&ops, &admin, SealedKind::Secret, &name, &new.value).await?))
+    Ok(Json(set(&ops, &admin, Sort::Secret, &name, &new.value).await?))
 }
 
 /// `PUT /v1/configuration/{name}`.
@@ -70,7 +70,7 @@ pub(super) async fn set_configuration(
     Path(name): Path<String>,
     Json(new): Json<NewValue>,
 ) -> Result<Json<ValueNote>, ApiError> {
-    Ok(Json(set(&ops, &admin, SealedKind::Configuration, &name, &new.value).await?))
+    Ok(Json(set(&ops, &admin, Sort::Configuration, &name, &new.value).await?))
 }
 
 /// `DELETE /v1/secrets/{name}`.
@@ -84,7 +84,7 @@ pub(super) async fn remove_secret(
         let told = format!("rule `{}` is granted the secret `{name}`; deploy without it first", rule.name());
         return Err(ApiError::refused(StatusCode::CONFLICT, "in_use", told));
     }
-    remove(&ops, &admin, SealedKind::Secret, &name).await
+    remove(&ops, &admin, Sort::Secret, &name).await
 }
 
 /// `DELETE /v1/configuration/{name}`.
@@ -93,22 +93,16 @@ pub(super) async fn remove_configuration(
     Extension(admin): Extension<Admin>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    remove(&ops, &admin, SealedKind::Configuration, &name).await
+    remove(&ops, &admin, Sort::Configuration, &name).await
 }
 
-async fn list(ops: &Ops, kind: SealedKind) -> Result<Vec<ValueNote>, Fault> {
-    let notes = ops.app.store.list_sealed(&TenantId::default(), kind).await?;
+async fn list(ops: &Ops, sort: Sort) -> Result<Vec<ValueNote>, Fault> {
+    let notes = ops.app.store.list_sealed(&TenantId::default(), sort.kind()).await?;
     let note = |note: vestibule_store::SealedNote| ValueNote { name: note.name, version: note.version, at: note.at };
     Ok(notes.into_iter().map(note).collect())
 }
 
-async fn set(
-    ops: &Ops,
-    admin: &Admin,
-    kind: SealedKind,
-    name: &str,
-    value: &SecretString,
-) -> Result<ValueNote, ApiError> {
+async fn set(ops: &Ops, admin: &Admin, sort: Sort, name: &str, value: &SecretString) -> Result<ValueNote, ApiError> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(is_name) {
         let told = format!("a name has 1 to {NAME_BYTES} letters, digits, `_`, `-` and `.`");
@@ -117,21 +111,21 @@ async fn set(
     if value.expose_secret().len() > VALUE_BYTES {
         return Err(Refused::invalid_request(format!("a value has at most {VALUE_BYTES} bytes")).into());
     }
-    let (app, tenant) = (&ops.app, TenantId::default());
+    let (app, tenant, kind) = (&ops.app, TenantId::default(), sort.kind());
     let sealed = app.keys.seal.seal(&purpose(kind, &tenant, name), value.expose_secret().as_bytes())?;
-    let new = NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: None, at: app.now() };
-    let kept = app.store.put_sealed(&tenant, &new).await?;
+    let new = NewSealed { kind, name: name.to_owned(), sealed, note: Map::new(), expected: None };
+    let act = ops.act(admin, sort.set(name));
+    let kept = app.store.put_sealed(&tenant, &new, &act).await?;
     let version = kept.ok_or_else(|| Fault::broken("a value was refused whatever its version"))?;
-    ops.record(word(kind, "set"), admin, json!({"name": name, "version": version})).await?;
     ops.take_up().await;
-    Ok(ValueNote { name: name.to_owned(), version, at: app.now() })
+    Ok(ValueNote { name: name.to_owned(), version, at: act.at })
 }
 
-async fn remove(ops: &Ops, admin: &Admin, kind: SealedKind, name: &str) -> Result<StatusCode, ApiError> {
-    if !ops.app.store.remove_sealed(&TenantId::default(), kind, name).await? {
+async fn remove(ops: &Ops, admin: &Admin, sort: Sort, name: &str) -> Result<StatusCode, ApiError> {
+    let act = ops.act(admin, sort.removed(name));
+    if !ops.app.store.remove_sealed(&TenantId::default(), sort.kind(), name, &act).await? {
         return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no `{name}`")));
     }
-    ops.record(word(kind, "removed"), admin, json!({"name": name})).await?;
     ops.take_up().await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -144,11 +138,34 @@ fn sendable(name: &str, value: &SecretString) -> Result<(), ApiError> {
     Ok(())
 }
 
-const fn word(kind: SealedKind, done: &str) -> &'static str {
-    match (kind, done.as_bytes()) {
-        (SealedKind::Secret, b"set") => "secret_set",
-        (SealedKind::Secret, _) => "secret_removed",
-        (_, b"set") => "configuration_set",
-        (_, _) => "configuration_removed",
+/// The two sorts of values that operators give to rules.
+#[derive(Clone, Copy)]
+enum Sort {
+    Secret,
+    Configuration,
+}
+
+impl Sort {
+    const fn kind(self) -> SealedKind {
+        match self {
+            Self::Secret => SealedKind::Secret,
+            Self::Configuration => SealedKind::Configuration,
+        }
+    }
+
+    fn set(self, name: &str) -> OperatorAct {
+        let name = name.to_owned();
+        match self {
+            Self::Secret => OperatorAct::SecretSet { name },
+            Self::Configuration => OperatorAct::ConfigurationSet { name },
+        }
+    }
+
+    fn removed(self, name: &str) -> OperatorAct {
+        let name = name.to_owned();
+        match self {
+            Self::Secret => OperatorAct::SecretRemoved { name },
+            Self::Configuration => OperatorAct::ConfigurationRemoved { name },
+        }
     }
 }

@@ -102,6 +102,18 @@ fn everybody_together_has_a_bucket() {
 }
 
 #[test]
+fn known_browsers_are_part_of_everybody() {
+    let mut settings = LimitSettings::default();
+    settings.login.all = Rate::of(50, 60);
+    let world = world(settings);
+    let known = |at: usize| {
+        let browser = KnownBrowser(std::array::from_fn(|byte| u8::try_from((at >> (8 * byte.min(3))) & 255).unwrap()));
+        Trying { browser: Some(browser), ..from("203.0.113.7", "a@example.com") }
+    };
+    assert_eq!(world.tries(1_000, known), 50);
+}
+
+#[test]
 fn full_buckets_are_forgotten() {
     let now = Arc::new(Mutex::new(Duration::ZERO));
     let clock = Arc::clone(&now);
@@ -118,4 +130,18 @@ fn full_buckets_are_forgotten() {
 #[test]
 fn parts_of_an_account_s_name_cannot_be_moved_from_one_to_the_next() {
     assert_ne!(AccountKey::of("a", "bc", "d"), AccountKey::of("ab", "c", "d"));
+}
+
+#[test]
+fn a_client_waits_after_twenty_failures_where_they_came_from_and_nowhere_else() {
+    let world = world(LimitSettings::default());
+    let (here, there) = (from("203.0.113.7", "shop"), from("198.51.100.7", "shop"));
+    assert!((0..20).all(|_| world.limits.client_failed(&here).is_ok()));
+    assert!(world.limits.client(&here).is_ok(), "twenty are not too many yet");
+    let refused = world.limits.client_failed(&here).unwrap_err();
+    assert!(world.limits.client(&here).is_err());
+    assert!(world.limits.client(&there).is_ok());
+    assert!(world.limits.client(&from("203.0.113.7", "other")).is_ok());
+    world.later(refused.seconds());
+    assert!(world.limits.client(&here).is_ok());
 }

@@ -67,6 +67,7 @@ pub(crate) async fn begin(
             Ok((jar, response).into_response())
         }
         None => {
+            app.accounts.limits.start(caller.address)?;
             let handle = parked::start(app, caller, request, browser).await?;
             page(caller, jar, "u/login", handle.as_str())
         }
@@ -116,12 +117,16 @@ pub async fn factor_passed(
         return Err(Fault::broken("a login that waits for a second factor is in another stage").into());
     };
     leg.principal.methods.push(Method::second_factor(app.now()));
-    leg.is_silent = false; // Somebody proved who they are: a new session, with the factor in it.
+    let mut flow = flow(app, caller, &jar, (taken.waiting.request, taken.parked.browser), &leg).await?;
+    if let Some(refused) = not_in_session(&flow, &leg.principal) {
+        let request = flow.request;
+        return conclude(app, caller, jar, &request, Decided::Refused(refused));
+    }
+    flow.is_silent = false; // Somebody proved who they are: a new session, with the factor in it.
     let jar = match remember {
         Remember::Yes if may_remember => remember_browser(app, caller, jar, &leg.principal).await?,
         Remember::Yes | Remember::No => jar,
     };
-    let flow = flow(app, caller, &jar, (taken.waiting.request, taken.parked.browser), &leg).await?;
     go(app, caller, jar, Begun { client: taken.client, flow, leg, id: taken.parked.login, is_resumed: true }).await
 }
 
@@ -183,7 +188,7 @@ async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<
     let Begun { client, mut flow, mut leg, id, is_resumed } = begun;
     let request = flow.request.clone();
     let connection = connection(app, caller, &client, &leg.principal.connection).await?;
-    let connection = match (connection, not_expected(&flow, &leg.principal)) {
+    let connection = match (connection, not_in_session(&flow, &leg.principal)) {
         (Some(connection), None) => connection,
         (None, _) => {
             let refused = refusal("access_denied", "The client may not use this connection.");
@@ -208,7 +213,7 @@ async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<
         is_after_redirect: leg.is_after_redirect,
         user_changes: leg.user_changes,
     };
-    let (is_break_glass, user) = (matches!(login.rules, Rules::BreakGlass { .. }), login.principal.user.clone());
+    let (is_break_glass, user) = (login.rules.are_skipped(), login.principal.user.clone());
     let decided = run(app, login).await?;
     if is_break_glass {
         raise_alarm(app, caller, &user, &decided).await?;
@@ -216,20 +221,11 @@ async fn go(app: &App, caller: &Caller, jar: CookieJar, begun: Begun) -> Result<
     conclude(app, caller, jar, &request, decided)
 }
 
-/// Why this person is not the one the login is of.
-fn not_expected(flow: &BrowserFlow, principal: &Principal) -> Option<Refused> {
-    let is_other = |expected: &str| expected != principal.user.as_str();
+/// Why the session does not say who this is: one that ended, or was exchanged for another one, says nothing any more.
+fn not_in_session(flow: &BrowserFlow, principal: &Principal) -> Option<Refused> {
     let session_user = flow.session.as_ref().map(|session| &session.user);
-    match () {
-        () if flow.request.expects.as_deref().is_some_and(is_other) => {
-            Some(refusal("login_required", "The client expects somebody else."))
-        }
-        // A session that ended, or was exchanged for another one, says nothing any more.
-        () if flow.is_silent && session_user != Some(&principal.user) => {
-            Some(refusal("login_required", "The session has ended."))
-        }
-        () => None,
-    }
+    let is_over = flow.is_silent && session_user != Some(&principal.user);
+    is_over.then(|| refusal("login_required", "The session has ended."))
 }
 
 /// The rules of a leg: those it is pinned to, the active ones, or none in a break-glass window.
@@ -301,7 +297,8 @@ fn page(caller: &Caller, jar: CookieJar, path: &str, handle: &str) -> Result<Res
 /// Whether a session answers this request without anybody being asked.
 fn is_good_for(app: &App, caller: &Caller, session: &Session, request: &AuthorizationRequest) -> bool {
     let age = Duration::from_millis((app.now().0 - session.authenticated_at.0).max(0).cast_unsigned());
-    let is_expected = request.expects.as_deref().is_none_or(|expected| expected == session.user.as_str());
+    let subject = session.document.get("subject").and_then(Value::as_str).unwrap_or(session.user.as_str());
+    let is_expected = request.expects.as_deref().is_none_or(|expected| expected == subject);
     let connection = session.document.get("connection").and_then(Value::as_str);
     let is_of_connection = request.connection.as_deref().is_none_or(|wanted| Some(wanted) == connection);
     // Nobody gets at the management API by having been here before.

@@ -12,7 +12,7 @@ use vestibule_pipeline::{
 use vestibule_store::{Facts, LoginCommit, LoginEntry, Parked, User, Verdict, Wait};
 
 use super::{
-    BrowserFlow, Counting, Flow, LoginTransaction, Recorded, Rules,
+    BrowserFlow, Counting, Flow, LoginTransaction, Recorded,
     entry::{entry, summary, word},
     issue::{Issued, issue},
     parked::{NextLeg, Stage, Waiting},
@@ -60,7 +60,7 @@ pub(super) fn decide(
     ran: Ran<'_>,
 ) -> Result<(LoginCommit, Decided), Fault> {
     let summary = summary(login, &ran.report);
-    let replay = Recording::of(app, login, &ran).seal(&app.keys.seal, &login.id, login.leg)?;
+    let replay = Recording::of(login, &ran).seal(&app.keys.seal, &login.id, login.leg)?;
     let rules_ended_it = word(&ran.report.outcome);
     let (verdict, decided) = verdict(app, login, user, ran.report.outcome, ran.has_factor)?;
     let outcome = match (&decided, rules_ended_it) {
@@ -87,10 +87,13 @@ fn verdict(
             second_factor(app, login, user, &SecondFactor { allow_remember_browser: false }, Map::new(), has_factor)
         }
         Outcome::Allow(allow) => {
-            if login.scopes().is_management && !matches!(login.rules, Rules::BreakGlass { .. }) {
+            if login.scopes().is_management && !login.rules.are_skipped() {
                 return Ok(refuse(refusal("access_denied", "No login has access to this audience.")));
             }
             let (allowed, issued) = issue(app, login, user, allow)?;
+            if !login.is_expected(&issued.grant.subject) {
+                return Ok(refuse(refusal("login_required", "The client expects somebody else.")));
+            }
             Ok((Verdict::Allow(Box::new(allowed)), Decided::Allowed(Box::new(issued))))
         }
         Outcome::Deny { refusal, .. } => Ok(refuse(denied(&refusal))),
@@ -128,7 +131,7 @@ fn second_factor(
     user_changes: Map<String, Value>,
     has_factor: bool,
 ) -> Result<(Verdict, Decided), Fault> {
-    let may_enrol = app.settings.enrolment == Enrolment::OnDemand && !matches!(login.rules, Rules::BreakGlass { .. });
+    let may_enrol = app.settings.enrolment == Enrolment::OnDemand && !login.rules.are_skipped();
     let read = Some(user.version);
     if !has_factor && !may_enrol {
         let refused = refusal("access_denied", "This login needs a second factor, and none is enrolled.");
@@ -184,10 +187,7 @@ fn park(
             Counting::First | Counting::Counted => Counting::Counted,
             Counting::Never => Counting::Never,
         },
-        generation: match &login.rules {
-            Rules::Of(generation) => generation.number,
-            Rules::BreakGlass { .. } => None,
-        },
+        generation: login.rules.generation(),
         is_after_redirect: login.is_after_redirect,
         sent: login.sent.clone(),
         user_changes: login.user_changes.clone().into_iter().chain(user_changes).collect(),
@@ -233,6 +233,17 @@ pub(super) fn blocked(app: &App, login: &LoginTransaction<'_>, user: &User) -> (
     (commit(app, login, verdict, entry(login, "blocked")), Decided::Refused(refused))
 }
 
+/// The password was set anew after this person had proved who they are: no rule runs, and what they proved is nothing now.
+pub(super) fn superseded(app: &App, login: &LoginTransaction<'_>, user: &User) -> (LoginCommit, Decided) {
+    let refused = match &login.flow {
+        Flow::Browser(_) => refusal("login_required", "The password was changed; log in again."),
+        Flow::Password { .. } => refusal("invalid_grant", "Wrong email or password."),
+        Flow::Refresh { .. } => refresh_token_spent(),
+    };
+    let verdict = Verdict::Refuse { read: Some(user.version) };
+    (commit(app, login, verdict, entry(login, "superseded")), Decided::Refused(refused))
+}
+
 /// The user was deleted meanwhile.
 pub(super) fn gone() -> Refused {
     refusal("access_denied", "The user does not exist any more.")
@@ -253,10 +264,7 @@ fn commit(app: &App, login: &LoginTransaction<'_>, verdict: Verdict, entry: Logi
         leg: login.leg,
         user: login.principal.user.clone(),
         client: login.client.id.clone(),
-        generation: match &login.rules {
-            Rules::Of(generation) => generation.number,
-            Rules::BreakGlass { .. } => None,
-        },
+        generation: login.rules.generation(),
         at: login.at,
         now: app.now(),
         counts: match login.counting {

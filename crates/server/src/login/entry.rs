@@ -5,7 +5,7 @@ use vestibule_engine::Report;
 use vestibule_pipeline::Outcome;
 use vestibule_store::LoginEntry;
 
-use super::{LoginTransaction, Rules};
+use super::LoginTransaction;
 
 /// The entry of a leg whose rules did not come to an outcome.
 pub(super) fn entry(login: &LoginTransaction<'_>, outcome: &str) -> LoginEntry {
@@ -44,7 +44,7 @@ fn facts(login: &LoginTransaction<'_>) -> Map<String, Value> {
         ("connection", json!(login.principal.connection)),
         ("methods", json!(login.principal.methods)),
         ("audience", json!(login.granted().1)),
-        ("break_glass", json!(matches!(login.rules, Rules::BreakGlass { .. }))),
+        ("break_glass", json!(login.rules.are_skipped())),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -34,8 +34,9 @@ pub(super) fn issue(
     user: &User,
     allow: Allow,
 ) -> Result<(Allowed, Issued), Fault> {
-    let (session, cookie, id) = session(app, login);
-    let grant = grant(login, &allow, id);
+    let subject = subject(login, &allow);
+    let (session, cookie, id) = session(app, login, &subject);
+    let grant = grant(login, &allow, subject, id);
     let (refresh, refresh_token) = refresh(app, login, &grant)?;
     let (code, code_token) = code(app, login, &grant)?;
     let changes = |bag| allow.provenance.iter().any(|change| change.bag == bag);
@@ -55,12 +56,12 @@ pub(super) fn issue(
 }
 
 /// The session of an allowed login: the browser's own if nobody authenticated, else a new one (HS-16).
-fn session(app: &App, login: &LoginTransaction<'_>) -> (SessionUse, Option<Token>, Option<SessionId>) {
+fn session(app: &App, login: &LoginTransaction<'_>, subject: &str) -> (SessionUse, Option<Token>, Option<SessionId>) {
     let now = app.now();
     let lifetimes = &app.settings.lifetimes;
     let flow = match &login.flow {
         // Whoever was let in without rules is let in here, not everywhere.
-        Flow::Browser(_) if matches!(login.rules, Rules::BreakGlass { .. }) => return (SessionUse::None, None, None),
+        Flow::Browser(_) if login.rules.are_skipped() => return (SessionUse::None, None, None),
         Flow::Browser(flow) => flow,
         Flow::Password { .. } => return (SessionUse::None, None, None),
         Flow::Refresh { family, .. } => return (SessionUse::None, None, family.session.clone()),
@@ -79,7 +80,10 @@ fn session(app: &App, login: &LoginTransaction<'_>) -> (SessionUse, Option<Token
                 replaces: replaced.as_ref().map(|session| session.id.clone()),
                 authenticated_at: login.principal.at,
                 methods: login.principal.methods.iter().map(|method| json!(method)).collect(),
-                document: Map::from_iter([("connection".to_owned(), json!(login.principal.connection))]),
+                document: Map::from_iter([
+                    ("connection".to_owned(), json!(login.principal.connection)),
+                    ("subject".to_owned(), json!(subject)),
+                ]),
                 idle_until: now.plus(lifetimes.session_idle),
                 expires_at: now.plus(lifetimes.session),
             };
@@ -88,17 +92,21 @@ fn session(app: &App, login: &LoginTransaction<'_>) -> (SessionUse, Option<Token
     }
 }
 
-fn grant(login: &LoginTransaction<'_>, allow: &Allow, session: Option<SessionId>) -> Grant {
+/// Whom the tokens are about: the user, or an identity that is linked to them (C-6). The pipeline accepts no other.
+fn subject(login: &LoginTransaction<'_>, allow: &Allow) -> String {
+    let primary = allow.context.get("primaryUser").and_then(Value::as_str);
+    primary.unwrap_or(login.principal.user.as_str()).to_owned()
+}
+
+fn grant(login: &LoginTransaction<'_>, allow: &Allow, subject: String, session: Option<SessionId>) -> Grant {
     let (granted, audience) = login.granted();
     let nonce = match &login.flow {
         Flow::Browser(flow) => flow.request.nonce.clone(),
         Flow::Password { .. } | Flow::Refresh { .. } => None,
     };
-    // The pipeline accepted it only for an identity that is linked to this user (C-6).
-    let primary = allow.context.get("primaryUser").and_then(Value::as_str);
     Grant {
         login: login.id.clone(),
-        subject: primary.unwrap_or(login.principal.user.as_str()).to_owned(),
+        subject,
         audience: audience.clone(),
         scope: match &login.rules {
             Rules::Of(_) => allow.scope.clone(),

@@ -15,7 +15,7 @@ use crate::{
     error::{ApiError, Fault, PageError, Refused},
     oauth::request::AuthorizationRequest,
     request::Caller,
-    session::CookieKind,
+    session::{self, CookieKind},
 };
 
 /// What is kept of a login that waits.
@@ -54,6 +54,16 @@ pub(crate) struct NextLeg {
     pub(crate) sent: Sent,
     /// Root properties that rules put on the user (U-4).
     pub(crate) user_changes: Map<String, Value>,
+}
+
+impl Stage {
+    /// What the next leg begins with, where somebody has authenticated.
+    const fn leg(&self) -> Option<&NextLeg> {
+        match self {
+            Self::Started => None,
+            Self::Redirected { leg, .. } | Self::SecondFactor { leg, .. } => Some(leg),
+        }
+    }
 }
 
 impl Waiting {
@@ -150,9 +160,28 @@ pub(crate) async fn open(
     let parked = app.store.parked(&caller.tenant, &digest, wait, app.now()).await?;
     let browser = CookieKind::Browser.read(app, jar).map(|token| token.digest());
     match parked {
-        Some(parked) if Some(parked.browser) == browser => pending(app, caller, parked).await,
+        Some(parked) if Some(parked.browser) == browser => {
+            let pending = pending(app, caller, parked).await?;
+            match pending.waiting.stage.leg() {
+                Some(leg) if !still_holds(app, caller, jar, leg).await? => Err(gone().into()),
+                Some(_) | None => Ok(pending),
+            }
+        }
         Some(_) | None => Err(gone().into()),
     }
+}
+
+/// Whether what the first leg knew of the person is still so: a page must not do for a login (enrol a factor) what its
+/// end would refuse. The session that said who it is has not ended, and the password is the one that was given.
+async fn still_holds(app: &App, caller: &Caller, jar: &CookieJar, leg: &NextLeg) -> Result<bool, ApiError> {
+    if leg.is_silent {
+        let session = session::current(app, caller, jar).await?;
+        if session.is_none_or(|session| session.user != leg.principal.user) {
+            return Ok(false);
+        }
+    }
+    let user = app.store.user(&caller.tenant, &leg.principal.user).await?;
+    Ok(user.is_some_and(|user| user.last_password_reset.is_none_or(|reset| reset <= leg.principal.at)))
 }
 
 /// Takes the login that waits under a handle: once, and only in its browser.

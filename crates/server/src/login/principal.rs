@@ -12,7 +12,7 @@ pub struct Principal {
     pub connection: ConnectionName,
     /// How (C-2).
     pub methods: Vec<Method>,
-    /// When credentials were verified.
+    /// When credentials were verified. A password that is set later makes this nothing.
     pub at: Timestamp,
 }
 

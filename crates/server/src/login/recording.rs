@@ -1,15 +1,16 @@
-//! What a replay of a login needs: the event, the seed, the time, and what the network answered. Sealed in the journal.
+//! What a replay of a login needs: the event, the seed, the time, and what the network answered. Sealed in the journal, all
+//! but the seed, which is made again.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vestibule_engine::http::Exchange;
 use vestibule_pipeline::{
-    LoginInput, ScopePolicy,
+    LoginInput, Pipeline, ScopePolicy,
     event::{AllowedScopes, hide_credentials},
 };
 use vestibule_store::LoginId;
 
-use super::{LoginTransaction, decide::Ran, seed};
+use super::{LoginTransaction, Rules, decide::Ran, seed};
 use crate::{app::App, error::Fault, keys::Seal};
 
 /// The inputs of a login's rules on the attempt that was committed.
@@ -17,8 +18,6 @@ use crate::{app::App, error::Fault, keys::Seal};
 pub struct Recording {
     /// What the rules saw, credentials taken out.
     pub event: Value,
-    /// The login's own randomness.
-    pub seed: [u8; 32],
     /// What the rules saw as now, in milliseconds since 1970.
     pub now_ms: i64,
     /// The scope before the rules.
@@ -41,16 +40,18 @@ pub struct RuleExchanges {
 }
 
 impl Recording {
-    pub(super) fn of(app: &App, login: &LoginTransaction<'_>, ran: &Ran<'_>) -> Self {
+    pub(super) fn of(login: &LoginTransaction<'_>, ran: &Ran<'_>) -> Self {
         let ScopePolicy { granted, allowed, is_management } = login.scopes();
         let mut event = ran.event.clone();
         if let Some(request) = event.pointer_mut("/context/request") {
             hide_credentials(request);
         }
+        if let (Some(configuration), Rules::Of(generation)) = (event.get_mut("configuration"), &login.rules) {
+            keep_granted(configuration, &generation.loaded.pipeline);
+        }
         let of_rules = ran.report.rules.iter().zip(ran.recorded);
         Self {
             event,
-            seed: seed(app, &login.id),
             now_ms: login.at.0,
             granted,
             allowed: match allowed {
@@ -76,23 +77,58 @@ impl Recording {
         Ok(serde_json::from_slice(&seal.open(&purpose(login, leg), sealed)?)?)
     }
 
-    /// The input of the state machine, to run the rules again as they ran then.
+    /// The input of the state machine, to run the rules of this login again as they ran then. Its randomness is made again
+    /// from its id: it is stored nowhere.
     #[must_use]
-    pub fn input(&self, budget: vestibule_abi::limits::LoginBudget) -> LoginInput {
+    pub fn input(&self, app: &App, login: &LoginId) -> LoginInput {
         LoginInput {
             event: self.event.clone(),
-            seed: self.seed,
+            seed: seed(app, login),
             now_ms: self.now_ms,
             scopes: ScopePolicy {
                 granted: self.granted.clone(),
                 allowed: AllowedScopes::Only(self.allowed.iter().cloned().collect()),
                 is_management: self.is_management,
             },
-            budget,
+            budget: app.settings.budget,
         }
     }
 }
 
+/// Drops the configuration keys that none of the rules was granted: no replay needs them, and whoever replays must not
+/// read them.
+fn keep_granted(configuration: &mut Value, pipeline: &Pipeline) {
+    let Some(configuration) = configuration.as_object_mut() else { return };
+    let granted = |key: &String| {
+        let mut rules = pipeline.rules().iter();
+        rules.any(|rule| rule.manifest.capabilities.configuration.contains(key))
+    };
+    configuration.retain(|key, _| granted(key));
+}
+
 fn purpose(login: &LoginId, leg: u32) -> String {
     format!("replay/{login}/{leg}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vestibule_abi::limits::Budget;
+    use vestibule_pipeline::{Digest, Manifest, Rule};
+
+    use super::*;
+
+    #[test]
+    fn only_configuration_that_a_rule_was_granted_is_recorded() {
+        let rule = |name: &str, order: i64, keys: &[&str]| {
+            let mut manifest = Manifest::permissive(name);
+            manifest.order = order;
+            manifest.capabilities.configuration = keys.iter().map(|key| (*key).to_owned()).collect();
+            Rule::new(manifest, Digest::of(name.as_bytes()), &Budget::CEILING).unwrap()
+        };
+        let pipeline = Pipeline::new(vec![rule("a", 1, &["REGION"]), rule("b", 2, &["PLAN", "ABSENT"])]).unwrap();
+        let mut configuration = json!({"REGION": "eu", "PLAN": "gold", "SMTP_PASSWORD": "canary"});
+        keep_granted(&mut configuration, &pipeline);
+        assert_eq!(configuration, json!({"REGION": "eu", "PLAN": "gold"}));
+    }
 }

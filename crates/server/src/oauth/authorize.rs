@@ -43,7 +43,14 @@ pub(crate) async fn post(
     authorize(&app, &caller, jar, Parameters::of_body(&headers, &body)?).await
 }
 
+/// The largest authorization request, in bytes: it is kept while somebody logs in, and nobody has said who they are yet.
+const REQUEST_BYTES: usize = 8 * 1024;
+
 async fn authorize(app: &App, caller: &Caller, jar: CookieJar, parameters: Parameters) -> Result<Response, PageError> {
+    if parameters.bytes() > REQUEST_BYTES {
+        let told = format!("The authorization request is larger than {REQUEST_BYTES} bytes.");
+        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", told).into());
+    }
     parameters.check_text()?;
     // Until both are known to belong together, nobody is sent anywhere.
     let client = client(app, caller, &parameters).await?;

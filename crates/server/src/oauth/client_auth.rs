@@ -9,6 +9,7 @@ use super::parameters::Parameters;
 use crate::{
     app::App,
     error::{ApiError, Refused},
+    limits::{AccountKey, Trying},
     request::Caller,
 };
 
@@ -25,7 +26,8 @@ struct Presented {
 /// The client, authenticated as its registration wants it.
 ///
 /// # Errors
-/// `401 invalid_client`, the same for an unknown client and a wrong secret; `invalid_request` for two methods at once.
+/// `401 invalid_client`, the same for an unknown client and a wrong secret; `invalid_request` for two methods at once; `429`
+/// after too many failures at this client from this neighbourhood, whether it exists or not.
 pub(crate) async fn authenticate(
     app: &App,
     caller: &Caller,
@@ -34,8 +36,17 @@ pub(crate) async fn authenticate(
 ) -> Result<Client, ApiError> {
     parameters.check()?;
     let presented = presented(headers, parameters)?;
+    let account = AccountKey::of(caller.tenant.as_str(), "client", presented.id.as_str());
+    let trying = Trying { address: caller.address, account, browser: None };
+    app.accounts.limits.client(&trying)?;
     let client = app.store.client(&caller.tenant, &presented.id).await?;
-    Ok(client.filter(|client| is_authentic(client, &presented)).ok_or_else(|| invalid_client(presented.method))?)
+    match client.filter(|client| is_authentic(client, &presented)) {
+        Some(client) => Ok(client),
+        None => {
+            app.accounts.limits.client_failed(&trying)?;
+            Err(invalid_client(presented.method).into())
+        }
+    }
 }
 
 fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<Presented, Refused> {
@@ -89,7 +100,7 @@ fn is_authentic(client: &Client, presented: &Presented) -> bool {
     let methods = &client.settings.auth_methods;
     let may = |method: &str| methods.is_empty() || methods.iter().any(|allowed| allowed == method);
     match (&client.secret, &presented.secret) {
-        (None, None) => true,
+        (None, None) => may("none"),
         (Some(known), Some(secret)) => may(presented.method) && bool::from(known.0.ct_eq(&TokenDigest::of(secret).0)),
         (None, Some(_)) | (Some(_), None) => false,
     }

@@ -13,7 +13,7 @@ use http::header;
 use serde_json::{Value, json};
 use vestibule_store::StoreError;
 
-use super::{client_auth, request::MULTI_FACTOR, scope, token::GRANT_TYPES};
+use super::{client_auth, request::MULTI_FACTOR, scope, token::GrantType};
 use crate::{app::App, error::ApiError, request::Caller};
 
 /// How long clients may keep the keys. A new key is published for at least that long before it signs.
@@ -37,7 +37,7 @@ fn configuration_of(issuer: &str) -> Value {
         "scopes_supported": scope::STANDARD,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
-        "grant_types_supported": GRANT_TYPES,
+        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "acr_values_supported": [MULTI_FACTOR],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],

@@ -96,6 +96,11 @@ impl Parameters {
         self.repeated.as_deref() == Some(name)
     }
 
+    /// How large they are together, decoded, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.values.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// That they are text: no parameter has a NUL (RFC 6749 appendix A), and PostgreSQL looks nothing up by one.
     ///
     /// # Errors

@@ -77,6 +77,33 @@ pub fn check_registration(uri: &str) -> Result<(), InvalidRedirectUri> {
     }
 }
 
+/// Why a text is no origin of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    /// Browsers write it otherwise, or never: it would never match.
+    #[error("write scheme, host and port as browsers do: lower case, no default port, nothing behind it")]
+    Form,
+    /// Anybody between could be that page.
+    #[error("it is `http` and leads elsewhere than to the loopback interface")]
+    Cleartext,
+}
+
+/// Whether an origin may be registered: written as browsers write it, because it is compared to the letter.
+///
+/// # Errors
+/// [`InvalidOrigin`].
+pub fn check_origin(origin: &str) -> Result<(), InvalidOrigin> {
+    let url = Url::parse(origin).map_err(|_| InvalidOrigin::Form)?;
+    if origin.contains('*') || url.origin().ascii_serialization() != origin {
+        return Err(InvalidOrigin::Form);
+    }
+    match check_registration(origin) {
+        Ok(()) => Ok(()),
+        Err(InvalidRedirectUri::Cleartext) => Err(InvalidOrigin::Cleartext),
+        Err(_) => Err(InvalidOrigin::Form),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

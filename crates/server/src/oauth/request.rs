@@ -15,6 +15,7 @@ use super::{
     pkce::Challenge,
     redirect_uri,
     scope::{self, Audience},
+    token::GrantType,
 };
 use crate::error::Refused;
 
@@ -119,7 +120,7 @@ impl AuthorizationRequest {
     ) -> Result<Self, Refused> {
         parameters.check()?;
         refuse_unsupported(parameters)?;
-        if !client.may_use("authorization_code") {
+        if !client.may_use(GrantType::AuthorizationCode.as_str()) {
             return Err(refused("unauthorized_client", "The client may not use the authorization code grant."));
         }
         let audience = Audience::parse(parameters.get("audience"), client)?;

@@ -29,7 +29,7 @@ pub(crate) fn respond(to: &Destination, answer: &Answer<'_>, issuer: &str) -> Re
     let mut parameters: Vec<(&str, Cow<'_, str>)> = match answer {
         Answer::Code(code) => vec![("code", Cow::Borrowed(*code))],
         Answer::Error(refused) => {
-            vec![("error", refused.error.clone()), ("error_description", one_line(&refused.description).into())]
+            vec![("error", refused.error.clone()), ("error_description", allowed(&refused.description).into())]
         }
     };
     parameters.extend(to.state.as_deref().map(|state| ("state", Cow::Borrowed(state))));
@@ -59,7 +59,32 @@ fn form_post(action: &str, parameters: &[(&str, Cow<'_, str>)]) -> Response {
     pages::form_post(action, &parameters)
 }
 
-/// Printable characters of `error_description` (RFC 6749 §4.1.2.1: no control characters, quotes or backslashes).
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// What `error_description` may hold: printable ASCII without `"` and `\` (RFC 6749 §4.1.2.1). A rule's reason in another
+/// script is a row of question marks; its code says what happened in any language.
+fn allowed(description: &str) -> String {
+    let allowed = |c: char| match c {
+        '"' => '\'',
+        '\\' => '/',
+        c if c.is_control() => ' ',
+        ' '..='~' => c,
+        _ => '?',
+    };
+    description.chars().map(allowed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_holds_what_the_rfc_allows_and_nothing_else() {
+        assert_eq!(
+            allowed("Please `verify` your e-mail: it's 50 % done!"),
+            "Please `verify` your e-mail: it's 50 % done!"
+        );
+        assert_eq!(allowed("say \"no\"\\\r\nZo\u{eb} \u{202e}\u{7f}\u{85}"), "say 'no'/  Zo? ?  ");
+        let all: String = (char::MIN..='\u{2fff}').collect();
+        let is_allowed = |c: char| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
+        assert!(allowed(&all).chars().all(is_allowed));
+    }
 }

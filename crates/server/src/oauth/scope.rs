@@ -8,6 +8,7 @@ use url::Url;
 use vestibule_pipeline::event::{AllowedScopes, ScopePolicy};
 use vestibule_store::Client;
 
+use super::token::GrantType;
 use crate::error::Refused;
 
 /// Scopes of OpenID Connect: every client may ask for them (Core §5.4, §11).
@@ -76,7 +77,7 @@ pub(crate) fn issuer(base: &Url) -> String {
 /// What of the scope asked for may be granted. What is unknown is left out, not refused (RFC 6749 §3.3).
 pub(crate) fn grantable(asked: &[String], audience: &Audience, client: &Client) -> Vec<String> {
     let is_granted = |scope: &&String| match scope.as_str() {
-        "offline_access" => client.may_use("refresh_token"),
+        "offline_access" => client.may_use(GrantType::RefreshToken.as_str()),
         standard if STANDARD.contains(&standard) => true,
         _ => audience.registered(client).any(|known| known == *scope),
     };

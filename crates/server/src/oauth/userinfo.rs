@@ -8,7 +8,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
-use vestibule_store::{LoginId, Purpose, TokenDigest};
+use vestibule_store::{LoginId, Purpose, TokenDigest, User};
 
 use super::{parameters::Parameters, scope};
 use crate::{
@@ -69,11 +69,14 @@ async fn person(app: &App, caller: &Caller, token: &str) -> Result<Map<String, V
     let login: LoginId = claims.jti.as_str().into();
     let record = app.store.login(tenant, &login).await?.ok_or_else(invalid_token)?;
     let revoked = app.store.token(tenant, Purpose::RevokedLogin, &TokenDigest::of(&claims.jti), app.now()).await?;
-    if is_old || revoked.is_some() {
+    if is_old || revoked.is_some() || app.store.is_revoked(tenant, &record.issued).await? {
         return Err(invalid_token().into());
     }
     let user = app.store.user(tenant, &record.user.ok_or_else(invalid_token)?).await?;
-    let user = user.filter(|user| !user.blocked).ok_or_else(invalid_token)?;
+    // A new password ends what the old one began.
+    let began = record.at;
+    let is_superseded = |user: &User| user.last_password_reset.is_some_and(|reset| began < reset);
+    let user = user.filter(|user| !user.blocked && !is_superseded(user)).ok_or_else(invalid_token)?;
     let custom = record.summary.get("id_token").and_then(Value::as_object).cloned().unwrap_or_default();
     Ok(Person { subject: &claims.sub, scope: &scope, profile: &stored_claims(&user), custom: &custom }.claims())
 }

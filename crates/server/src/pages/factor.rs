@@ -8,7 +8,7 @@ use vestibule_store::{User, Wait};
 
 use super::{Form, Frame, Posted, Problem, Visit, leads_to};
 use crate::{
-    app::Enrolment,
+    app::{App, Enrolment},
     error::{Fault, PageError, Refused},
     factor::{self, Presented, Qr, RecoveryCodes},
     login::{
@@ -16,6 +16,7 @@ use crate::{
         browser::Remember,
         parked::{self, Pending},
     },
+    mail::{Letter, Says},
 };
 
 /// What was posted. Each step is a form of its own, so that the token of one is good for no other.
@@ -144,7 +145,10 @@ impl Waiting {
             Step::Recovery => Presented::Recovery(code),
             Step::Enrol | Step::Enrolled => {
                 return match factor::confirm(app, user, self.pending.login(), code).await? {
-                    Some(codes) => Ok(self.recovery_page(visit, &codes)),
+                    Some(codes) => {
+                        self.announce(app);
+                        Ok(self.recovery_page(visit, &codes))
+                    }
                     None => self.page(visit, step, Some(wrong(step))).await,
                 };
             }
@@ -154,6 +158,13 @@ impl Waiting {
             return self.passed(visit, remember).await;
         }
         self.page(visit, step, Some(wrong(step))).await
+    }
+
+    /// Tells the owner of the account: if it was somebody else who enrolled, nobody else could notice.
+    fn announce(&self, app: &App) {
+        if let Some(email) = &self.user.email {
+            app.accounts.mailer.post(Letter { to: email.clone(), says: Says::FactorAdded });
+        }
     }
 
     async fn passed(self, visit: Visit, remember: Remember) -> Result<Response, PageError> {

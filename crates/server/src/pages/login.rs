@@ -8,10 +8,9 @@ use vestibule_store::{Connection, Wait};
 
 use super::{Form, Frame, Posted, Problem, State, Visit, leads_to};
 use crate::{
-    accounts::{self, Claim, Unauthenticated, account_key, make_known},
+    accounts::{self, Authenticated, Claim, Unauthenticated},
     clock::Token,
     error::PageError,
-    identifier::Identifier,
     login::{
         self, Method, Principal,
         parked::{self, Pending},
@@ -78,13 +77,11 @@ pub(crate) async fn submit(visit: Visit, body: Bytes) -> Result<Response, PageEr
         password: password.as_ref(),
         cookies: Some(&visit.jar),
     };
+    let now = visit.app.now(); // Before the password is looked at: one that is set meanwhile is later.
     match accounts::authenticate(&visit.app, &visit.caller, claim).await {
-        Ok(user) => {
-            let (app, now) = (&visit.app, visit.app.now());
-            let named = Identifier::parse(&posted.identifier);
-            let account = account_key(&visit.caller.tenant, &connection.name, &posted.identifier, named.as_ref());
-            let known = Token::presented(&make_known(&app.keys.seal, account, app.entropy.as_ref()));
-            let jar = CookieKind::Known.set(app, visit.jar, &known, Some(KNOWN));
+        Ok(Authenticated { user, known }) => {
+            let app = &visit.app;
+            let jar = CookieKind::Known.set(app, visit.jar, &Token::presented(&known), Some(KNOWN));
             let methods = vec![Method::password(now)];
             let principal = Principal { user: user.id, connection: connection.name, methods, at: now };
             login::authenticated(app, &visit.caller, jar, &pending, principal).await

@@ -68,8 +68,7 @@ pub(crate) async fn forgot(visit: Visit, body: Bytes) -> Result<Response, PageEr
 
 /// `GET /u/reset?token=`
 pub(crate) async fn show_reset(visit: Visit, Query(query): Query<TokenQuery>) -> Result<Response, PageError> {
-    change_password::look(&visit.app, &visit.caller, &query.token).await?;
-    Ok(reset_page(visit, &query.token, Vec::new()))
+    reset_page(visit, &query.token, Vec::new()).await
 }
 
 /// `POST /u/reset`
@@ -77,11 +76,13 @@ pub(crate) async fn reset(visit: Visit, body: Bytes) -> Result<Response, PageErr
     let posted: ResetForm = visit.posted(&body)?;
     if posted.password != posted.again {
         let problem = Problem::new("again", "The two passwords are not the same.");
-        return Ok(reset_page(visit, &posted.state, vec![problem]));
+        return reset_page(visit, &posted.state, vec![problem]).await;
     }
     let password = match signup::password(posted.password) {
         Ok(password) => password,
-        Err(invalid) => return Ok(reset_page(visit, &posted.state, vec![Problem::new("password", invalid.message)])),
+        Err(invalid) => {
+            return reset_page(visit, &posted.state, vec![Problem::new("password", invalid.message)]).await;
+        }
     };
     match change_password::reset(&visit.app, &visit.caller, &posted.state, &password).await {
         Ok(()) => {
@@ -91,7 +92,7 @@ pub(crate) async fn reset(visit: Visit, body: Bytes) -> Result<Response, PageErr
         }
         Err(NotReset::Weak(weakness)) => {
             let problems = weakness.sentences().into_iter().map(|text| Problem::new("password", text));
-            Ok(reset_page(visit, &posted.state, problems.collect()))
+            reset_page(visit, &posted.state, problems.collect()).await
         }
         Err(NotReset::Failed(error)) => Err(error.into()),
     }
@@ -103,11 +104,15 @@ fn forgot_page(visit: Visit, state: &str, problems: Vec<Problem>) -> Response {
     visit.show(status, &page, &[])
 }
 
-fn reset_page(visit: Visit, token: &str, problems: Vec<Problem>) -> Response {
+/// The page of a link, as long as it is good. It names the account for the browser's password manager, which would
+/// otherwise keep the new password beside the old one; whoever has the link reads that address's mail.
+async fn reset_page(visit: Visit, token: &str, problems: Vec<Problem>) -> Result<Response, PageError> {
+    let (_, user) = change_password::look(&visit.app, &visit.caller, token).await?;
+    let username = user.email.or(user.username).unwrap_or_default();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let advice = visit.app.accounts.policy.advice();
-    let page = ResetPage { frame: visit.frame_with(problems), form: visit.form("reset", token), advice };
-    visit.show(status, &page, &[])
+    let page = ResetPage { frame: visit.frame_with(problems), form: visit.form("reset", token), username, advice };
+    Ok(visit.show(status, &page, &[]))
 }
 
 impl Posted for ForgotForm {
@@ -151,5 +156,6 @@ struct ForgotPage<'a> {
 struct ResetPage {
     frame: Frame,
     form: Form,
+    username: String,
     advice: Vec<String>,
 }

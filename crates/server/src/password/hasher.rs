@@ -11,11 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher};
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
+};
 use tokio::sync::Semaphore;
 
-use super::{HashRefused, Password, StoredHash};
-use crate::{clock::Entropy, error::Fault};
+use super::{
+    HashRefused, Password, StoredHash,
+    memory::{Memory, Shelf},
+};
+use crate::{clock::Entropy, error::Fault, telemetry};
 
 /// What one hash costs: Argon2id with this much memory, so many passes, one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,16 +85,18 @@ impl Hasher {
     pub fn with_workers(cost: Cost, workers: usize, entropy: &dyn Entropy) -> Result<Self, Fault> {
         let params =
             Params::new(cost.memory, cost.passes, 1, None).map_err(|_| Fault::broken("the cost of hashing"))?;
+        let shelf = Shelf::new(&params);
         let started = Instant::now();
-        let nobody = hash(&params, &entropy.bytes::<32>(), entropy.bytes())?;
-        let queue = Arc::new(Queue::new(workers.max(1), started.elapsed()));
+        let nobody = shelf.lend(|memory| hash(&params, &entropy.bytes::<32>(), entropy.bytes(), memory))?;
+        let queue = Arc::new(Queue::new(workers.max(1), started.elapsed(), shelf));
         Ok(Self { params, nobody: Arc::new(StoredHash::parse(&nobody)?), queue })
     }
 
     /// The PHC string of a new password.
     pub async fn hash(&self, password: &Password, entropy: &dyn Entropy) -> Result<String, Unhashed> {
         let (password, params, salt) = (password.clone(), self.params.clone(), entropy.bytes());
-        let hashed = self.queue.run(move || hash(&params, password.as_bytes(), salt)).await?;
+        let work = move |memory: &mut Memory| hash(&params, password.as_bytes(), salt, memory);
+        let (hashed, _) = self.queue.run(Costs::Usual, work).await?;
         hashed.map_err(Unhashed::Fault)
     }
 
@@ -98,29 +106,37 @@ impl Hasher {
             tracing::error!(%refused, "a stored password hash is unusable");
             None
         });
-        let (password, params, nobody) = (password.clone(), self.params.clone(), Arc::clone(&self.nobody));
-        let usual = self.queue.usual();
-        let verify = move || match stored {
-            Some(stored) => {
-                let started = Instant::now();
-                let (is_right, is_weaker) = (stored.is_of(&password), stored.is_weaker_than(&params));
-                if is_weaker {
-                    // A cheap, imported hash must not be told from others by its time (HS-04). Its work says little about
-                    // that: memory that fits into a cache is faster.
-                    std::thread::sleep(usual.saturating_sub(started.elapsed()));
-                }
-                match (is_right, is_weaker) {
-                    (true, false) => Verified::Right,
-                    (true, true) => Verified::RightButWeak,
-                    (false, _) => Verified::Wrong,
-                }
-            }
+        let is_weaker = stored.as_ref().is_some_and(|stored| stored.is_weaker_than(&self.params));
+        let (password, nobody) = (password.clone(), Arc::clone(&self.nobody));
+        let verify = move |memory: &mut Memory| match stored {
+            Some(stored) => stored.is_of(&password, memory),
             None => {
-                nobody.is_of(&password);
-                Verified::Wrong
+                nobody.is_of(&password, memory);
+                false
             }
         };
-        self.queue.run(verify).await
+        let costs = if is_weaker { Costs::Less } else { Costs::Usual };
+        let (is_right, took) = self.queue.run(costs, verify).await?;
+        if is_weaker {
+            // A cheap, imported hash must not be told from others by its time (HS-04). Its work says little about that:
+            // memory that fits into a cache is faster. Nobody waits for this: the core is somebody else's by now.
+            tokio::time::sleep(self.usual().saturating_sub(took)).await;
+        }
+        Ok(match (is_right, is_weaker) {
+            (true, false) => Verified::Right,
+            (true, true) => Verified::RightButWeak,
+            (false, _) => Verified::Wrong,
+        })
+    }
+
+    /// What one hash takes.
+    pub(super) fn usual(&self) -> Duration {
+        Duration::from_micros(self.queue.cost.load(Ordering::Relaxed))
+    }
+
+    /// Asks whether there is room for one more: what could only be refused is refused before anything is read for it.
+    pub fn has_room(&self) -> Result<(), Overloaded> {
+        self.queue.admits(self.in_hand())
     }
 
     /// How many passwords are being hashed, or wait for it.
@@ -130,10 +146,28 @@ impl Hasher {
     }
 }
 
-fn hash(params: &Params, password: &[u8], salt: [u8; 16]) -> Result<String, Fault> {
+fn hash(params: &Params, password: &[u8], salt: [u8; 16], memory: &mut Memory) -> Result<String, Fault> {
+    let refused = || Fault::broken("Argon2 refused a password");
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let hashed = argon2.hash_password_with_salt(password, &salt);
-    hashed.map(|phc| phc.to_string()).map_err(|_| Fault::broken("Argon2 refused a password"))
+    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2.hash_password_into_with_memory(password, &salt, &mut out, memory.of(params)).map_err(|_| refused())?;
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(|_| refused())?,
+        salt: Some(Salt::new(&salt).map_err(|_| refused())?),
+        hash: Some(Output::new(&out).map_err(|_| refused())?),
+    };
+    Ok(phc.to_string())
+}
+
+/// What a piece of work costs, beside a hash as it is made today.
+#[derive(Clone, Copy)]
+enum Costs {
+    /// As much, or more.
+    Usual,
+    /// Less.
+    Less,
 }
 
 /// The places in which hashing is done and waited for.
@@ -143,30 +177,37 @@ struct Queue {
     in_hand: AtomicUsize,
     /// What one hash takes, in microseconds: an average that follows the last few.
     cost: AtomicU64,
+    shelf: Shelf,
 }
 
 impl Queue {
     /// The most work that may wait.
     const MOST: Duration = Duration::from_secs(1);
 
-    fn new(workers: usize, cost: Duration) -> Self {
+    fn new(workers: usize, cost: Duration, shelf: Shelf) -> Self {
         let turns = Arc::new(Semaphore::new(workers));
-        Self { workers, turns, in_hand: AtomicUsize::new(0), cost: AtomicU64::new(micros(cost)) }
+        Self { workers, turns, in_hand: AtomicUsize::new(0), cost: AtomicU64::new(micros(cost)), shelf }
     }
 
-    /// Does the work when its turn comes. Whoever stops waiting leaves the queue.
+    /// Does the work when its turn comes, and says how long it took. Whoever stops waiting leaves the queue.
     async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Unhashed> {
+        costs: Costs,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<(T, Duration), Unhashed> {
         let place = self.enter().map_err(Unhashed::Overloaded)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| Unhashed::Fault(error.into()))?;
         let done = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
-            let result = work();
-            place.queue.learn(started.elapsed());
+            let result = place.queue.shelf.lend(work);
+            let took = started.elapsed();
+            match costs {
+                Costs::Usual => place.queue.learn(took),
+                Costs::Less => {} // It says nothing of what the others in the queue will take.
+            }
+            telemetry::hashed(took);
             drop((turn, place));
-            result
+            (result, took)
         });
         done.await.map_err(|error| Unhashed::Fault(error.into()))
     }
@@ -174,15 +215,20 @@ impl Queue {
     fn enter(self: &Arc<Self>) -> Result<Place, Overloaded> {
         let ahead = self.in_hand.fetch_add(1, Ordering::Relaxed);
         let place = Place { queue: Arc::clone(self) };
+        telemetry::hashing(ahead + 1);
+        self.admits(ahead).map(|()| place)
+    }
+
+    /// Whether one more may wait behind so many.
+    fn admits(&self, ahead: usize) -> Result<(), Overloaded> {
         let waiting = ahead.saturating_sub(self.workers - 1); // Those ahead that no worker has begun.
         let work = u64::try_from(waiting).unwrap_or(u64::MAX).saturating_mul(self.cost.load(Ordering::Relaxed));
         let wait = work / u64::try_from(self.workers).unwrap_or(u64::MAX);
-        if wait <= micros(Self::MOST) { Ok(place) } else { Err(Overloaded { retry_after: Self::MOST }) }
-    }
-
-    /// What one hash takes.
-    fn usual(&self) -> Duration {
-        Duration::from_micros(self.cost.load(Ordering::Relaxed))
+        if wait <= micros(Self::MOST) {
+            return Ok(());
+        }
+        telemetry::shed("password");
+        Err(Overloaded { retry_after: Self::MOST })
     }
 
     fn learn(&self, took: Duration) {
@@ -198,7 +244,8 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.in_hand.fetch_sub(1, Ordering::Relaxed);
+        let before = self.queue.in_hand.fetch_sub(1, Ordering::Relaxed);
+        telemetry::hashing(before.saturating_sub(1));
     }
 }
 

@@ -5,12 +5,10 @@
 
 use std::fmt;
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordVerifier, phc::PasswordHash},
-};
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
+use subtle::ConstantTimeEq as _;
 
-use super::Password;
+use super::{Password, memory::Memory};
 
 /// A stored hash that is cheap enough to be verified.
 #[derive(Clone)]
@@ -64,8 +62,17 @@ impl StoredHash {
     }
 
     /// Whether this password was hashed. Takes the time the parameters ask for.
-    pub(super) fn is_of(&self, password: &Password) -> bool {
-        Argon2::default().verify_password(password.as_bytes(), &self.phc).is_ok()
+    pub(super) fn is_of(&self, password: &Password, memory: &mut Memory) -> bool {
+        let (Ok(algorithm), Some(salt), Some(known)) =
+            (Algorithm::try_from(self.phc.algorithm.as_str()), &self.phc.salt, &self.phc.hash)
+        else {
+            return false; // Not parsed, then.
+        };
+        let argon2 = Argon2::new(algorithm, Version::V0x13, self.params.clone());
+        let mut hash = vec![0; known.len()];
+        let blocks = memory.of(&self.params);
+        let hashed = argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut hash, blocks);
+        hashed.is_ok() && bool::from(known.as_bytes().ct_eq(&hash))
     }
 
     /// Whether it was made with less than these parameters, or with another algorithm.

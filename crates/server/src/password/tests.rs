@@ -1,4 +1,8 @@
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::clock::SystemEntropy;
@@ -109,14 +113,44 @@ async fn what_does_not_fit_into_a_second_of_work_is_refused_at_once() {
 #[tokio::test]
 async fn whoever_stops_waiting_leaves_the_queue() {
     let hasher = Hasher::with_workers(Cost::RECOMMENDED, 1, &SystemEntropy).unwrap();
-    for _ in 0..5 {
-        let wrong = password("wrong");
-        let waiting = hasher.verify(&wrong, None);
-        tokio::time::timeout(Duration::ZERO, waiting).await.ok();
+    let wrong = password("wrong");
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(hasher.verify(&wrong, None))).collect();
+    for one in &mut waiting {
+        assert!(polled(one).is_pending());
     }
+    assert!(hasher.in_hand() >= 2, "those who wait for the worker have a place");
+    waiting.truncate(1);
+    assert!(hasher.in_hand() <= 1, "those who left have theirs still");
+    drop(waiting);
+    // What a worker has begun, it ends; then its place is free, too.
+    let done = async {
+        while hasher.in_hand() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), done).await.expect("a place was never left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_cheap_hash_waits_out_costs_nobody_a_turn() {
+    let text = password("correct horse");
+    let weak = hasher(CHEAP).hash(&text, &SystemEntropy).await.unwrap();
+    let hasher = Hasher::with_workers(Cost::RECOMMENDED, 1, &SystemEntropy).unwrap();
+    let (usual, began) = (hasher.usual(), Instant::now());
+    let mut trying = Box::pin(hasher.verify(&text, Some(&weak)));
+    assert!(polled(&mut trying).is_pending());
     while hasher.in_hand() > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await; // What a worker has begun, it ends.
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    assert!(polled(&mut trying).is_pending(), "the turn is given back, and the answer is not there yet");
+    assert_eq!(trying.await.unwrap(), Verified::RightButWeak);
+    assert!(began.elapsed() >= usual, "told from others by its time: {:?} of {usual:?}", began.elapsed());
+    assert_eq!(hasher.usual(), usual, "a cheap hash was taken for a usual one");
+}
+
+/// Lets a future go as far as it can now.
+fn polled<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 mod policy {

@@ -17,11 +17,11 @@ const POLL: Duration = Duration::from_secs(2);
 #[async_trait]
 impl Changes for Sql {
     async fn beat(&self, node: &Node) -> Result<()> {
-        let upsert = "INSERT INTO nodes (id, ready, software, at) VALUES ($1, $2, $3, $4) \
-                      ON CONFLICT (id) DO UPDATE SET ready = excluded.ready, software = excluded.software, \
-                      at = excluded.at";
-        let Node { id, ready, software, at } = node;
-        self.write(upsert, args![id, json(ready)?, software.as_str(), *at]).await.map(|_| ())
+        let upsert = "INSERT INTO nodes (id, ready, prepared, software, at) VALUES ($1, $2, $3, $4, $5) \
+                      ON CONFLICT (id) DO UPDATE SET ready = excluded.ready, prepared = excluded.prepared, \
+                      software = excluded.software, at = excluded.at";
+        let Node { id, ready, prepared, software, at } = node;
+        self.write(upsert, args![id, json(ready)?, json(prepared)?, software.as_str(), *at]).await.map(|_| ())
     }
 
     async fn leave(&self, node: &NodeId) -> Result<()> {
@@ -29,7 +29,8 @@ impl Changes for Sql {
     }
 
     async fn nodes(&self, since: Timestamp) -> Result<Vec<Node>> {
-        self.all("SELECT id, ready, software, at FROM nodes WHERE at >= $1 ORDER BY id", args![since]).await
+        let select = "SELECT id, ready, COALESCE(prepared, '[]'), software, at FROM nodes WHERE at >= $1 ORDER BY id";
+        self.all(select, args![since]).await
     }
 
     async fn change_mark(&self) -> Result<ChangeMark> {
@@ -52,6 +53,6 @@ impl Changes for Sql {
 
 impl FromRow for Node {
     fn from_row(row: &mut Row) -> Result<Self> {
-        Ok(Self { id: row.next()?, ready: row.json()?, software: row.next()?, at: row.next()? })
+        Ok(Self { id: row.next()?, ready: row.json()?, prepared: row.json()?, software: row.next()?, at: row.next()? })
     }
 }

@@ -7,8 +7,8 @@ use super::{
     value::{FromRow, Row, args},
 };
 use crate::{
-    Credentials, Factor, FactorId, FactorKind, NewPassword, Password, PasswordSet, Purpose, Result, SessionId,
-    TenantId, Timestamp, TokenDigest, UserId, Version,
+    Confirmed, Credentials, Factor, FactorId, FactorKind, NewPassword, Password, PasswordSet, Purpose, Result,
+    SessionId, TenantId, TokenDigest, UserId, Version,
 };
 
 #[async_trait]
@@ -49,8 +49,15 @@ impl Credentials for Sql {
         ] {
             tx.write(delete, args![tenant, user, keep]).await?;
         }
+        // Whoever sets the password in a session has just proved who they are.
+        let update = "UPDATE sessions SET authenticated_at = $4 WHERE tenant = $1 AND user_id = $2 AND id = $3";
+        tx.write(update, args![tenant, user, keep, new.at]).await?;
         for delete in [
-            "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2 AND purpose = 'password_reset'",
+            // What the old password began: logins on their way, and the factor that one of them was enrolling.
+            "DELETE FROM parked WHERE tenant = $1 AND user_id = $2",
+            "DELETE FROM factors WHERE tenant = $1 AND user_id = $2 AND confirmed_at IS NULL",
+            "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2 \
+             AND purpose IN ('password_reset', 'mfa_token', 'remembered_browser')",
             "DELETE FROM refresh_tokens WHERE tenant = $1 AND family IN \
              (SELECT id FROM families WHERE tenant = $1 AND user_id = $2)",
             "DELETE FROM families WHERE tenant = $1 AND user_id = $2",
@@ -83,32 +90,41 @@ impl Credentials for Sql {
         self.all(select, args![tenant, user]).await
     }
 
-    async fn use_step(
+    async fn confirm_factor(
         &self,
         tenant: &TenantId,
         user: &UserId,
         factor: &FactorId,
-        step: i64,
-        now: Timestamp,
+        confirmed: &Confirmed,
     ) -> Result<bool> {
-        let update = "UPDATE factors SET last_step = $4, confirmed_at = COALESCE(confirmed_at, $5) \
-                      WHERE tenant = $1 AND user_id = $2 AND id = $3 AND (last_step IS NULL OR last_step < $4)";
-        Ok(self.write(update, args![tenant, user, factor, step, now]).await? > 0)
+        let mut tx = self.begin().await?;
+        if users::lock(&mut tx, tenant, user).await?.is_none() {
+            return Ok(false);
+        }
+        let update = "UPDATE factors SET last_step = $4, confirmed_at = $5 WHERE tenant = $1 AND user_id = $2 AND id = $3 \
+                      AND NOT EXISTS (SELECT 1 FROM factors AS other WHERE other.tenant = $1 AND other.user_id = $2 \
+                      AND other.confirmed_at IS NOT NULL)";
+        if tx.write(update, args![tenant, user, factor, confirmed.step, confirmed.at]).await? == 0 {
+            return Ok(false);
+        }
+        tx.write("DELETE FROM recovery_codes WHERE tenant = $1 AND user_id = $2", args![tenant, user]).await?;
+        for code in &confirmed.recovery {
+            let insert = "INSERT INTO recovery_codes (tenant, user_id, digest) VALUES ($1, $2, $3)";
+            tx.write(insert, args![tenant, user, code]).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn use_step(&self, tenant: &TenantId, user: &UserId, factor: &FactorId, step: i64) -> Result<bool> {
+        let update = "UPDATE factors SET last_step = $4 WHERE tenant = $1 AND user_id = $2 AND id = $3 \
+                      AND confirmed_at IS NOT NULL AND (last_step IS NULL OR last_step < $4)";
+        Ok(self.write(update, args![tenant, user, factor, step]).await? > 0)
     }
 
     async fn remove_factor(&self, tenant: &TenantId, user: &UserId, factor: &FactorId) -> Result<bool> {
         let delete = "DELETE FROM factors WHERE tenant = $1 AND user_id = $2 AND id = $3";
         Ok(self.write(delete, args![tenant, user, factor]).await? > 0)
-    }
-
-    async fn put_recovery_codes(&self, tenant: &TenantId, user: &UserId, codes: &[TokenDigest]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        tx.write("DELETE FROM recovery_codes WHERE tenant = $1 AND user_id = $2", args![tenant, user]).await?;
-        for code in codes {
-            let insert = "INSERT INTO recovery_codes (tenant, user_id, digest) VALUES ($1, $2, $3)";
-            tx.write(insert, args![tenant, user, code]).await?;
-        }
-        tx.commit().await
     }
 
     async fn use_recovery_code(&self, tenant: &TenantId, user: &UserId, code: &TokenDigest) -> Result<bool> {

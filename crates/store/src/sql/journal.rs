@@ -13,7 +13,7 @@ use super::{
     value::{FromRow, Row, Value, args, digest_of, json},
 };
 use crate::{
-    Damage, Entry, EntryKind, Event, Issued, Journal, JournalQuery, LoginCommit, LoginRecord, Result, TenantId,
+    Act, Damage, Entry, EntryKind, Event, Issued, Journal, JournalQuery, LoginCommit, LoginRecord, Result, TenantId,
     Timestamp, UserId, Verification,
 };
 
@@ -43,7 +43,7 @@ const PAGE: i64 = 500;
 impl Journal for Sql {
     async fn record(&self, tenant: &TenantId, event: &Event) -> Result<()> {
         let mut tx = self.begin().await?;
-        self.append(&mut tx, &Record::of_event(tenant, event)?).await?;
+        self.append_event(&mut tx, tenant, event).await?;
         tx.commit().await
     }
 
@@ -183,6 +183,16 @@ fn link_after(link: &[u8; 32], sequence: i64, digest: &[u8; 32]) -> [u8; 32] {
 }
 
 impl Sql {
+    /// Writes down what an operator does by this transaction: the last thing in it, because it holds a chain.
+    pub(super) async fn append_act(&self, tx: &mut Tx, tenant: &TenantId, act: &Act) -> Result<()> {
+        self.append_event(tx, tenant, &act.event()?).await
+    }
+
+    /// Writes down what happens by this transaction: the last thing in it, because it holds a chain.
+    pub(super) async fn append_event(&self, tx: &mut Tx, tenant: &TenantId, event: &Event) -> Result<()> {
+        self.append(tx, &Record::of_event(tenant, event)?).await
+    }
+
     /// Writes an entry at the end of a chain of this node, which the transaction holds from here on.
     pub(super) async fn append(&self, tx: &mut Tx, record: &Record) -> Result<()> {
         let (chain, lane) = self.lane().await;

@@ -13,8 +13,14 @@ pub(super) struct Step {
 }
 
 /// All of them. A step that was released is never changed.
-pub(super) const ALL: &[Step] =
-    &[Step { version: 1, name: "foundations", text: include_str!("../../migrations/0001_foundations.sql") }];
+pub(super) const ALL: &[Step] = &[
+    Step { version: 1, name: "foundations", text: include_str!("../../migrations/0001_foundations.sql") },
+    Step {
+        version: 2,
+        name: "prepared generations",
+        text: include_str!("../../migrations/0002_prepared_generations.sql"),
+    },
+];
 
 /// Why a database could not be brought up to this version.
 pub(super) fn refusal(error: MigrateError) -> OpenError {

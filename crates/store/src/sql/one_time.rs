@@ -6,7 +6,9 @@ use super::{
     Sql, Tx,
     value::{FromRow, Object, Row, args, json},
 };
-use crate::{Alone, OneTime, OneTimeToken, Parked, Purpose, Result, TenantId, Timestamp, TokenDigest, UserId, Wait};
+use crate::{
+    Act, Alone, OneTime, OneTimeToken, Parked, Purpose, Result, TenantId, Timestamp, TokenDigest, UserId, Wait,
+};
 
 macro_rules! parked_columns {
     () => {
@@ -88,27 +90,14 @@ impl OneTime for Sql {
 
     async fn put_token(&self, tenant: &TenantId, token: &OneTimeToken, alone: Alone) -> Result<()> {
         let mut tx = self.begin().await?;
-        if alone == Alone::Yes {
-            let delete = "DELETE FROM one_time_tokens WHERE tenant = $1 AND purpose = $2 AND user_id = $3";
-            tx.write(delete, args![tenant, token.purpose.word(), &token.user]).await?;
-        }
-        let insert = concat!(
-            "INSERT INTO one_time_tokens (tenant, ",
-            token_columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant, purpose, digest) DO NOTHING"
-        );
-        let args = args![
-            tenant,
-            &token.digest,
-            token.purpose.word(),
-            &token.user,
-            token.client.as_ref(),
-            json(&token.document)?,
-            token.at,
-            token.expires_at,
-            token.attempts,
-        ];
-        tx.write(insert, args).await?;
+        put_token(&mut tx, tenant, token, alone).await?;
+        tx.commit().await
+    }
+
+    async fn open_window(&self, tenant: &TenantId, window: &OneTimeToken, act: &Act) -> Result<()> {
+        let mut tx = self.begin().await?;
+        put_token(&mut tx, tenant, window, Alone::Yes).await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await
     }
 
@@ -189,6 +178,32 @@ pub(super) async fn park(tx: &mut Tx, tenant: &TenantId, parked: &Parked) -> Res
         parked.at,
         parked.expires_at,
         parked.attempts,
+    ];
+    tx.write(insert, args).await?;
+    Ok(())
+}
+
+/// Stores a token; see [`OneTime::put_token`].
+pub(super) async fn put_token(tx: &mut Tx, tenant: &TenantId, token: &OneTimeToken, alone: Alone) -> Result<()> {
+    if alone == Alone::Yes {
+        let delete = "DELETE FROM one_time_tokens WHERE tenant = $1 AND purpose = $2 AND user_id = $3";
+        tx.write(delete, args![tenant, token.purpose.word(), &token.user]).await?;
+    }
+    let insert = concat!(
+        "INSERT INTO one_time_tokens (tenant, ",
+        token_columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant, purpose, digest) DO NOTHING"
+    );
+    let args = args![
+        tenant,
+        &token.digest,
+        token.purpose.word(),
+        &token.user,
+        token.client.as_ref(),
+        json(&token.document)?,
+        token.at,
+        token.expires_at,
+        token.attempts,
     ];
     tx.write(insert, args).await?;
     Ok(())

@@ -56,8 +56,13 @@ impl Operations for Sql {
 }
 
 impl Sql {
-    /// Ends everything that clients hold: what was revoked since the backup must not come back (HS-71).
+    /// Ends everything that clients, browsers and mailboxes hold: what was revoked or used up since the backup must not
+    /// come back (HS-71).
     pub(crate) async fn begin_epoch(&self, now: Timestamp) -> Result<()> {
-        self.write("UPDATE installation SET not_before = $1, changes = changes + 1", args![now]).await.map(|_| ())
+        let mut tx = self.begin().await?;
+        tx.write("UPDATE installation SET not_before = $1, changes = changes + 1", args![now]).await?;
+        tx.write("DELETE FROM parked", args![]).await?;
+        tx.write("DELETE FROM one_time_tokens", args![]).await?;
+        tx.commit().await
     }
 }

@@ -7,8 +7,8 @@ use super::{
     value::{FromRow, Row, args, json},
 };
 use crate::{
-    Activated, Generation, GenerationNumber, NewGeneration, Proposed, Result, Revision, RevisionDigest, Rules,
-    TenantId, Timestamp,
+    Act, Activated, Generation, GenerationNumber, NewGeneration, Proposed, Result, Revision, RevisionDigest, Rules,
+    TenantId,
 };
 
 macro_rules! columns {
@@ -65,13 +65,33 @@ impl Rules for Sql {
         Ok(Proposed::Generation(number))
     }
 
+    async fn prepare(&self, tenant: &TenantId, number: GenerationNumber) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        lock_pointer(&mut tx, tenant).await?;
+        let update = "UPDATE active_generations SET preparing = $2 WHERE tenant = $1 AND EXISTS \
+                      (SELECT 1 FROM generations WHERE tenant = $1 AND number = $2 AND revoked_at IS NULL)";
+        let asked = tx.write(update, args![tenant, number]).await?;
+        tx.announce().await?;
+        tx.commit().await?;
+        Ok(asked > 0)
+    }
+
+    async fn preparing(&self, tenant: &TenantId) -> Result<Option<Generation>> {
+        let select = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM generations WHERE tenant = $1 AND revoked_at IS NULL \
+             AND number = (SELECT preparing FROM active_generations WHERE tenant = $1)"
+        );
+        self.first(select, args![tenant]).await
+    }
+
     async fn activate(
         &self,
         tenant: &TenantId,
         number: GenerationNumber,
         expected: Option<GenerationNumber>,
-        by: &str,
-        at: Timestamp,
+        act: &Act,
     ) -> Result<Activated> {
         let mut tx = self.begin().await?;
         let active = lock_pointer(&mut tx, tenant).await?;
@@ -80,14 +100,16 @@ impl Rules for Sql {
         }
         let update = "UPDATE generations SET activated_at = $3 \
                       WHERE tenant = $1 AND number = $2 AND revoked_at IS NULL";
-        if tx.write(update, args![tenant, number, at]).await? == 0 {
+        if tx.write(update, args![tenant, number, act.at]).await? == 0 {
             return Ok(Activated::Unavailable);
         }
-        tx.write("UPDATE active_generations SET number = $2 WHERE tenant = $1", args![tenant, number]).await?;
+        let update = "UPDATE active_generations SET number = $2, preparing = NULL WHERE tenant = $1";
+        tx.write(update, args![tenant, number]).await?;
         let insert = "INSERT INTO activations (tenant, turn, number, author, at) SELECT $1, \
                       COALESCE(max(turn), 0) + 1, $2, $3, $4 FROM activations WHERE tenant = $1";
-        tx.write(insert, args![tenant, number, by, at]).await?;
+        tx.write(insert, args![tenant, number, act.by.as_str(), act.at]).await?;
         tx.announce().await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await?;
         Ok(Activated::Done)
     }
@@ -113,16 +135,20 @@ impl Rules for Sql {
         self.all(select, args![tenant, limit]).await
     }
 
-    async fn revoke_generation(&self, tenant: &TenantId, number: GenerationNumber, at: Timestamp) -> Result<bool> {
+    async fn revoke_generation(&self, tenant: &TenantId, number: GenerationNumber, act: &Act) -> Result<bool> {
         let mut tx = self.begin().await?;
         if lock_pointer(&mut tx, tenant).await? == Some(number) {
             return Ok(false);
         }
         let update = "UPDATE generations SET revoked_at = COALESCE(revoked_at, $3) WHERE tenant = $1 AND number = $2";
-        let revoked = tx.write(update, args![tenant, number, at]).await?;
+        let revoked = tx.write(update, args![tenant, number, act.at]).await?;
+        if revoked == 0 {
+            return Ok(false);
+        }
         tx.announce().await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await?;
-        Ok(revoked > 0)
+        Ok(true)
     }
 }
 

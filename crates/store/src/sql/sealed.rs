@@ -6,13 +6,13 @@ use super::{
     Sql,
     value::{FromRow, Object, Row, args, json},
 };
-use crate::{NewSealed, Result, Sealed, SealedKind, SealedNote, SealedValues, TenantId};
+use crate::{Act, NewSealed, Result, Sealed, SealedKind, SealedNote, SealedValues, TenantId};
 
 #[async_trait]
 impl SealedValues for Sql {
-    async fn put_sealed(&self, tenant: &TenantId, new: &NewSealed) -> Result<Option<i64>> {
+    async fn put_sealed(&self, tenant: &TenantId, new: &NewSealed, act: &Act) -> Result<Option<i64>> {
         let mut tx = self.begin().await?;
-        let NewSealed { kind, name, sealed, note, expected, at } = new;
+        let NewSealed { kind, name, sealed, note, expected } = new;
         let upsert = "INSERT INTO sealed_values (tenant, kind, name, version, sealed, note, at) \
                       SELECT $1, $2, $3, 1, $4, $5, $6 WHERE $7 <= 0 \
                       OR EXISTS (SELECT 1 FROM sealed_values WHERE tenant = $1 AND kind = $2 AND name = $3) \
@@ -20,11 +20,14 @@ impl SealedValues for Sql {
                       sealed = excluded.sealed, note = excluded.note, at = excluded.at \
                       WHERE $7 < 0 OR sealed_values.version = $7";
         let (name, sealed, expected) = (name.as_str(), sealed.as_slice(), expected.unwrap_or(-1));
-        let args = args![tenant, kind.word(), name, sealed, json(note)?, *at, expected];
+        let args = args![tenant, kind.word(), name, sealed, json(note)?, act.at, expected];
         let Some((version,)) = tx.write_first::<(i64,)>(upsert, "version", args).await? else {
             return Ok(None);
         };
         tx.announce().await?;
+        let mut event = act.event()?;
+        event.summary.insert("version".to_owned(), version.into());
+        self.append_event(&mut tx, tenant, &event).await?;
         tx.commit().await?;
         Ok(Some(version))
     }
@@ -46,13 +49,17 @@ impl SealedValues for Sql {
         self.all(select, args![tenant, kind.word()]).await
     }
 
-    async fn remove_sealed(&self, tenant: &TenantId, kind: SealedKind, name: &str) -> Result<bool> {
+    async fn remove_sealed(&self, tenant: &TenantId, kind: SealedKind, name: &str, act: &Act) -> Result<bool> {
         let mut tx = self.begin().await?;
         let delete = "DELETE FROM sealed_values WHERE tenant = $1 AND kind = $2 AND name = $3";
         let removed = tx.write(delete, args![tenant, kind.word(), name]).await?;
+        if removed == 0 {
+            return Ok(false);
+        }
         tx.announce().await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await?;
-        Ok(removed > 0)
+        Ok(true)
     }
 }
 

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 
 use super::{
-    Sql, Tx, users,
+    Sql, Tx, one_time, users,
     value::{FromRow, Object, Row, args, json},
 };
 use crate::{
-    ClientId, Code, Family, FamilyId, LoginId, NewFamily, Presented, Redeem, Redeemed, Result, Session, SessionId,
-    Sessions, TenantId, Timestamp, TokenDigest, UserId,
+    Alone, ClientId, Code, Family, FamilyId, Issued, LoginId, NewFamily, OneTimeToken, Presented, Purpose, Redeem,
+    Redeemed, Result, Session, SessionId, Sessions, TenantId, Timestamp, TokenDigest, UserId,
 };
 
 macro_rules! session_columns {
@@ -150,6 +150,13 @@ impl Sessions for Sql {
         self.write(update, args![tenant, token, client, now]).await.map(|_| ())
     }
 
+    async fn is_revoked(&self, tenant: &TenantId, issued: &Issued) -> Result<bool> {
+        let select = "SELECT count(*) FROM families WHERE tenant = $1 AND revoked_at IS NOT NULL \
+                      AND (code = $2 OR id IN (SELECT family FROM refresh_tokens WHERE tenant = $1 AND digest = $3))";
+        let row = self.first::<(i64,)>(select, args![tenant, issued.code.as_ref(), issued.refresh.as_ref()]).await?;
+        Ok(row.is_some_and(|(revoked,)| revoked > 0))
+    }
+
     async fn not_before(&self) -> Result<Timestamp> {
         let row = self.first::<(Timestamp,)>("SELECT not_before FROM installation", args![]).await?;
         Ok(row.map_or(Timestamp(0), |(not_before,)| not_before))
@@ -179,12 +186,25 @@ impl Sql {
 
 /// The code was not redeemed. If it had been before, what came of it is revoked, whoever presents it now.
 async fn replayed(mut tx: Tx, tenant: &TenantId, redeem: &Redeem) -> Result<Redeemed> {
-    let select = "SELECT login FROM codes WHERE tenant = $1 AND digest = $2 AND redeemed_at IS NOT NULL";
-    let Some((login,)) = tx.first::<(LoginId,)>(select, args![tenant, &redeem.digest]).await? else {
+    let select = "SELECT login, user_id, client FROM codes \
+                  WHERE tenant = $1 AND digest = $2 AND redeemed_at IS NOT NULL";
+    let found = tx.first::<(LoginId, UserId, ClientId)>(select, args![tenant, &redeem.digest]).await?;
+    let Some((login, user, client)) = found else {
         return Ok(Redeemed::Refused);
     };
     let update = "UPDATE families SET revoked_at = $3 WHERE tenant = $1 AND code = $2 AND revoked_at IS NULL";
     tx.write(update, args![tenant, &redeem.digest, redeem.now]).await?;
+    let mark = OneTimeToken {
+        digest: TokenDigest::of(login.as_str()),
+        purpose: Purpose::RevokedLogin,
+        user,
+        client: Some(client),
+        document: Object::new(),
+        at: redeem.now,
+        expires_at: redeem.revoked_until,
+        attempts: 0,
+    };
+    one_time::put_token(&mut tx, tenant, &mark, Alone::No).await?;
     tx.commit().await?;
     Ok(Redeemed::Replayed(login))
 }

@@ -8,12 +8,13 @@
 //! - A lock file keeps other processes out.
 
 mod backup;
+mod private;
 mod rows;
 mod schema;
 mod witness;
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -81,10 +82,17 @@ impl Sqlite {
     /// Opens a file, or makes it. Damage that its witness tells of does not keep it from being read.
     pub(super) async fn open(path: &Path) -> Result<Self, OpenError> {
         let lock = lock(path)?;
+        for suffix in ["", "-wal", "-shm", "-witness", "-lock"] {
+            let file = beside(path, suffix);
+            let closed = private::close(&file);
+            closed.map_err(|source| StoreError::File { path: file, action: "made private", source })?;
+        }
         let witness_path = beside(path, "-witness");
         let told = if witness_path.exists() { Some(witness::read(&witness_path)?) } else { None };
         refuse_absence(path, told.as_ref())?;
 
+        let made = private::writing().create(true).truncate(false).open(path);
+        made.map_err(|source| StoreError::File { path: path.to_owned(), action: "made", source })?;
         let writing = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let writing = writing.connect_with(options(path).create_if_missing(true)).await.map_err(fault::of)?;
         let mut connection = writing.acquire().await.map_err(fault::of)?;
@@ -156,7 +164,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn lock(path: &Path) -> Result<File, OpenError> {
     let lock = beside(path, "-lock");
     let fault = |source| StoreError::File { path: lock.clone(), action: "locked", source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(fault)?;
+    let file = private::writing().create(true).truncate(false).open(&lock).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),

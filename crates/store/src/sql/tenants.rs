@@ -6,11 +6,11 @@ use super::{
     Sql, Tx,
     value::{FromRow, Row, args, json},
 };
-use crate::{Client, ClientId, Connection, ConnectionName, Result, Tenant, TenantId, Tenants};
+use crate::{Act, Client, ClientId, Connection, ConnectionName, Result, Tenant, TenantId, Tenants};
 
 #[async_trait]
 impl Tenants for Sql {
-    async fn put_tenant(&self, tenant: &Tenant) -> Result<()> {
+    async fn put_tenant(&self, tenant: &Tenant, act: &Act) -> Result<()> {
         let mut tx = self.begin().await?;
         let upsert = "INSERT INTO tenants (tenant, settings, created_at) VALUES ($1, $2, $3) \
                       ON CONFLICT (tenant) DO UPDATE SET settings = excluded.settings";
@@ -21,6 +21,7 @@ impl Tenants for Sql {
             tx.write(insert, args![host.as_str(), &tenant.id]).await?;
         }
         tx.announce().await?;
+        self.append_act(&mut tx, &tenant.id, act).await?;
         tx.commit().await
     }
 
@@ -53,7 +54,7 @@ impl Tenants for Sql {
         Ok(tenants)
     }
 
-    async fn put_connection(&self, tenant: &TenantId, connection: &Connection) -> Result<()> {
+    async fn put_connection(&self, tenant: &TenantId, connection: &Connection, act: &Act) -> Result<()> {
         let mut tx = self.begin().await?;
         let upsert = "INSERT INTO connections (tenant, name, strategy, settings, metadata) VALUES ($1, $2, $3, $4, $5) \
                       ON CONFLICT (tenant, name) DO UPDATE SET strategy = excluded.strategy, \
@@ -61,6 +62,7 @@ impl Tenants for Sql {
         let Connection { name, strategy, settings, metadata } = connection;
         tx.write(upsert, args![tenant, name, strategy.as_str(), json(settings)?, json(metadata)?]).await?;
         tx.announce().await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await
     }
 
@@ -74,7 +76,7 @@ impl Tenants for Sql {
         self.all(select, args![tenant]).await
     }
 
-    async fn put_client(&self, tenant: &TenantId, client: &Client) -> Result<()> {
+    async fn put_client(&self, tenant: &TenantId, client: &Client, act: &Act) -> Result<()> {
         let mut tx = self.begin().await?;
         let upsert = "INSERT INTO clients (tenant, id, name, secret, settings, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, id) DO UPDATE SET \
@@ -82,6 +84,7 @@ impl Tenants for Sql {
         let Client { id, name, secret, settings, created_at } = client;
         tx.write(upsert, args![tenant, id, name.as_str(), secret.as_ref(), json(settings)?, *created_at]).await?;
         tx.announce().await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await
     }
 
@@ -95,9 +98,12 @@ impl Tenants for Sql {
         self.all(select, args![tenant]).await
     }
 
-    async fn remove_client(&self, tenant: &TenantId, id: &ClientId) -> Result<bool> {
+    async fn remove_client(&self, tenant: &TenantId, id: &ClientId, act: &Act) -> Result<bool> {
         let mut tx = self.begin().await?;
         let removed = tx.write("DELETE FROM clients WHERE tenant = $1 AND id = $2", args![tenant, id]).await?;
+        if removed == 0 {
+            return Ok(false);
+        }
         for delete in [
             "DELETE FROM codes WHERE tenant = $1 AND client = $2",
             "DELETE FROM parked WHERE tenant = $1 AND client = $2",
@@ -109,8 +115,9 @@ impl Tenants for Sql {
             tx.write(delete, args![tenant, id]).await?;
         }
         tx.announce().await?;
+        self.append_act(&mut tx, tenant, act).await?;
         tx.commit().await?;
-        Ok(removed > 0)
+        Ok(true)
     }
 }
 

@@ -128,6 +128,7 @@ impl Users for Sql {
         }
         end_everything(&mut tx, tenant, id).await?;
         for delete in [
+            "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2",
             "DELETE FROM identifiers WHERE tenant = $1 AND user_id = $2",
             "DELETE FROM provenance WHERE tenant = $1 AND user_id = $2",
             "DELETE FROM turns WHERE tenant = $1 AND user_id = $2",
@@ -303,7 +304,8 @@ pub(super) async fn attribute_key(
     Ok(())
 }
 
-/// Ends sessions, codes, refresh tokens, parked logins and one-time tokens of a user (HS-15).
+/// Ends sessions, codes, refresh tokens, parked logins and one-time tokens of a user (HS-15). Marks of what was revoked
+/// stay: they let nobody in, and keep out.
 pub(super) async fn end_everything(tx: &mut Tx, tenant: &TenantId, user: &UserId) -> Result<()> {
     for delete in [
         "DELETE FROM sessions WHERE tenant = $1 AND user_id = $2",
@@ -312,7 +314,7 @@ pub(super) async fn end_everything(tx: &mut Tx, tenant: &TenantId, user: &UserId
          (SELECT id FROM families WHERE tenant = $1 AND user_id = $2)",
         "DELETE FROM families WHERE tenant = $1 AND user_id = $2",
         "DELETE FROM parked WHERE tenant = $1 AND user_id = $2",
-        "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2",
+        "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2 AND purpose <> 'revoked_login'",
     ] {
         tx.write(delete, args![tenant, user]).await?;
     }

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use serde_json::{Map, Value, json};
 use vestibule_store::*;
-use vestibule_testkit::stores::NOW;
+use vestibule_testkit::stores::{NOW, act};
 
 /// The tenant of most tests.
 pub(crate) fn tenant() -> TenantId {
@@ -38,6 +38,11 @@ pub(crate) fn connection() -> ConnectionName {
 
 pub(crate) fn shop() -> ClientId {
     "shop".into()
+}
+
+/// An act of which a test asks no more than that it is told.
+pub(crate) fn some_act() -> Act {
+    act(OperatorAct::Backup)
 }
 
 /// A user to be made.
@@ -149,6 +154,7 @@ pub(crate) fn family(name: &str) -> NewFamily {
 /// How a client redeems what [`new_code`] issued.
 pub(crate) fn redeem(code: &str) -> Redeem {
     Redeem {
+        revoked_until: later(),
         digest: secret(code),
         client: shop(),
         redirect_uri: "https://shop.example.com/callback".to_owned(),

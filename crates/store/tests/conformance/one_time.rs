@@ -176,6 +176,22 @@ async fn a_new_password_ends_what_the_old_one_opened(store: TestStore) {
     });
     done(&*store, &open).await;
 
+    for wait in [Wait::Redirect, Wait::SecondFactor] {
+        store.park(&tenant(), &Parked { user: Some(ada.id.clone()), ..parked("h", wait) }).await.unwrap();
+    }
+    store.park(&tenant(), &parked("h", Wait::Credentials)).await.unwrap();
+    store.put_token(&tenant(), &token("t", Purpose::MfaToken, "ada"), Alone::No).await.unwrap();
+    let begun = Factor {
+        id: "begun".into(),
+        kind: FactorKind::Totp,
+        sealed: b"sealed".to_vec(),
+        created_at: NOW,
+        confirmed_at: None,
+        last_step: None,
+    };
+    store.begin_factor(&tenant(), &ada.id, &begun).await.unwrap();
+
+    store.put_token(&tenant(), &token("browser", Purpose::RememberedBrowser, "ada"), Alone::No).await.unwrap();
     let mut new = new_password("new");
     new.instead_of = Some("not this".to_owned());
     assert_eq!(store.set_password(&tenant(), &ada.id, &new).await.unwrap(), PasswordSet::Conflict);
@@ -189,8 +205,17 @@ async fn a_new_password_ends_what_the_old_one_opened(store: TestStore) {
         store.password(&tenant(), &ada.id).await.unwrap().unwrap(),
         Password { phc: "new".to_owned(), set_at: at(5) }
     );
-    assert!(store.session(&tenant(), &secret("kept"), at(6)).await.unwrap().is_some());
+    let kept = store.session(&tenant(), &secret("kept"), at(6)).await.unwrap().expect("the session that goes on");
+    assert_eq!(kept.authenticated_at, at(5));
+    for (wait, is_left) in [(Wait::Redirect, false), (Wait::SecondFactor, false), (Wait::Credentials, true)] {
+        let left = store.parked(&tenant(), &secret("h"), wait, at(6)).await.unwrap();
+        assert_eq!(left.is_some(), is_left, "{wait:?}");
+    }
+    assert_eq!(store.token(&tenant(), Purpose::MfaToken, &secret("t"), at(6)).await.unwrap(), None);
+    assert_eq!(store.factors(&tenant(), &ada.id).await.unwrap(), []);
     assert_eq!(store.session(&tenant(), &secret("other"), at(6)).await.unwrap(), None);
+    let remembered = store.token(&tenant(), Purpose::RememberedBrowser, &secret("browser"), at(6)).await.unwrap();
+    assert_eq!(remembered, None);
     assert_eq!(store.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Refused);
     assert_eq!(store.refresh_token(&tenant(), &secret("f-0"), &shop(), at(6)).await.unwrap(), Presented::Refused);
     assert_eq!(store.set_password(&tenant(), &"nobody".into(), &new).await.unwrap(), PasswordSet::Gone);
@@ -224,27 +249,46 @@ async fn a_rehash_changes_nothing_else(store: TestStore) {
     assert_eq!(store.password(&tenant(), &ada.id).await.unwrap().unwrap().set_at, old.set_at);
 }
 
-async fn a_time_step_serves_once(store: TestStore) {
-    let ada = user(&*store, "ada").await;
-    let factor = |id: &str| Factor {
+fn factor(id: &str) -> Factor {
+    Factor {
         id: id.into(),
         kind: FactorKind::Totp,
         sealed: b"sealed".to_vec(),
         created_at: NOW,
         confirmed_at: None,
         last_step: None,
-    };
+    }
+}
+
+async fn a_time_step_serves_once(store: TestStore) {
+    let ada = user(&*store, "ada").await;
     store.begin_factor(&tenant(), &ada.id, &factor("abandoned")).await.unwrap();
     store.begin_factor(&tenant(), &ada.id, &factor("f")).await.unwrap();
     assert_eq!(store.factors(&tenant(), &ada.id).await.unwrap(), [factor("f")]);
+    assert!(
+        !store.use_step(&tenant(), &ada.id, &"f".into(), 99).await.unwrap(),
+        "a factor that is not confirmed counts"
+    );
+    let confirmed = race(|number| {
+        let (store, id) = (store.share(), ada.id.clone());
+        let confirmed = Confirmed { step: 99, recovery: vec![secret(&format!("recovery-{number}"))], at: at(1) };
+        async move { store.confirm_factor(&tenant(), &id, &"f".into(), &confirmed).await.unwrap() }
+    })
+    .await;
+    let won: Vec<_> = (0..64).filter(|number| confirmed[*number]).collect();
+    assert_eq!(won.len(), 1);
+    // The codes that count are those that the winner shows.
+    assert_eq!(store.recovery_codes_left(&tenant(), &ada.id).await.unwrap(), 1);
+    let code = secret(&format!("recovery-{}", won[0]));
+    assert!(store.use_recovery_code(&tenant(), &ada.id, &code).await.unwrap());
     let used = race(|_| {
         let (store, id) = (store.share(), ada.id.clone());
-        async move { store.use_step(&tenant(), &id, &"f".into(), 100, at(1)).await.unwrap() }
+        async move { store.use_step(&tenant(), &id, &"f".into(), 100).await.unwrap() }
     })
     .await;
     assert_eq!(used.iter().filter(|used| **used).count(), 1);
-    assert!(!store.use_step(&tenant(), &ada.id, &"f".into(), 99, at(2)).await.unwrap());
-    assert!(store.use_step(&tenant(), &ada.id, &"f".into(), 101, at(3)).await.unwrap());
+    assert!(!store.use_step(&tenant(), &ada.id, &"f".into(), 99).await.unwrap());
+    assert!(store.use_step(&tenant(), &ada.id, &"f".into(), 101).await.unwrap());
     let expected = Factor { confirmed_at: Some(at(1)), last_step: Some(101), ..factor("f") };
     assert_eq!(store.factors(&tenant(), &ada.id).await.unwrap(), [expected]);
     assert!(store.remove_factor(&tenant(), &ada.id, &"f".into()).await.unwrap());
@@ -253,8 +297,16 @@ async fn a_time_step_serves_once(store: TestStore) {
 
 async fn a_recovery_code_serves_once(store: TestStore) {
     let ada = user(&*store, "ada").await;
-    store.put_recovery_codes(&tenant(), &ada.id, &[secret("old")]).await.unwrap();
-    store.put_recovery_codes(&tenant(), &ada.id, &[secret("1"), secret("2")]).await.unwrap();
+    let confirm = async |id: &str, codes: &[&str]| {
+        store.begin_factor(&tenant(), &ada.id, &factor(id)).await.unwrap();
+        let recovery = codes.iter().map(|code| secret(code)).collect();
+        let confirmed = Confirmed { step: 1, recovery, at: at(1) };
+        store.confirm_factor(&tenant(), &ada.id, &id.into(), &confirmed).await.unwrap()
+    };
+    assert!(confirm("lost", &["old"]).await);
+    assert!(!confirm("second", &["1", "2"]).await, "a user has one factor that counts");
+    assert!(store.remove_factor(&tenant(), &ada.id, &"lost".into()).await.unwrap());
+    assert!(confirm("new", &["1", "2"]).await);
     assert!(!store.use_recovery_code(&tenant(), &ada.id, &secret("old")).await.unwrap());
     let used = race(|_| {
         let (store, id) = (store.share(), ada.id.clone());

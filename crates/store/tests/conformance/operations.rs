@@ -13,6 +13,7 @@ super::on_both![
     a_newer_schema_is_refused,
     a_backup_is_restored_to_either_database,
     what_was_issued_before_a_restore_is_dead,
+    files_are_their_owners_alone,
     a_backup_is_restored_to_an_empty_place_only,
     a_damaged_backup_is_not_restored,
     a_closed_store_refuses,
@@ -73,6 +74,32 @@ async fn with_backup(store: &TestStore, backup: &Path) -> User {
         at: NOW,
     };
     store.put_revision(&tenant(), &revision).await.unwrap();
+    let parked = Parked {
+        handle: secret("h"),
+        wait: Wait::SecondFactor,
+        browser: secret("browser"),
+        client: shop(),
+        login: "parked".into(),
+        user: Some(ada.id.clone()),
+        document: object(json!({})),
+        at: NOW,
+        expires_at: later(),
+        attempts: 0,
+    };
+    store.park(&tenant(), &parked).await.unwrap();
+    for purpose in [Purpose::PasswordReset, Purpose::RememberedBrowser] {
+        let token = OneTimeToken {
+            digest: secret("t"),
+            purpose,
+            user: ada.id.clone(),
+            client: None,
+            document: object(json!({})),
+            at: NOW,
+            expires_at: later(),
+            attempts: 0,
+        };
+        store.put_token(&tenant(), &token, Alone::No).await.unwrap();
+    }
     for number in 0..450 {
         let event = Event {
             kind: "event".to_owned(),
@@ -120,6 +147,10 @@ async fn what_was_issued_before_a_restore_is_dead(store: TestStore) {
     assert_eq!(restored.session(&tenant(), &secret("s"), at(101)).await.unwrap(), None);
     assert_eq!(restored.refresh_token(&tenant(), &secret("f-0"), &shop(), at(101)).await.unwrap(), Presented::Refused);
     assert_eq!(restored.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Refused);
+    for (purpose, now) in [(Purpose::PasswordReset, at(101)), (Purpose::RememberedBrowser, at(101))] {
+        assert_eq!(restored.token(&tenant(), purpose, &secret("t"), now).await.unwrap(), None, "{purpose:?}");
+    }
+    assert_eq!(restored.parked(&tenant(), &secret("h"), Wait::SecondFactor, at(101)).await.unwrap(), None);
     let mut join = allow_with(&ada, "join", |allowed| {
         allowed.session = SessionUse::Join { id: "s".into(), idle_until: later() };
     });
@@ -132,6 +163,29 @@ async fn what_was_issued_before_a_restore_is_dead(store: TestStore) {
     fresh.now = at(101);
     done(&*restored, &fresh).await;
     assert!(restored.session(&tenant(), &secret("new"), at(102)).await.unwrap().is_some());
+}
+
+async fn files_are_their_owners_alone(store: TestStore) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let backup = store.file("backup.db");
+    with_backup(&store, &backup).await;
+    assert_eq!(mode(&backup), 0o600);
+    let address = store.file("restored.db");
+    std::fs::set_permissions(&backup, std::fs::Permissions::from_mode(0o644)).unwrap();
+    restore(&backup, address.to_str().unwrap(), &NodeId::new("node-1"), at(100)).await.unwrap();
+    let beside = |suffix: &str| std::path::PathBuf::from(format!("{}{suffix}", address.display()));
+    // As an older version left them.
+    for suffix in ["", "-witness", "-lock"] {
+        assert_eq!(mode(&beside(suffix)), 0o600, "{suffix}");
+        std::fs::set_permissions(beside(suffix), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let restored = open(address.to_str().unwrap()).await.unwrap();
+    user(&*restored, "bob").await;
+    for suffix in ["", "-wal", "-shm", "-witness", "-lock"] {
+        assert_eq!(mode(&beside(suffix)), 0o600, "{suffix}");
+    }
+    restored.close().await;
 }
 
 async fn a_backup_is_restored_to_an_empty_place_only(store: TestStore) {

@@ -14,6 +14,7 @@ super::on_both![
     one_generation_is_active_and_every_flip_is_known,
     one_of_64_activations_wins,
     a_revoked_generation_is_not_activated,
+    a_generation_is_made_ready_before_it_is_active,
     a_waiting_node_is_told_of_a_change,
     nodes_say_what_they_are_ready_for,
     a_sealed_value_has_versions,
@@ -71,7 +72,7 @@ async fn one_generation_is_active_and_every_flip_is_known(store: TestStore) {
     assert_eq!(store.active_generation(&tenant()).await.unwrap(), None);
     let activate = |number, expected, now| {
         let store = store.share();
-        async move { store.activate(&tenant(), number, expected, "root", at(now)).await.unwrap() }
+        async move { store.activate(&tenant(), number, expected, &Act { at: at(now), ..some_act() }).await.unwrap() }
     };
     assert_eq!(activate(first, None, 1).await, Activated::Done);
     assert_eq!(activate(second, None, 2).await, Activated::Conflict(Some(first)));
@@ -91,7 +92,7 @@ async fn one_of_64_activations_wins(store: TestStore) {
     let number = propose(&store, &["a"]).await;
     let answers = race(|_| {
         let store = store.share();
-        async move { store.activate(&tenant(), number, None, "root", NOW).await.unwrap() }
+        async move { store.activate(&tenant(), number, None, &some_act()).await.unwrap() }
     })
     .await;
     assert_eq!(answers.iter().filter(|answer| **answer == Activated::Done).count(), 1);
@@ -99,16 +100,34 @@ async fn one_of_64_activations_wins(store: TestStore) {
 
 async fn a_revoked_generation_is_not_activated(store: TestStore) {
     let (first, second) = (propose(&store, &["a"]).await, propose(&store, &["b"]).await);
-    store.activate(&tenant(), first, None, "root", NOW).await.unwrap();
-    assert!(!store.revoke_generation(&tenant(), first, NOW).await.unwrap()); // It serves.
-    assert!(store.revoke_generation(&tenant(), second, at(1)).await.unwrap());
-    let answer = store.activate(&tenant(), second, Some(first), "root", NOW).await.unwrap();
+    store.activate(&tenant(), first, None, &some_act()).await.unwrap();
+    assert!(!store.revoke_generation(&tenant(), first, &some_act()).await.unwrap()); // It serves.
+    assert!(store.revoke_generation(&tenant(), second, &Act { at: at(1), ..some_act() }).await.unwrap());
+    let answer = store.activate(&tenant(), second, Some(first), &some_act()).await.unwrap();
     assert_eq!(answer, Activated::Unavailable);
-    let answer = store.activate(&tenant(), GenerationNumber(9), Some(first), "root", NOW).await.unwrap();
+    let answer = store.activate(&tenant(), GenerationNumber(9), Some(first), &some_act()).await.unwrap();
     assert_eq!(answer, Activated::Unavailable);
     assert_eq!(store.active_generation(&tenant()).await.unwrap().map(|active| active.number), Some(first));
     let revoked = store.generation(&tenant(), second).await.unwrap().unwrap();
     assert_eq!(revoked.revoked_at, Some(at(1)));
+}
+
+async fn a_generation_is_made_ready_before_it_is_active(store: TestStore) {
+    let number = |generation: Option<Generation>| generation.map(|generation| generation.number);
+    let (first, second) = (propose(&store, &["a"]).await, propose(&store, &["b"]).await);
+    assert_eq!(store.preparing(&tenant()).await.unwrap(), None);
+    let seen = store.change_mark().await.unwrap();
+    assert!(store.prepare(&tenant(), first).await.unwrap());
+    assert_ne!(store.change_mark().await.unwrap(), seen, "nodes are told");
+    assert_eq!(number(store.preparing(&tenant()).await.unwrap()), Some(first));
+    assert_eq!(store.active_generation(&tenant()).await.unwrap(), None, "nothing serves it yet");
+    assert!(!store.prepare(&tenant(), GenerationNumber(9)).await.unwrap());
+    assert!(store.prepare(&tenant(), second).await.unwrap());
+    assert_eq!(number(store.preparing(&tenant()).await.unwrap()), Some(second), "one at a time");
+    store.activate(&tenant(), second, None, &some_act()).await.unwrap();
+    assert_eq!(store.preparing(&tenant()).await.unwrap(), None, "it serves");
+    assert!(store.revoke_generation(&tenant(), first, &some_act()).await.unwrap());
+    assert!(!store.prepare(&tenant(), first).await.unwrap());
 }
 
 async fn a_waiting_node_is_told_of_a_change(store: TestStore) {
@@ -120,7 +139,7 @@ async fn a_waiting_node_is_told_of_a_change(store: TestStore) {
         let store = store.share();
         async move { store.wait_for_change(seen, Duration::from_secs(30)).await.unwrap() }
     });
-    store.activate(&tenant(), number, None, "root", NOW).await.unwrap();
+    store.activate(&tenant(), number, None, &some_act()).await.unwrap();
     assert_ne!(waiting.await.unwrap(), seen);
     assert!(begun.elapsed() < Duration::from_secs(20), "told by the poll at the latest");
 }
@@ -129,6 +148,7 @@ async fn nodes_say_what_they_are_ready_for(store: TestStore) {
     let node = |id: &str, milliseconds| Node {
         id: id.into(),
         ready: vec![(tenant(), GenerationNumber(3))],
+        prepared: vec![(tenant(), GenerationNumber(4))],
         software: "0.1.0".to_owned(),
         at: at(milliseconds),
     };
@@ -148,14 +168,13 @@ fn sealed(name: &str, value: &[u8], expected: Option<i64>) -> NewSealed {
         sealed: value.to_vec(),
         note: object(json!({"for": "crm"})),
         expected,
-        at: NOW,
     }
 }
 
 async fn a_sealed_value_has_versions(store: TestStore) {
     let put = |new: NewSealed| {
         let store = store.share();
-        async move { store.put_sealed(&tenant(), &new).await.unwrap() }
+        async move { store.put_sealed(&tenant(), &new, &some_act()).await.unwrap() }
     };
     assert_eq!(put(sealed("k", b"1", Some(3))).await, None);
     assert_eq!(put(sealed("k", b"1", Some(0))).await, Some(1));
@@ -171,15 +190,15 @@ async fn a_sealed_value_has_versions(store: TestStore) {
     let all = store.all_sealed(&tenant(), SealedKind::Secret).await.unwrap();
     assert_eq!(all.iter().map(|all| all.note.clone()).collect::<Vec<_>>(), notes);
     assert!(store.all_sealed(&"t2".into(), SealedKind::Secret).await.unwrap().is_empty());
-    assert!(store.remove_sealed(&tenant(), SealedKind::Secret, "k").await.unwrap());
-    assert!(!store.remove_sealed(&tenant(), SealedKind::Secret, "k").await.unwrap());
+    assert!(store.remove_sealed(&tenant(), SealedKind::Secret, "k", &some_act()).await.unwrap());
+    assert!(!store.remove_sealed(&tenant(), SealedKind::Secret, "k", &some_act()).await.unwrap());
 }
 
 async fn one_of_64_first_values_wins(store: TestStore) {
     let answers = race(|number| {
         let store = store.share();
         let new = NewSealed { note: Map::new(), ..sealed("key", &[u8::try_from(number).unwrap()], Some(0)) };
-        async move { store.put_sealed(&tenant(), &new).await.unwrap() }
+        async move { store.put_sealed(&tenant(), &new, &some_act()).await.unwrap() }
     })
     .await;
     assert_eq!(answers.iter().flatten().count(), 1);

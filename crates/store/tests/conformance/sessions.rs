@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use vestibule_store::*;
-use vestibule_testkit::stores::TestStore;
+use vestibule_testkit::stores::{NOW, TestStore};
 
 use crate::given::*;
 
@@ -11,6 +11,8 @@ super::on_both![
     a_code_is_bound_to_client_redirect_and_verifier,
     an_expired_code_is_refused,
     a_code_that_is_presented_again_revokes_its_family,
+    a_code_that_is_presented_again_revokes_all_logins_of_its_family,
+    a_mark_of_what_was_revoked_outlives_a_block,
     a_refresh_token_rotates_in_the_commit,
     a_reused_refresh_token_kills_its_family,
     one_of_64_rotations_wins,
@@ -87,9 +89,61 @@ async fn a_code_that_is_presented_again_revokes_its_family(store: TestStore) {
     assert!(matches!(store.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Code(_)));
     assert!(matches!(present(&store, "family-of-code-0").await, Presented::Current(_)));
     let store = store.reopen().await;
+    let marked = async |now| store.token(&tenant(), Purpose::RevokedLogin, &secret("login"), now).await.unwrap();
+    assert_eq!(marked(at(70_000)).await, None);
     let late = Redeem { now: at(70_000), client: "forum".into(), ..redeem("code") };
     assert_eq!(store.redeem_code(&tenant(), &late).await.unwrap(), Redeemed::Replayed("login".into()));
     assert_eq!(present(&store, "family-of-code-0").await, Presented::Refused);
+    let mark = marked(at(70_000)).await.unwrap();
+    assert_eq!((mark.user, mark.client, mark.expires_at), ("ada".into(), Some(shop()), later()));
+}
+
+/// Whether what a login issued was revoked.
+async fn is_revoked(store: &TestStore, login: &str) -> bool {
+    let record = store.login(&tenant(), &login.into()).await.unwrap().expect("a login");
+    store.is_revoked(&tenant(), &record.issued).await.unwrap()
+}
+
+async fn a_code_that_is_presented_again_revokes_all_logins_of_its_family(store: TestStore) {
+    let ada = with_code(&store, true).await;
+    assert!(matches!(store.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Code(_)));
+    let ada = read(&*store, &ada).await;
+    done(&*store, &rotate(&ada, "refresh-1", "family-of-code-0", "next-1")).await;
+    done(&*store, &rotate(&ada, "refresh-2", "next-1", "next-2")).await;
+    done(&*store, &allow(&ada, "another")).await;
+    for login in ["login", "refresh-1", "refresh-2", "another"] {
+        assert!(!is_revoked(&store, login).await, "{login}");
+    }
+    store.redeem_code(&tenant(), &redeem("code")).await.unwrap();
+    for (login, expected) in [("login", true), ("refresh-1", true), ("refresh-2", true), ("another", false)] {
+        assert_eq!(is_revoked(&store, login).await, expected, "{login}");
+    }
+}
+
+async fn a_mark_of_what_was_revoked_outlives_a_block(store: TestStore) {
+    let ada = user(&*store, "ada").await;
+    let mark = |purpose, name: &str| OneTimeToken {
+        digest: secret(name),
+        purpose,
+        user: ada.id.clone(),
+        client: None,
+        document: object(json!({})),
+        at: NOW,
+        expires_at: later(),
+        attempts: 0,
+    };
+    store.put_token(&tenant(), &mark(Purpose::RevokedLogin, "m"), Alone::No).await.unwrap();
+    store.put_token(&tenant(), &mark(Purpose::PasswordReset, "t"), Alone::No).await.unwrap();
+    let block = UserChange { blocked: Some(true), ..UserChange::default() };
+    store.change_user(&tenant(), &ada.id, ada.version, &block, &Author::User, NOW).await.unwrap();
+    let left = |purpose, name: &'static str| {
+        let store = store.share();
+        async move { store.token(&tenant(), purpose, &secret(name), at(1)).await.unwrap().is_some() }
+    };
+    assert!(left(Purpose::RevokedLogin, "m").await);
+    assert!(!left(Purpose::PasswordReset, "t").await);
+    store.delete_user(&tenant(), &ada.id, NOW).await.unwrap();
+    assert!(!left(Purpose::RevokedLogin, "m").await, "who is erased is erased");
 }
 
 async fn a_refresh_token_rotates_in_the_commit(store: TestStore) {

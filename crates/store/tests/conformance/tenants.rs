@@ -26,15 +26,15 @@ async fn a_tenant_is_found_by_its_hosts(store: TestStore) {
         settings: object(json!({"x": 1})),
         created_at: NOW,
     };
-    store.put_tenant(&tenant).await.unwrap();
+    store.put_tenant(&tenant, &some_act()).await.unwrap();
     assert_eq!(store.tenant_by_host("b.example.com").await.unwrap(), Some(tenant.clone()));
     assert_eq!(store.tenant_by_host("c.example.com").await.unwrap(), None);
     let moved = Tenant { hosts: vec!["c.example.com".to_owned()], ..tenant };
-    store.put_tenant(&moved).await.unwrap();
+    store.put_tenant(&moved, &some_act()).await.unwrap();
     assert_eq!(store.tenant_by_host("a.example.com").await.unwrap(), None);
     assert_eq!(store.tenants().await.unwrap().len(), 2);
     let thief = Tenant { id: "thief".into(), ..moved };
-    assert!(matches!(store.put_tenant(&thief).await, Err(StoreError::Database(_))));
+    assert!(matches!(store.put_tenant(&thief, &some_act()).await, Err(StoreError::Database(_))));
     assert_eq!(store.tenant(&"thief".into()).await.unwrap(), None);
 }
 
@@ -58,13 +58,13 @@ async fn two_tenants_share_nothing(store: TestStore) {
         settings: Map::new(),
         metadata: object(json!({"a": "b"})),
     };
-    store.put_connection(&tenant(), &connection).await.unwrap();
-    store.put_client(&tenant(), &client("shop")).await.unwrap();
+    store.put_connection(&tenant(), &connection, &some_act()).await.unwrap();
+    store.put_client(&tenant(), &client("shop"), &some_act()).await.unwrap();
     assert_eq!(store.connections(&tenant()).await.unwrap(), [connection]);
     assert_eq!(store.connection(&other, &"db".into()).await.unwrap(), None);
     assert_eq!(store.client(&other, &"shop".into()).await.unwrap(), None);
     assert!(store.clients(&other).await.unwrap().is_empty());
-    assert!(!store.remove_client(&other, &"shop".into()).await.unwrap());
+    assert!(!store.remove_client(&other, &"shop".into(), &some_act()).await.unwrap());
 
     let ada = user(&*store, "ada").await;
     let commit = allow_with(&ada, "login", |allowed| {
@@ -84,23 +84,23 @@ async fn two_tenants_share_nothing(store: TestStore) {
 }
 
 async fn a_client_is_read_as_it_was_put(store: TestStore) {
-    store.put_client(&tenant(), &client("shop")).await.unwrap();
+    store.put_client(&tenant(), &client("shop"), &some_act()).await.unwrap();
     assert_eq!(store.client(&tenant(), &"shop".into()).await.unwrap(), Some(client("shop")));
     let public = Client { secret: None, created_at: at(9), ..client("shop") };
-    store.put_client(&tenant(), &public).await.unwrap();
+    store.put_client(&tenant(), &public, &some_act()).await.unwrap();
     let found = store.client(&tenant(), &"shop".into()).await.unwrap().unwrap();
     assert_eq!((found.secret, found.created_at), (None, NOW));
 }
 
 async fn a_removed_client_takes_its_codes_and_tokens_along(store: TestStore) {
-    store.put_client(&tenant(), &client("shop")).await.unwrap();
+    store.put_client(&tenant(), &client("shop"), &some_act()).await.unwrap();
     let ada = user(&*store, "ada").await;
     let commit = allow_with(&ada, "login", |allowed| {
         allowed.code = Some(new_code("code", true));
         allowed.refresh = RefreshUse::Issue { family: family("f"), document: Map::new() };
     });
     done(&*store, &commit).await;
-    assert!(store.remove_client(&tenant(), &"shop".into()).await.unwrap());
+    assert!(store.remove_client(&tenant(), &"shop".into(), &some_act()).await.unwrap());
     assert_eq!(store.redeem_code(&tenant(), &redeem("code")).await.unwrap(), Redeemed::Refused);
     assert_eq!(store.refresh_token(&tenant(), &secret("f-0"), &shop(), at(1)).await.unwrap(), Presented::Refused);
 }

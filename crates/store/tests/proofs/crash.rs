@@ -153,6 +153,7 @@ async fn a_code_that_was_redeemed_stays_redeemed_over_a_restart() {
     ensure_user(&*store, "ada").await;
     log_in(&*store, "ada", "login").await.unwrap();
     let redeem = Redeem {
+        revoked_until: NOW.plus(Duration::from_secs(3_600)),
         digest: TokenDigest::of("code login"),
         client: "shop".into(),
         redirect_uri: "https://shop.example.com".to_owned(),

@@ -13,7 +13,7 @@ use vestibule_store::*;
 use vestibule_testkit::{
     postgres::{Cluster, Durability},
     proof::{length, tell},
-    stores::{NOW, open},
+    stores::{NOW, act, open},
 };
 
 use crate::{
@@ -55,14 +55,23 @@ async fn nothing_acknowledged_is_lost_when_postgresql_is_killed() {
         })
     });
     let workers: Vec<_> = workers.collect();
+    let some_more_are_acknowledged = async || {
+        let before = acknowledged.lock().unwrap().len();
+        let there = async {
+            while acknowledged.lock().unwrap().len() < before + 10 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), there).await.expect("the database is back, and nobody logs in");
+    };
     for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        some_more_are_acknowledged().await;
         tokio::task::block_in_place(|| {
             cluster.kill();
             cluster.restart(Durability::Real);
         });
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    some_more_are_acknowledged().await;
     stop.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.unwrap();
@@ -115,7 +124,7 @@ async fn a_node_hears_of_another_nodes_change() {
         async move { ours.wait_for_change(seen, Duration::from_secs(30)).await.unwrap() }
     });
     let tenant = Tenant { id: "acme".into(), hosts: Vec::new(), settings: serde_json::Map::new(), created_at: NOW };
-    theirs.put_tenant(&tenant).await.unwrap();
+    theirs.put_tenant(&tenant, &act(OperatorAct::TenantPut { tenant: tenant.id.clone() })).await.unwrap();
     let heard = tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
     assert_ne!(heard, seen);
     assert_eq!(ours.change_mark().await.unwrap(), theirs.change_mark().await.unwrap());

@@ -1,8 +1,7 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.5; HS-30, HS-31).
 
 use http::StatusCode;
-use serde_json::Map;
-use vestibule_store::{Alone, LoginId, OneTimeToken, Purpose, Redeem, Redeemed, TokenDigest};
+use vestibule_store::{Redeem, Redeemed};
 
 use super::Asked;
 use crate::{
@@ -19,12 +18,14 @@ pub(super) async fn exchange(asked: &Asked<'_>) -> Result<TokenResponse, ApiErro
     let verifier = parameters.require("code_verifier")?;
     let challenge = Challenge::of_verifier(verifier).ok_or_else(invalid_code)?;
     let refresh = app.entropy.token();
+    let life = lifetime(client.settings.access_token_seconds, app.settings.lifetimes.access_token);
     let redeem = Redeem {
         digest: Token::presented(parameters.require("code")?).digest(),
         client: client.id.clone(),
         redirect_uri: parameters.require("redirect_uri")?.to_owned(),
         challenge: challenge.as_str().to_owned(),
         refresh: family(app, client, &refresh),
+        revoked_until: app.now().plus(life),
         now: app.now(),
     };
     match app.store.redeem_code(&caller.tenant, &redeem).await? {
@@ -35,31 +36,10 @@ pub(super) async fn exchange(asked: &Asked<'_>) -> Result<TokenResponse, ApiErro
         }
         Redeemed::Replayed(login) => {
             tracing::warn!(%login, client = %client.id, "a code was presented again; what came of it is revoked");
-            revoke(asked, &login).await?;
             Err(invalid_code().into())
         }
         Redeemed::Refused => Err(invalid_code().into()),
     }
-}
-
-/// Marks a login, so that its access tokens are refused here as well (RFC 9700 §4.5). The store ended the rest.
-async fn revoke(asked: &Asked<'_>, login: &LoginId) -> Result<(), ApiError> {
-    let Asked { app, caller, client, .. } = asked;
-    let record = app.store.login(&caller.tenant, login).await?;
-    let Some(user) = record.and_then(|record| record.user) else { return Ok(()) };
-    let now = app.now();
-    let life = lifetime(client.settings.access_token_seconds, app.settings.lifetimes.access_token);
-    let mark = OneTimeToken {
-        digest: TokenDigest::of(login.as_str()),
-        purpose: Purpose::RevokedLogin,
-        user,
-        client: Some(client.id.clone()),
-        document: Map::new(),
-        at: now,
-        expires_at: now.plus(life),
-        attempts: 0,
-    };
-    Ok(app.store.put_token(&caller.tenant, &mark, Alone::No).await?)
 }
 
 fn invalid_code() -> Refused {

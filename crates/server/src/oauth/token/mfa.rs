@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use vestibule_store::{LoginId, Purpose};
 
-use super::{Asked, MFA_OTP, password};
+use super::{Asked, password};
 use crate::{
     clock::Token,
     error::{ApiError, Fault, Refused},
@@ -44,14 +44,10 @@ impl Continuing {
 }
 
 /// Exchanges an MFA token and a second factor for tokens.
-pub(super) async fn exchange(asked: Asked<'_>) -> Result<TokenResponse, ApiError> {
-    let Asked { app, caller, client, parameters } = &asked;
+pub(super) async fn exchange(asked: &Asked<'_>, presented: Presented<'_>) -> Result<TokenResponse, ApiError> {
+    let Asked { app, caller, client, parameters } = asked;
     let (tenant, now) = (&caller.tenant, app.now());
     let digest = Token::presented(parameters.require("mfa_token")?).digest();
-    let presented = match parameters.require("grant_type")? {
-        MFA_OTP => Presented::Code(parameters.require("otp")?),
-        _ => Presented::Recovery(parameters.require("recovery_code")?),
-    };
     let token = app.store.token(tenant, Purpose::MfaToken, &digest, now).await?;
     let token = token.filter(|token| token.client.as_ref() == Some(&client.id)).ok_or_else(unknown)?;
     let tries = app.store.count_token_attempt(tenant, Purpose::MfaToken, &digest, now).await?;
@@ -63,7 +59,7 @@ pub(super) async fn exchange(asked: Asked<'_>) -> Result<TokenResponse, ApiError
     let token = app.store.take_token(tenant, Purpose::MfaToken, &digest, now).await?.ok_or_else(unknown)?;
     let mut continuing: Continuing = serde_json::from_value(Value::Object(token.document)).map_err(Fault::from)?;
     continuing.principal.methods.push(Method::second_factor(now));
-    password::go_on(&asked, continuing).await
+    password::go_on(asked, continuing).await
 }
 
 fn unknown() -> Refused {

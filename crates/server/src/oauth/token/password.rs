@@ -33,8 +33,8 @@ pub(super) async fn exchange(asked: Asked<'_>) -> Result<TokenResponse, ApiError
     let audience = Audience::parse(parameters.get("audience"), client)?;
     connection(app, caller, client, &name).await?.ok_or_else(|| Refused::invalid_request("Unknown realm"))?;
     let claim = Claim { connection: &name, identifier, password: password.as_ref(), cookies: None };
-    let user = accounts::authenticate(app, caller, claim).await?;
-    let now = app.now();
+    let now = app.now(); // Before the password is looked at: one that is set meanwhile is later.
+    let user = accounts::authenticate(app, caller, claim).await?.user;
     let continuing = Continuing {
         login: new_login(app),
         leg: 0,

@@ -7,7 +7,7 @@ use std::{
 
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::{arguments, beside, cells, options, rows, schema, witness};
+use super::{arguments, beside, cells, options, private, rows, schema, witness};
 use crate::{
     Damage, OpenError, Result, StoreError, Verification,
     sql::{
@@ -19,8 +19,13 @@ use crate::{
 /// Copies a database that is in use.
 pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut connection = options(from).connect().await.map_err(fault::of)?;
+    // SQLite writes into an empty file as into none.
+    private::create_new(to).map_err(|source| StoreError::File { path: to.to_owned(), action: "made", source })?;
     let target = to.to_string_lossy().into_owned();
-    sqlx::query("VACUUM INTO $1").bind(target).execute(&mut connection).await.map_err(fault::of)?;
+    if let Err(error) = sqlx::query("VACUUM INTO $1").bind(target).execute(&mut connection).await {
+        let _half = fs::remove_file(to);
+        return Err(fault::of(error));
+    }
     connection.close().await.map_err(fault::of)?;
     sync(to)
 }
@@ -35,7 +40,7 @@ pub(in crate::sql) async fn restore(backup: &Path, to: &Path) -> Result<(), Open
     }
     Restored::open(backup).await?;
     let next = beside(to, "-restoring");
-    fs::copy(backup, &next).map_err(unwritten)?;
+    fs::copy(backup, &next).and_then(|_| private::close(&next)).map_err(unwritten)?;
     let mut connection = plain(&next).connect().await.map_err(fault::of)?;
     sqlx::query("DELETE FROM witnessed").execute(&mut connection).await.map_err(fault::of)?;
     connection.close().await.map_err(fault::of)?;
@@ -64,7 +69,7 @@ pub(in crate::sql) struct Backup {
 impl Backup {
     /// Begins a file where there is none.
     pub(in crate::sql) async fn create(path: &Path) -> Result<Self> {
-        let created = File::create_new(path);
+        let created = private::create_new(path);
         created.map_err(|source| StoreError::File { path: path.to_owned(), action: "made", source })?;
         let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = pool.connect_with(plain(path)).await.map_err(fault::of)?;

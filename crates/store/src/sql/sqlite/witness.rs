@@ -31,6 +31,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
+use super::private;
 use crate::{Damage, StoreError, sql::backend::Link};
 
 /// How many lines the database keeps.
@@ -194,7 +195,7 @@ impl WitnessFile {
         let line = format!("{text}\t{}\n", hex(&check));
         let mut next = path.as_os_str().to_owned();
         next.push(".next");
-        fs::write(&next, &line)?;
+        private::writing().create(true).truncate(true).open(&next)?.write_all(line.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&next)?;
         file.sync_all()?;
         fs::rename(&next, path)?;
