@@ -223,14 +223,18 @@ impl Ticking {
             let Some(engine) = self.engine.upgrade() else { return };
             engine.increment_epoch();
             drop(engine);
-            if let Some(housekeeper) = self.housekeeper.upgrade() {
-                housekeeper.nudge();
-            }
+            self.nudge();
             idle_ticks = if self.nothing_runs() { idle_ticks + 1 } else { 0 };
             if idle_ticks > Self::IDLE_TICKS {
                 self.sleep();
                 idle_ticks = 0;
             }
+        }
+    }
+
+    fn nudge(&self) {
+        if let Some(housekeeper) = self.housekeeper.upgrade() {
+            housekeeper.nudge();
         }
     }
 
@@ -246,6 +250,7 @@ impl Ticking {
         is_asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         while self.nothing_runs() && is_asleep.load(Ordering::SeqCst) && !is_stopped.load(Ordering::SeqCst) {
+            self.nudge(); // A run that began and ended since the last tick left its chores before it gave its slot back.
             thread::park();
         }
         is_asleep.store(false, Ordering::SeqCst);
