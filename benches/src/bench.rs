@@ -1,9 +1,9 @@
 //! The engine that things are measured on, set up as an embedder would.
 
-use std::{sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use vestibule_abi::{
@@ -18,7 +18,7 @@ use vestibule_engine::{
     inspect,
 };
 use vestibule_pipeline::{
-    EventText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, pipeline::Digest,
+    EventText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, manifest::Limits, pipeline::Digest,
 };
 
 use crate::rounds::Samples;
@@ -30,7 +30,7 @@ pub struct Bench {
     /// The engine.
     pub engine: Engine,
     compiler: Compiler,
-    _cache: TempDir,
+    _cache: Option<TempDir>,
 }
 
 impl Bench {
@@ -47,11 +47,20 @@ impl Bench {
     /// # Errors
     /// When the machine cannot give what they ask for.
     pub fn with(settings: Settings) -> anyhow::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let folder = tempfile::tempdir()?;
-        let cache = Cache::open(folder.path(), InstallationKey::new([7; 32]))?;
+        let bench = Self::cached(settings, folder.path())?;
+        Ok(Self { _cache: Some(folder), ..bench })
+    }
+
+    /// Sets up an engine with these settings and a cache that stays.
+    ///
+    /// # Errors
+    /// When the machine cannot give what they ask for.
+    pub fn cached(settings: Settings, folder: &Path) -> anyhow::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let cache = Cache::open(folder, InstallationKey::new([7; 32]))?;
         let compiler = Compiler::new(Some(cache))?;
-        Ok(Self { runtime, engine: Engine::new(settings)?, compiler, _cache: folder })
+        Ok(Self { runtime, engine: Engine::new(settings)?, compiler, _cache: None })
     }
 
     /// Inspects and compiles a module, or takes it from the cache.
@@ -78,15 +87,33 @@ impl Bench {
         Ok(self.engine.load(&self.compile(wasm)?, Grants::default())?)
     }
 
+    /// Compiles, or takes from the cache, and loads what was inspected, without capabilities.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn load_inspected(&self, inspected: &Inspected) -> anyhow::Result<SandboxedRule> {
+        let compiled = self.runtime.block_on(self.compiler.compile(&self.engine, inspected))?;
+        Ok(self.engine.load(&compiled, Grants::default())?)
+    }
+
     /// Makes a pipeline of rules; every write is allowed to them.
     ///
     /// # Errors
     /// When there are too many.
     pub fn pipeline(&self, rules: Vec<SandboxedRule>) -> anyhow::Result<LoadedPipeline> {
+        self.pipeline_within(rules, &Budget::STANDARD)
+    }
+
+    /// The same with rules that may spend so much each.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn pipeline_within(&self, rules: Vec<SandboxedRule>, budget: &Budget) -> anyhow::Result<LoadedPipeline> {
         let manifest = |position: usize| -> anyhow::Result<Rule> {
             let mut manifest = Manifest::permissive(&format!("rule-{position:03}"));
             manifest.order = i64::try_from(position)?;
-            Ok(Rule::new(manifest, Digest::of(&position.to_le_bytes()), &Budget::CEILING)?)
+            manifest.limits = Limits { fuel: Some(budget.fuel), wall: Some(budget.wall), ..Limits::default() };
+            Ok(Rule::new(manifest, Digest::of(&position.to_le_bytes()), budget)?)
         };
         let pipeline = Pipeline::new((0..rules.len()).map(manifest).collect::<Result<_, _>>()?)?;
         Ok(LoadedPipeline { pipeline: Arc::new(pipeline), rules })
@@ -97,13 +124,20 @@ impl Bench {
 pub struct Arrival {
     text: String,
     scopes: ScopePolicy,
+    budget: LoginBudget,
 }
 
 impl Arrival {
     /// What arrives with an event.
     #[must_use]
     pub fn of(event: &Value) -> Self {
-        Self { text: event.to_string(), scopes: ScopePolicy::of_event(event) }
+        Self { text: event.to_string(), scopes: ScopePolicy::of_event(event), budget: LoginBudget::STANDARD }
+    }
+
+    /// The same for a login that may spend so much.
+    #[must_use]
+    pub fn within(self, budget: LoginBudget) -> Self {
+        Self { budget, ..self }
     }
 
     /// What the host brings to a login.
@@ -114,9 +148,23 @@ impl Arrival {
             scopes: self.scopes.clone(),
             seed: [9; 32],
             now_ms: 1_795_500_000_000,
-            budget: LoginBudget::STANDARD,
+            budget: self.budget,
         }
     }
+}
+
+/// An event as a rule gets it: with what the host adds.
+#[must_use]
+pub fn completed(mut event: Value) -> Value {
+    if let Some(context) = event.get_mut("context").and_then(Value::as_object_mut) {
+        context.insert("now".to_owned(), json!(1_795_500_000_000_i64));
+        context.insert("seed".to_owned(), json!("5e".repeat(32)));
+    }
+    if let Some(event) = event.as_object_mut() {
+        event.entry("configuration").or_insert_with(|| json!({}));
+        event.entry("shared").or_insert_with(|| json!({}));
+    }
+    event
 }
 
 /// The document a rule gets for an event.

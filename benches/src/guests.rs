@@ -8,8 +8,11 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use vestibule_abi::host::RUN_EXPORT;
-use wasm_encoder::{CodeSection, CustomSection, Encode as _, RawSection};
+use vestibule_abi::{
+    host::{FORM_DOCUMENT, RUN_EXPORT},
+    limits,
+};
+use wasm_encoder::{CodeSection, CustomSection, Encode as _, Function, RawSection};
 use wasmparser::{BinaryReader, CodeSectionReader, ExternalKind, Parser, Payload, TypeRef};
 
 /// The languages the rule of `guests/` is written in: how a report calls them, and their folder.
@@ -69,57 +72,98 @@ fn build(folder: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the module is not one.
 pub fn floor(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let run = run_function(wasm)?;
-    let mut floor = wasm_encoder::Module::new();
+    with_run(wasm, &Shape::of(wasm)?, Function::new([]))
+}
+
+/// The same module, but that its `run` fetches the event, of so many bytes, to the end of its memory, and no more.
+///
+/// # Errors
+/// When the module is not one, does not import what it takes, or has no such memory.
+pub fn fetching(wasm: &[u8], event_bytes: usize) -> anyhow::Result<Vec<u8>> {
+    let shape = Shape::of(wasm)?;
+    let place = shape.memory_bytes.checked_sub(event_bytes as u64 + 16).context("the memory is too small")? & !15;
+    let mut run = Function::new([]);
+    run.instructions().i32_const(FORM_DOCUMENT).call(shape.import("event_len")?).drop();
+    run.instructions().i32_const(FORM_DOCUMENT).i32_const(i32::try_from(place)?).call(shape.import("event_read")?);
+    with_run(wasm, &shape, run)
+}
+
+/// What has to be known of a module to give it another `run`.
+#[derive(Default)]
+struct Shape {
+    /// The functions it imports, by their names.
+    imports: Vec<String>,
+    /// The place of `run` among the functions that it defines itself.
+    run: usize,
+    /// What its memory has at first.
+    memory_bytes: u64,
+}
+
+impl Shape {
+    fn of(wasm: &[u8]) -> anyhow::Result<Self> {
+        let (mut shape, mut run) = (Self::default(), None);
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload? {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import?;
+                        if matches!(import.ty, TypeRef::Func(_)) {
+                            shape.imports.push(import.name.to_owned());
+                        }
+                    }
+                }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        shape.memory_bytes = memory?.initial * limits::WASM_PAGE;
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        if export.kind == ExternalKind::Func && export.name == RUN_EXPORT {
+                            run = Some(usize::try_from(export.index)?);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let run = run.and_then(|run| run.checked_sub(shape.imports.len()));
+        Ok(Self { run: run.context("the module exports no `run` of its own")?, ..shape })
+    }
+
+    fn import(&self, wanted: &str) -> anyhow::Result<u32> {
+        let found = self.imports.iter().position(|name| name == wanted);
+        Ok(u32::try_from(found.with_context(|| format!("the module does not import `{wanted}`"))?)?)
+    }
+}
+
+/// The same module with another body of `run`.
+fn with_run(wasm: &[u8], shape: &Shape, mut run: Function) -> anyhow::Result<Vec<u8>> {
+    run.instructions().end();
+    let mut changed = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload?;
         let code = match &payload {
             Payload::CodeSectionStart { range, .. } => {
-                Some(code_with_empty(wasm.get(range.clone()).unwrap_or_default(), run)?)
+                Some(code_with(wasm.get(range.clone()).unwrap_or_default(), shape.run, &run)?)
             }
             _ => None,
         };
         match (code, payload.as_section()) {
-            (Some(code), _) => floor.section(&code),
-            (None, Some((id, range))) => floor.section(&RawSection { id, data: wasm.get(range).unwrap_or_default() }),
-            (None, None) => &mut floor,
+            (Some(code), _) => changed.section(&code),
+            (None, Some((id, range))) => changed.section(&RawSection { id, data: wasm.get(range).unwrap_or_default() }),
+            (None, None) => &mut changed,
         };
     }
-    Ok(floor.finish())
+    Ok(changed.finish())
 }
 
-/// The place of `run` among the functions that the module defines itself.
-fn run_function(wasm: &[u8]) -> anyhow::Result<u32> {
-    let (mut imported, mut run) = (0, None);
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-                }
-            }
-            Payload::ExportSection(section) => {
-                for export in section {
-                    let export = export?;
-                    if export.kind == ExternalKind::Func && export.name == RUN_EXPORT {
-                        run = Some(export.index);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    run.and_then(|run| run.checked_sub(imported)).context("the module exports no `run` of its own")
-}
-
-/// A body without locals that ends at once.
-const EMPTY_BODY: [u8; 2] = [0, 0x0b];
-
-fn code_with_empty(section: &[u8], emptied: u32) -> anyhow::Result<CodeSection> {
+fn code_with(section: &[u8], changed: usize, by: &Function) -> anyhow::Result<CodeSection> {
     let mut code = CodeSection::new();
-    for (position, body) in (0..).zip(CodeSectionReader::new(BinaryReader::new(section, 0))?) {
-        if position == emptied {
-            code.raw(&EMPTY_BODY);
+    for (position, body) in CodeSectionReader::new(BinaryReader::new(section, 0))?.into_iter().enumerate() {
+        if position == changed {
+            code.function(by);
         } else {
             let body = body?.range();
             code.raw(section.get(body).unwrap_or_default());
@@ -173,6 +217,28 @@ mod tests {
         .unwrap();
         let strip = |wasm: &[u8]| wat_of(wasm);
         assert_eq!(strip(&floor(&rule).unwrap()), strip(&empty));
+    }
+
+    #[test]
+    fn a_rule_that_only_fetches_calls_what_the_module_imports() {
+        let rule = module(
+            r#"(module (import "vestibule_v1" "event_len" (func (param i32) (result i32)))
+                 (import "vestibule_v1" "event_read" (func (param i32 i32)))
+                 (memory (export "memory") 1)
+                 (func (export "run") (unreachable)))"#,
+        )
+        .unwrap();
+        let fetching_rule = module(
+            r#"(module (import "vestibule_v1" "event_len" (func (param i32) (result i32)))
+                 (import "vestibule_v1" "event_read" (func (param i32 i32)))
+                 (memory (export "memory") 1)
+                 (func (export "run")
+                   (drop (call 0 (i32.const 1)))
+                   (call 1 (i32.const 1) (i32.const 65520))))"#,
+        )
+        .unwrap();
+        assert_eq!(fetching(&rule, 0).unwrap(), fetching_rule);
+        assert!(fetching(&rule, 1 << 16).is_err(), "no room");
     }
 
     #[test]

@@ -7,11 +7,11 @@
 //!
 //! Nothing here is a test: a missed bar is printed, and fails the command only when it is asked to.
 
+pub mod bare;
 pub mod bench;
 pub mod event;
 pub mod guests;
 pub mod native;
-pub mod peer;
 
 pub mod connection;
 pub mod logins;
@@ -19,5 +19,6 @@ pub mod node;
 
 pub mod machine;
 pub mod measure;
+pub mod peers;
 pub mod report;
 pub mod rounds;

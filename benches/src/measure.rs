@@ -3,6 +3,7 @@
 pub mod javascript;
 pub mod login;
 pub mod pipelines;
+pub mod profile;
 pub mod sandbox;
 pub mod spinners;
 pub mod threads;
@@ -17,8 +18,9 @@ use crate::{
 pub type Group = (&'static str, fn(Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)>);
 
 /// All of them.
-pub const GROUPS: [Group; 7] = [
+pub const GROUPS: [Group; 8] = [
     ("sandbox", sandbox::measure),
+    ("profile", profile::measure),
     ("pipelines", pipelines::measure),
     ("threads", threads::measure),
     ("spinners", spinners::measure),

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 
 use crate::machine;
 
@@ -19,7 +20,38 @@ pub struct Bar {
     /// What it may be.
     pub limit: String,
     /// Whether it is.
-    pub is_met: bool,
+    pub verdict: Verdict,
+}
+
+/// What a figure means for its bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is within the limit.
+    Pass,
+    /// It is not.
+    Miss,
+    /// There is no figure: what it takes could not be measured here.
+    Missing,
+}
+
+impl Verdict {
+    fn of(figure: f64, is_met: bool) -> Self {
+        match (figure.is_nan(), is_met) {
+            (true, _) => Self::Missing,
+            (false, true) => Self::Pass,
+            (false, false) => Self::Miss,
+        }
+    }
+
+    /// How it is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Miss => "MISS",
+            Self::Missing => "MISSING",
+        }
+    }
 }
 
 impl Bar {
@@ -27,14 +59,14 @@ impl Bar {
     #[must_use]
     pub fn at_most(what: impl Into<String>, figure: f64, most: f64, unit: &str) -> Self {
         let (what, limit) = (what.into(), format!("≤ {}{unit}", shown(most)));
-        Self { what, figure: told(figure, unit), limit, is_met: figure <= most }
+        Self { what, figure: told(figure, unit), limit, verdict: Verdict::of(figure, figure <= most) }
     }
 
     /// The bar that a figure is at least so much.
     #[must_use]
     pub fn at_least(what: impl Into<String>, figure: f64, least: f64, unit: &str) -> Self {
         let (what, limit) = (what.into(), format!("≥ {}{unit}", shown(least)));
-        Self { what, figure: told(figure, unit), limit, is_met: figure >= least }
+        Self { what, figure: told(figure, unit), limit, verdict: Verdict::of(figure, figure >= least) }
     }
 
     /// The same with something to know beside the figure.
@@ -43,10 +75,6 @@ impl Bar {
         let _ = write!(self.figure, ", {note}");
         self
     }
-
-    const fn verdict(&self) -> &'static str {
-        if self.is_met { "PASS" } else { "MISS" }
-    }
 }
 
 fn told(figure: f64, unit: &str) -> String {
@@ -54,7 +82,7 @@ fn told(figure: f64, unit: &str) -> String {
 }
 
 /// Figures that belong together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// What they are about, with their unit.
     pub title: String,
@@ -90,16 +118,16 @@ impl Report {
     /// Takes what one group of measurements came to, and prints its bars.
     pub fn add(&mut self, bars: Vec<Bar>, tables: Vec<Table>) {
         for bar in &bars {
-            println!("{}  {}  {} ({})", bar.verdict(), bar.what, bar.figure, bar.limit);
+            println!("{}  {}  {} ({})", bar.verdict.as_str(), bar.what, bar.figure, bar.limit);
         }
         self.bars.extend(bars);
         self.tables.extend(tables);
     }
 
-    /// How many bars were missed.
+    /// How many bars were missed, or could not be measured.
     #[must_use]
     pub fn missed(&self) -> usize {
-        self.bars.iter().filter(|bar| !bar.is_met).count()
+        self.bars.iter().filter(|bar| bar.verdict != Verdict::Pass).count()
     }
 
     /// The report as Markdown.
@@ -107,7 +135,7 @@ impl Report {
     pub fn to_markdown(&self, command: &str) -> String {
         let mut bars = Table::new("The bars", &["", "bar", "figure", "limit"]);
         for bar in &self.bars {
-            bars.row(bar.verdict(), [bar.what.clone(), bar.figure.clone(), bar.limit.clone()]);
+            bars.row(bar.verdict.as_str(), [bar.what.clone(), bar.figure.clone(), bar.limit.clone()]);
         }
         let mut text = format!(
             "Measured with `{command}` on {}; load before it began: {}.\n",
@@ -136,19 +164,24 @@ impl Report {
 #[must_use]
 pub fn shown(figure: f64) -> String {
     match figure.abs() {
+        size if size.is_nan() => "not measured".to_owned(),
         size if size >= 100.0 => format!("{figure:.0}"),
         size if size >= 10.0 => format!("{figure:.1}"),
         _ => format!("{figure:.2}"),
     }
 }
 
-fn replaced(readme: &str, measured: &str) -> Option<String> {
+/// Puts what was measured between the marks of a text.
+#[must_use]
+pub fn replaced(readme: &str, measured: &str) -> Option<String> {
     let (before, rest) = readme.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     Some(format!("{before}{BEGIN}\n{measured}{END}{after}"))
 }
 
-fn markdown(table: &Table) -> String {
+/// A table as Markdown.
+#[must_use]
+pub fn markdown(table: &Table) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let rule = vec!["---".to_owned(); table.head.len()];
     let rows: String = table.rows.iter().map(|row| line(row)).collect();
@@ -161,9 +194,15 @@ mod tests {
 
     #[test]
     fn a_bar_is_met_up_to_its_limit() {
-        assert!(Bar::at_most("", 1.5, 1.5, "×").is_met && !Bar::at_most("", 1.51, 1.5, "×").is_met);
-        assert!(Bar::at_least("", 1.5, 1.5, "×").is_met && !Bar::at_least("", 1.49, 1.5, "×").is_met);
-        assert!(!Bar::at_most("", f64::NAN, 1.0, "").is_met, "what was not measured is not met");
+        let verdicts = [
+            Bar::at_most("", 1.5, 1.5, "×"),
+            Bar::at_most("", 1.51, 1.5, "×"),
+            Bar::at_least("", 1.5, 1.5, "×"),
+            Bar::at_least("", 1.49, 1.5, "×"),
+            Bar::at_least("", f64::NAN, 1.0, ""), // What was not measured is not met.
+        ]
+        .map(|bar| bar.verdict);
+        assert_eq!(verdicts, [Verdict::Pass, Verdict::Miss, Verdict::Pass, Verdict::Miss, Verdict::Missing]);
     }
 
     #[test]

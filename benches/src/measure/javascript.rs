@@ -1,8 +1,9 @@
-//! JavaScript rules: one run beside Node, `isolated-vm` and native QuickJS; many rules in turn; deploying, loading.
+//! JavaScript rules: one run in both profiles; many rules in turn; deploying, loading. Beside other engines they are
+//! measured with `--peers`.
 
-use std::{cell::RefCell, path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use vestibule_engine::{
     Grants, Inspected, JavaScriptUpload, Profile, SandboxedRule, inspect_interpreter, inspect_javascript,
 };
@@ -10,7 +11,6 @@ use vestibule_engine::{
 use crate::{
     bench::{self, Bench},
     event, machine,
-    peer::{self, Peer},
     report::{Bar, Table, shown},
     rounds::{Arm, Effort, Samples, in_turns, median},
 };
@@ -23,110 +23,59 @@ const LOADED: usize = 1_000;
 /// Measures the bars of JavaScript rules.
 ///
 /// # Errors
-/// When a tool is missing, or a peer does not do what the rule does here.
+/// When a tool is missing, or the rule does not do what it says.
 pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
-    let scratch = tempfile::tempdir()?;
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/javascript");
     let interpreter = inspect_interpreter(&vestibule_javascript::interpreter(&kept)?)?;
-    let event = event_of_javascript();
+    let event = bench::completed(event::of_size(2_000));
     let bench = Bench::new(Profile::Fast)?;
-    let rule = load(&bench, &interpreter, &source())?;
-    let answered = bench.runtime.block_on(bench::run(&rule, &bench::document_of(&event)?))?.answer;
-    let answer: Value = serde_json::from_slice(&answered.map_err(|failure| anyhow::anyhow!("{failure}"))?)?;
-    let stored = answer.pointer("/continue/app_metadata/last_client");
-    anyhow::ensure!(stored.is_some_and(Value::is_string), "the rule answers {answer}");
-
-    let file = peer::event_file(scratch.path(), event.to_string().as_bytes())?;
-    let peers = RefCell::new(vec![Peer::node(&file)?, Peer::quickjs(&file, scratch.path())?]);
-    let (mut bars, mut table) = beside_peers(effort, &bench, &rule, &event, &peers)?;
-    let hardened = Bench::new(Profile::Hardened)?;
-    let slow = load(&hardened, &interpreter, &source())?;
-    let document = bench::document_of(&event)?;
-    let mut samples = Samples::default();
-    bench::sample_runs(&hardened, &slow, &document, effort.runs * 10, &mut samples)?;
-    table.row("Vestibule, hardened", [shown(samples.p50()), String::new()]);
-    bars.push(in_turn(effort, &bench, &interpreter, &event)?);
+    let runs = run_in_both_profiles(effort, &bench, &interpreter, &event)?;
+    let mut bars = vec![in_turn(effort, &bench, &interpreter, &event)?];
     let (more, set_up) = deployed_and_loaded(&bench, &interpreter)?;
     bars.extend(more);
-    Ok((bars, vec![table, set_up]))
+    Ok((bars, vec![runs, set_up]))
+}
+
+fn run_in_both_profiles(
+    effort: Effort,
+    fast: &Bench,
+    interpreter: &Arc<Inspected>,
+    event: &Value,
+) -> anyhow::Result<Table> {
+    let hardened = Bench::new(Profile::Hardened)?;
+    let document = &bench::document_of(event)?;
+    let benches = [("fast", fast), ("hardened", &hardened)];
+    let mut arms: Vec<Arm<'_>> = Vec::new();
+    for (_, bench) in benches {
+        let rule = load(bench, interpreter, &source())?;
+        let answered = bench.runtime.block_on(bench::run(&rule, document))?.answer;
+        let answer: Value = serde_json::from_slice(&answered.map_err(|failure| anyhow::anyhow!("{failure}"))?)?;
+        let stored = answer.pointer("/continue/app_metadata/last_plan");
+        anyhow::ensure!(stored.is_some_and(Value::is_string), "the rule answers {answer}");
+        arms.push(Box::new(move |runs, samples| bench::sample_runs(bench, &rule, document, runs, samples)));
+    }
+    let mut table = Table::new(
+        "One JavaScript rule that sets two claims and a key of metadata: the sandbox alone, 2 kB, µs (p50)",
+        &["", "µs"],
+    );
+    for ((profile, _), samples) in benches.iter().zip(in_turns(effort, &mut arms)?) {
+        table.row(*profile, [shown(samples.p50())]);
+    }
+    Ok(table)
 }
 
 fn source() -> String {
-    include_str!("../../javascript/rule.js").to_owned()
+    include_str!("../../peers/guests/javascript/fields.js").to_owned()
 }
 
 /// A source that differs from all others, and does the same.
 fn distinct(number: usize) -> String {
-    format!("// number {number}\n{}", source().replace("last_client", &format!("last_client_{number}")))
-}
-
-/// The usual profile at 2 kB, as a rule gets it.
-fn event_of_javascript() -> Value {
-    let mut event = event::of_size(2_000);
-    if let Some(context) = event.get_mut("context").and_then(Value::as_object_mut) {
-        context.insert("now".to_owned(), json!(1_795_500_000_000_i64));
-        context.insert("seed".to_owned(), json!("5e".repeat(32)));
-    }
-    if let Some(event) = event.as_object_mut() {
-        event.entry("configuration").or_insert_with(|| json!({}));
-        event.entry("shared").or_insert_with(|| json!({}));
-    }
-    event
+    format!("// number {number}\n{}", source().replace("last_plan", &format!("last_plan_{number}")))
 }
 
 fn load(bench: &Bench, interpreter: &Arc<Inspected>, source: &str) -> anyhow::Result<SandboxedRule> {
     let inspected = inspect_javascript(&JavaScriptUpload::rule(source).to_bytes(), interpreter)?;
     Ok(bench.engine.load(&bench.compile_inspected(&inspected)?, Grants::default())?)
-}
-
-fn beside_peers(
-    effort: Effort,
-    bench: &Bench,
-    rule: &SandboxedRule,
-    event: &Value,
-    peers: &RefCell<Vec<Peer>>,
-) -> anyhow::Result<(Vec<Bar>, Table)> {
-    let document = &bench::document_of(event)?;
-    let mut names = vec!["Vestibule, fast".to_owned()];
-    let mut arms: Vec<Arm<'_>> =
-        vec![Box::new(|runs, samples| bench::sample_runs(bench, rule, document, runs, samples))];
-    let known: Vec<Vec<String>> = peers.borrow().iter().map(|peer| peer.arms.clone()).collect();
-    for (position, arm_names) in known.into_iter().enumerate() {
-        for name in arm_names {
-            names.push(name.clone());
-            arms.push(Box::new(move |runs, samples| match peers.borrow_mut().get_mut(position) {
-                Some(peer) => peer.sample(&name, runs, samples),
-                None => Ok(()),
-            }));
-        }
-    }
-    let medians: Vec<f64> = in_turns(effort, &mut arms)?.iter().map(Samples::p50).collect();
-    let ours = medians.first().copied().unwrap_or(f64::NAN);
-    let of = |name: &str| {
-        names.iter().zip(&medians).find(|(known, _)| *known == name).map_or(f64::NAN, |(_, median)| *median)
-    };
-    let times = |peer: &str, name: &str, least: f64| {
-        Bar::at_least(format!("JavaScript, 2 kB, fresh sandbox: times faster than {peer}"), of(name) / ours, least, "×")
-    };
-    let bars = vec![
-        times("Node's vm with a fresh context", "fresh-context", 6.0),
-        times("isolated-vm with a fresh context", "isolated-fresh", 6.0),
-        times("native QuickJS with a fresh context", "native", 2.0),
-        Bar::at_most(
-            "JavaScript, 2 kB, fresh sandbox: over isolated-vm with one context for everybody",
-            ours / of("isolated-reused"),
-            3.0,
-            "×",
-        ),
-    ];
-    let mut table = Table::new(
-        "One JavaScript rule that sets two claims and a key of metadata, 2 kB, µs (p50)",
-        &["", "µs", "ratio"],
-    );
-    for (name, median) in names.iter().zip(&medians) {
-        table.row(name, [shown(*median), format!("{}×", shown(median / ours))]);
-    }
-    Ok((bars, table))
 }
 
 fn in_turn(effort: Effort, bench: &Bench, interpreter: &Arc<Inspected>, event: &Value) -> anyhow::Result<Bar> {

@@ -140,14 +140,6 @@ fn kept_in(folder: &Path) -> PathBuf {
     folder.join(format!("interpreter-{}.wasm", digest()))
 }
 
-/// The folder with the C sources of QuickJS-NG, fetched by way of a scratch folder: for whoever measures it as native code.
-///
-/// # Errors
-/// [`BuildError::Fetch`].
-pub fn quickjs_sources(scratch: &Path) -> Result<PathBuf, BuildError> {
-    Ok(fetch(scratch)?.join("quickjs"))
-}
-
 /// A digest of everything the module is made of but the tools.
 fn digest() -> String {
     let mut digest = Sha256::new();

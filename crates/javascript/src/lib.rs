@@ -9,7 +9,7 @@ mod modules;
 pub mod tools;
 mod upload;
 
-pub use interpreter::{BuildError, built_interpreter, interpreter, quickjs_sources};
+pub use interpreter::{BuildError, built_interpreter, interpreter};
 pub use modules::table;
 pub use upload::upload;
 pub use vestibule_javascript_analysis::Diagnostic;

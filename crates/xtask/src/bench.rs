@@ -2,12 +2,16 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::shell::{self, cargo, heading, root};
+use crate::{
+    peers,
+    shell::{self, cargo, root},
+};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `--quick` for a look, `--strict` to fail on a missed bar, `--only GROUP` for one group
+    /// `--quick` for a look, `--strict` to fail on a missed bar, `--only GROUP` for one group, `--peers` to compare with
+    /// what others use
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     bars: Vec<String>,
 }
@@ -25,8 +29,10 @@ pub(crate) struct LoadArgs {
 
 /// Builds the measured rules, then measures.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.bars.iter().any(|argument| argument == "--peers") {
+        return peers::run(&args.bars);
+    }
     build_rules()?;
-    install_isolated_vm();
     measure("bars", &args.bars)
 }
 
@@ -48,20 +54,4 @@ fn measure(program: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
     bench.args(["bench", "--profile", "ci", "--workspace", "--bench", program, "--"]).args(arguments);
     shell::loud(&mut bench)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A peer that is compiled against the Node that is here. Without it the bars that need it say that they were not measured.
-fn install_isolated_vm() {
-    let folder = root().join("benches/javascript");
-    if folder.join("node_modules/isolated-vm").is_dir() {
-        return;
-    }
-    heading("installing isolated-vm, to measure beside it");
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--foreground-scripts"]).current_dir(&folder).stdin(Stdio::null());
-    if let Err(error) = shell::loud(&mut npm) {
-        println!(
-            "isolated-vm could not be built ({error}): it needs a C++ compiler, Python, and the headers of this Node"
-        );
-    }
 }

@@ -9,6 +9,7 @@ mod clients;
 mod counts;
 mod demo;
 mod fuzz;
+mod peers;
 mod prove;
 mod service;
 mod shell;

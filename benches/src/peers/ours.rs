@@ -1,0 +1,424 @@
+//! The process that measures Vestibule, what it stands on, and native code.
+
+use std::{
+    fs,
+    hint::black_box,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value};
+use tokio::runtime::{Builder, Runtime};
+use vestibule_abi::limits::{Budget, LoginBudget};
+use vestibule_contest::{
+    host::{self, Contestant, Deployed, Lane, Outcome},
+    protocol::Task,
+    rule::{self, Answer, Changes, Rule},
+};
+use vestibule_engine::{
+    Inspected, LoadedPipeline, Profile, SandboxedRule, Settings, http::Source, inspect, inspect_interpreter,
+    inspect_javascript,
+};
+
+use vestibule_pipeline::Login;
+
+use super::rows::workspace;
+use crate::{
+    bare::Bare,
+    bench::{self, Arrival, Bench},
+    guests,
+};
+
+/// How long one may take to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a login may spend: more than an operator would allow unasked, so that a script can compute as long as native code
+/// does in a millisecond. It is counted all the same.
+const RAISED: LoginBudget = LoginBudget { fuel: 2_000_000_000, wall: Duration::from_secs(5), ..LoginBudget::STANDARD };
+
+/// The contestant of an id that [`super::rows`] starts with `Start::Ours`.
+///
+/// # Errors
+/// When there is none of that name, or this machine cannot run it.
+pub fn contestant(id: &str) -> anyhow::Result<Box<dyn Contestant>> {
+    Ok(match id {
+        "native-typed" => Box::new(Native::Typed),
+        "native-tree" => Box::new(Native::Tree),
+        "floor-fast" => Box::new(Floor(Profile::Fast)),
+        "floor-hardened" => Box::new(Floor(Profile::Hardened)),
+        "sandbox-rust-fast" => Box::new(Part::of("rust", false)?),
+        "sandbox-javascript-fast" => Box::new(Part::of("javascript", false)?),
+        "ready-rust-fast" => Box::new(Part::of("rust", true)?),
+        "ready-floor-fast" => Box::new(Part { is_floor: true, ..Part::of("rust", true)? }),
+        _ => {
+            let (language, profile) = id.split_once('-').context("no such contestant")?;
+            let profile = match profile {
+                "fast" => Profile::Fast,
+                "hardened" => Profile::Hardened,
+                _ => bail!("no such profile"),
+            };
+            let language = Language::of(language)?;
+            Box::new(Vestibule { language, bench: engine(profile)? })
+        }
+    })
+}
+
+fn engine(profile: Profile) -> anyhow::Result<Arc<Bench>> {
+    let cache = workspace().join("target/vestibule-cache");
+    fs::create_dir_all(&cache)?;
+    Ok(Arc::new(Bench::cached(Settings::new(profile), &cache)?))
+}
+
+/// The module of a rule, as `vestibule build` left it.
+///
+/// # Errors
+/// When it was not built.
+pub fn module(language: &str, rule: Rule) -> anyhow::Result<Vec<u8>> {
+    let path = workspace().join(format!("guests/{language}-{}/target/rule.wasm", rule.name()));
+    fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// What a rule is written in.
+enum Language {
+    /// A module that `vestibule build` made, in the folders of this name.
+    Module(&'static str),
+    /// A script, on this interpreter.
+    JavaScript(Arc<Inspected>),
+}
+
+impl Language {
+    fn of(name: &str) -> anyhow::Result<Self> {
+        Ok(match name {
+            "rust" => Self::Module("rust"),
+            "assemblyscript" => Self::Module("assemblyscript"),
+            "javascript" => {
+                let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/javascript");
+                Self::JavaScript(inspect_interpreter(&vestibule_javascript::interpreter(&kept)?)?)
+            }
+            _ => bail!("no such language"),
+        })
+    }
+
+    /// What a rule may spend: the standard, or for long computing the most that a manifest may ask for, and in an
+    /// interpreter more.
+    fn budget(&self, rule: Rule) -> Budget {
+        match (self, rule) {
+            (Self::Module(_), Rule::Compute) => Budget::CEILING,
+            (Self::JavaScript(_), Rule::Fields | Rule::Groups) => Budget::JAVASCRIPT,
+            (Self::JavaScript(_), Rule::Compute) => Budget { fuel: RAISED.fuel, wall: RAISED.wall, ..Budget::CEILING },
+            _ => Budget::STANDARD,
+        }
+    }
+
+    /// A rule that is told from others of its kind by a number.
+    fn inspected(&self, rule: Rule, number: usize) -> anyhow::Result<Inspected> {
+        Ok(match self {
+            Self::Module(folder) => inspect(&guests::distinct(&module(folder, rule)?, number))?,
+            Self::JavaScript(interpreter) => {
+                let path = workspace().join(format!("guests/javascript/{}.js", rule.name()));
+                let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                let upload = vestibule_javascript::upload("rule.js", &format!("{source}\n// {number}\n"))
+                    .map_err(|diagnostics| anyhow::anyhow!("{}: {diagnostics:?}", path.display()))?;
+                inspect_javascript(&upload.to_bytes(), interpreter)?
+            }
+        })
+    }
+}
+
+/// The native function.
+#[derive(Clone, Copy)]
+enum Native {
+    /// On types that borrow from the text.
+    Typed,
+    /// On a tree parsed from the text.
+    Tree,
+}
+
+impl Contestant for Native {
+    fn described(&self) -> String {
+        "serde_json 1, compiled into this program".to_owned()
+    }
+
+    fn deploy(&self, task: &Task, _: usize) -> anyhow::Result<Box<dyn Deployed>> {
+        Ok(Box::new(NativeRules { native: *self, task: *task }))
+    }
+}
+
+struct NativeRules {
+    native: Native,
+    task: Task,
+}
+
+impl Deployed for NativeRules {
+    fn lane(&self) -> anyhow::Result<Box<dyn Lane>> {
+        Ok(Box::new(NativeLane { native: self.native, task: self.task, event: String::new() }))
+    }
+}
+
+struct NativeLane {
+    native: Native,
+    task: Task,
+    event: String,
+}
+
+impl Lane for NativeLane {
+    fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
+        event.clone_into(&mut self.event);
+        Ok(())
+    }
+
+    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+        let rules = 0..self.task.rules;
+        match self.native {
+            Native::Tree => {
+                let event = serde_json::from_str(&self.event)?;
+                host::on_tree(event, rules.map(|_| |event: &Value| rule::on_tree(self.task.rule, event)))
+            }
+            Native::Typed => {
+                let mut merged = Changes::default();
+                for _ in rules {
+                    match rule::on_text(self.task.rule, self.event.as_bytes())? {
+                        Answer::Deny(code) => return Ok(Outcome::Deny { code }),
+                        Answer::Continue(changes) => {
+                            merged.id_token.extend(changes.id_token);
+                            merged.app_metadata.extend(changes.app_metadata);
+                        }
+                    }
+                }
+                host::on_text(&self.event, std::iter::once(|_: &str| Ok(Answer::Continue(merged))))
+            }
+        }
+    }
+}
+
+fn described() -> String {
+    format!("vestibule {}, wasmtime {}", env!("CARGO_PKG_VERSION"), crate::machine::wasmtime_version())
+}
+
+/// Vestibule: whole logins through its pipeline.
+struct Vestibule {
+    language: Language,
+    bench: Arc<Bench>,
+}
+
+impl Contestant for Vestibule {
+    fn described(&self) -> String {
+        described()
+    }
+
+    fn deploy(&self, task: &Task, tenant: usize) -> anyhow::Result<Box<dyn Deployed>> {
+        let rules = (0..task.rules).map(|position| {
+            let number = tenant * task.rules + position;
+            self.bench.load_inspected(&self.language.inspected(task.rule, number)?)
+        });
+        let rules = rules.collect::<anyhow::Result<_>>()?;
+        Ok(Box::new(DeployedPipeline(self.bench.pipeline_within(rules, &self.language.budget(task.rule))?)))
+    }
+}
+
+struct DeployedPipeline(LoadedPipeline);
+
+impl Deployed for DeployedPipeline {
+    fn lane(&self) -> anyhow::Result<Box<dyn Lane>> {
+        let loaded = LoadedPipeline { pipeline: Arc::clone(&self.0.pipeline), rules: self.0.rules.clone() };
+        Ok(Box::new(PipelineLane { loaded, runtime: runtime()?, arrival: None }))
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+struct PipelineLane {
+    loaded: LoadedPipeline,
+    runtime: Runtime,
+    arrival: Option<Arrival>,
+}
+
+impl PipelineLane {
+    fn run(&self) -> anyhow::Result<(Login, vestibule_pipeline::Outcome)> {
+        let arrival = self.arrival.as_ref().context("no login has arrived")?;
+        self.runtime.block_on(bench::login(&self.loaded, arrival.input()))
+    }
+}
+
+impl Lane for PipelineLane {
+    fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
+        self.arrival = Some(Arrival::of(&serde_json::from_str(event)?).within(RAISED));
+        Ok(())
+    }
+
+    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+        use vestibule_pipeline::Outcome as Ended;
+        match self.run()?.1 {
+            Ended::Allow(allow) => {
+                Ok(Outcome::Allow { app_metadata: allow.profile.app_metadata(), id_token: allow.id_token })
+            }
+            // A rule written for Auth0 has no codes, only words.
+            Ended::Deny { refusal, .. } if refusal.code == "unauthorized" => Ok(Outcome::Deny { code: refusal.reason }),
+            Ended::Deny { refusal, .. } => Ok(Outcome::Deny { code: refusal.code }),
+            Ended::Failed { failure, .. } => bail!("the rule failed: {failure}"),
+            Ended::Redirect { .. } | Ended::SecondFactor { .. } => bail!("the login is not over"),
+        }
+    }
+
+    fn login(&mut self) -> anyhow::Result<()> {
+        self.run().map(|ended| drop(black_box(ended)))
+    }
+}
+
+/// The sandbox without what stands around it.
+struct Part {
+    language: Language,
+    bench: Arc<Bench>,
+    /// The instance is made before the login.
+    is_ready: bool,
+    /// Its `run` is empty.
+    is_floor: bool,
+}
+
+impl Part {
+    fn of(language: &str, is_ready: bool) -> anyhow::Result<Self> {
+        Ok(Self { language: Language::of(language)?, bench: engine(Profile::Fast)?, is_ready, is_floor: false })
+    }
+
+    fn load(&self, rule: Rule, number: usize) -> anyhow::Result<SandboxedRule> {
+        match self.language {
+            Language::Module(folder) if self.is_floor => self.bench.load(&guests::floor(&module(folder, rule)?)?),
+            _ => self.bench.load_inspected(&self.language.inspected(rule, number)?),
+        }
+    }
+}
+
+impl Contestant for Part {
+    fn described(&self) -> String {
+        described()
+    }
+
+    fn deploy(&self, task: &Task, tenant: usize) -> anyhow::Result<Box<dyn Deployed>> {
+        Ok(Box::new(DeployedPart {
+            rule: self.load(task.rule, tenant)?,
+            budget: self.language.budget(task.rule),
+            is_ready: self.is_ready,
+            is_floor: self.is_floor,
+        }))
+    }
+}
+
+struct DeployedPart {
+    rule: SandboxedRule,
+    budget: Budget,
+    is_ready: bool,
+    is_floor: bool,
+}
+
+impl Deployed for DeployedPart {
+    fn lane(&self) -> anyhow::Result<Box<dyn Lane>> {
+        let lane = PartLane {
+            rule: self.rule.clone(),
+            budget: self.budget,
+            is_ready: self.is_ready,
+            is_floor: self.is_floor,
+            runtime: runtime()?,
+            document: Arc::default(),
+        };
+        Ok(Box::new(lane))
+    }
+}
+
+struct PartLane {
+    rule: SandboxedRule,
+    budget: Budget,
+    is_ready: bool,
+    is_floor: bool,
+    runtime: Runtime,
+    document: Arc<Vec<u8>>,
+}
+
+impl Lane for PartLane {
+    fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
+        self.document = bench::document_of(&bench::completed(serde_json::from_str(event)?))?;
+        Ok(())
+    }
+
+    /// Logins that do not come one upon the other find an instance that was made since the last.
+    fn rest(&mut self) -> anyhow::Result<()> {
+        let patience = Instant::now();
+        while self.is_ready && !self.rule.is_ready() {
+            anyhow::ensure!(patience.elapsed() < PATIENCE, "no instance was made ready");
+            std::thread::yield_now(); // A core that slept would be slow for what follows.
+        }
+        Ok(())
+    }
+
+    /// It has no outcome of a login; that its rule answers is proven here.
+    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+        let run = self.run()?;
+        let answer: Value = match run.answer {
+            Ok(answer) => serde_json::from_slice(&answer)?,
+            Err(_) if self.is_floor => Value::Null, // An empty rule answers nothing.
+            Err(failure) => bail!("the rule failed: {failure}"),
+        };
+        let claims = answer.pointer("/continue/id_token").and_then(Value::as_object).cloned();
+        Ok(Outcome::Allow { id_token: claims.unwrap_or_default(), app_metadata: Map::new() })
+    }
+
+    fn login(&mut self) -> anyhow::Result<()> {
+        self.run().map(|run| drop(black_box(run)))
+    }
+}
+
+impl PartLane {
+    fn run(&self) -> anyhow::Result<vestibule_engine::Run> {
+        let run = self.rule.run_shared(Arc::clone(&self.document), self.budget, Source::Denied);
+        Ok(self.runtime.block_on(run)?)
+    }
+}
+
+/// wasmtime itself, with the settings of a profile.
+struct Floor(Profile);
+
+impl Contestant for Floor {
+    fn described(&self) -> String {
+        format!("wasmtime {}", crate::machine::wasmtime_version())
+    }
+
+    fn deploy(&self, task: &Task, tenant: usize) -> anyhow::Result<Box<dyn Deployed>> {
+        let floor = guests::floor(&guests::distinct(&module("rust", task.rule)?, tenant))?;
+        Ok(Box::new(DeployedFloor(Arc::new(Bare::new(self.0, &floor).map_err(readable)?))))
+    }
+}
+
+fn readable(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}
+
+struct DeployedFloor(Arc<Bare>);
+
+impl Deployed for DeployedFloor {
+    fn lane(&self) -> anyhow::Result<Box<dyn Lane>> {
+        Ok(Box::new(FloorLane { bare: Arc::clone(&self.0), runtime: runtime()? }))
+    }
+}
+
+struct FloorLane {
+    bare: Arc<Bare>,
+    runtime: Runtime,
+}
+
+impl Lane for FloorLane {
+    fn arrive(&mut self, _: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+        self.login()?;
+        Ok(Outcome::Allow { id_token: Map::new(), app_metadata: Map::new() })
+    }
+
+    fn login(&mut self) -> anyhow::Result<()> {
+        self.runtime.block_on(self.bare.run()).map_err(readable)
+    }
+}
