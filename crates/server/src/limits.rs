@@ -242,31 +242,37 @@ fn noted(what: &'static str, asked: Result<(), TooMany>) -> Result<(), TooMany> 
     asked.inspect_err(|_| telemetry::limited(what))
 }
 
+/// The one bucket of all who come one way.
+struct Everybody {
+    limiter: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
+    metre: Metre,
+}
+
+impl Everybody {
+    fn new(rate: Rate, metre: &Metre) -> Self {
+        Self { limiter: RateLimiter::new(rate.quota(), InMemoryState::default(), metre.clone()), metre: metre.clone() }
+    }
+
+    fn take(&self) -> Result<(), TooMany> {
+        let now = self.metre.now();
+        self.limiter.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
+    }
+}
+
 /// The buckets of whoever comes, before it is known what for.
 struct Door {
-    all: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
+    all: Everybody,
     prefix: Buckets<Prefix>,
-    metre: Metre,
 }
 
 impl Door {
     fn new(rates: OpenRates, metre: &Metre) -> Self {
-        Self {
-            all: RateLimiter::new(rates.all.quota(), InMemoryState::default(), metre.clone()),
-            prefix: Buckets::new(rates.prefix, metre),
-            metre: metre.clone(),
-        }
+        Self { all: Everybody::new(rates.all, metre), prefix: Buckets::new(rates.prefix, metre) }
     }
 
     fn pass(&self, address: IpAddr) -> Result<(), TooMany> {
         self.prefix.take(&Prefix::of(address))?;
-        self.take()
-    }
-
-    /// Takes from the bucket of everybody alone.
-    fn take(&self) -> Result<(), TooMany> {
-        let now = self.metre.now();
-        self.all.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
+        self.all.take()
     }
 }
 
@@ -278,6 +284,8 @@ struct Gate {
     /// Of accounts, for all who are not known to them: five times as much, for attackers with many addresses.
     account: Buckets<AccountKey>,
     browser: Buckets<(AccountKey, KnownBrowser)>,
+    /// Of all known browsers: strangers, however many, do not empty it.
+    browsers: Everybody,
 }
 
 impl Gate {
@@ -290,15 +298,16 @@ impl Gate {
             account_here: Buckets::new(rates.account, metre),
             account: Buckets::new(wide, metre),
             browser: Buckets::new(rates.account, metre),
+            browsers: Everybody::new(rates.all, metre),
         }
     }
 
-    /// A known browser takes from its own bucket, and from that of everybody: what others do at its account or near it
-    /// is no burden to it, and it is no way around the most that all of them may do.
+    /// A known browser takes from its own bucket, and from that of all known browsers: what strangers do, at its account,
+    /// near it or everywhere, is no burden to it, and to be known is no way to try without end.
     fn takes(&self, trying: &Trying) -> Result<(), TooMany> {
         if let Some(browser) = trying.browser {
             self.browser.take(&(trying.account, browser))?;
-            return self.door.take();
+            return self.browsers.take();
         }
         self.door.pass(trying.address)?;
         self.account_here.take(&(trying.account, Prefix::of(trying.address)))?;
@@ -323,7 +332,7 @@ impl Failures {
     }
 
     fn are_few(&self, trying: &Trying) -> Result<(), TooMany> {
-        let now = self.gate.door.metre.now();
+        let now = self.gate.browsers.metre.now();
         let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
         let until = shut.get(&(trying.account, Prefix::of(trying.address))).filter(|until| **until > now);
         until.map_or(Ok(()), |until| Err(TooMany { retry_after: until.saturating_sub(now) }))
@@ -332,7 +341,7 @@ impl Failures {
     fn count(&self, trying: &Trying) -> Result<(), TooMany> {
         let counted = self.gate.takes(trying);
         if let Err(TooMany { retry_after }) = counted {
-            let now = self.gate.door.metre.now();
+            let now = self.gate.browsers.metre.now();
             let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
             if shut.len() >= Self::SWEEP {
                 shut.retain(|_, until| *until > now);

@@ -102,7 +102,7 @@ fn everybody_together_has_a_bucket() {
 }
 
 #[test]
-fn known_browsers_are_part_of_everybody() {
+fn known_browsers_together_have_a_bucket() {
     let mut settings = LimitSettings::default();
     settings.login.all = Rate::of(50, 60);
     let world = world(settings);
