@@ -23,7 +23,7 @@ const EMAIL: &str = "grace.hopper@example.com";
 const PASSWORD: &str = "Purple-Rhubarb-97-canary";
 
 /// A client for the password grant, and somebody who has signed up.
-fn furnish(folder: &Folder, node: &Node) {
+pub(crate) fn furnish(folder: &Folder, node: &Node) {
     folder
         .write("client.json", r#"{"name": "App", "grant_types": ["password", "refresh_token"], "first_party": true}"#);
     node.run(folder, &["client", "set", "app", "--file", "client.json"]).with_code(0);
@@ -35,7 +35,7 @@ fn furnish(folder: &Folder, node: &Node) {
     assert_eq!(signed_up.status, 200, "{signed_up:?}");
 }
 
-fn log_in(node: &Node) -> Answer {
+pub(crate) fn log_in(node: &Node) -> Answer {
     let form = format!("grant_type=password&client_id=app&username={EMAIL}&password={PASSWORD}&scope=openid");
     ask(node.public, "POST", "/oauth/token", &FORM, &form)
 }
