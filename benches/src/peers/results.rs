@@ -32,7 +32,7 @@ pub struct RowResult {
     pub missing: Vec<String>,
     /// What was measured.
     pub figures: Vec<Figure>,
-    /// Resident memory after a few hundred logins of [`Cell::USUAL`], in MiB.
+    /// Resident memory after a few hundred logins of the usual event, in MiB.
     pub memory_mib: Option<f64>,
     /// From starting the process to the end of the first login, in milliseconds.
     pub cold_ms: Option<f64>,
