@@ -142,7 +142,7 @@ fn imported_rules_are_deployed_and_run_as_on_the_command_line() {
     );
     folder.run(&["import", "auth0", "rules", "--out", "made"]).with_code(0);
     folder.run(&["test", "made"]).with_code(0);
-    folder.run(&["interpreter", "build", "--to", "data"]).with_code(0);
+    folder.run(&["interpreter", "build", "--data", "data"]).with_code(0);
     let node = Node::start(&folder, "data", &[]);
     node.run(&folder, &["deploy", "made", "--yes"]).with_code(0);
     let there = run_plan(&node);
