@@ -49,10 +49,9 @@ impl Scene {
         Self { folder, older, content }
     }
 
-    /// A copy to be damaged.
+    /// A copy to be damaged. Each has a folder of its own: what lets go of one late does not touch another.
     fn copy(&self, name: &str) -> PathBuf {
         let to = self.folder.path().join(name);
-        let _ = fs::remove_dir_all(&to); // There may be none.
         copy(&self.folder.path().join("dead"), &to);
         to
     }
@@ -94,7 +93,7 @@ enum Fate {
 }
 
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
+    fs::create_dir(to).unwrap();
     for file in FILES {
         fs::copy(from.join(file), to.join(file)).unwrap();
     }
@@ -144,7 +143,7 @@ async fn a_flipped_bit_or_a_cut_file_is_noticed_or_harmless() {
     let trials = length("VESTIBULE_FLIPS", 400);
     let (mut noticed, mut harmless) = (0, 0);
     for trial in 0..trials {
-        let damaged = scene.copy("damaged");
+        let damaged = scene.copy(&format!("trial-{trial}"));
         let mut dice = Dice::new(trial + 1);
         let file = FILES[usize::try_from(dice.below(3)).unwrap()];
         let mut bytes = fs::read(damaged.join(file)).unwrap();
@@ -161,6 +160,7 @@ async fn a_flipped_bit_or_a_cut_file_is_noticed_or_harmless() {
             Fate::Noticed(_) => noticed += 1,
             Fate::Harmless => harmless += 1,
         }
+        fs::remove_dir_all(&damaged).unwrap();
     }
     // Pages hold much that nothing rests on; were nothing noticed, nothing would have been tried.
     assert!(noticed > trials / 4, "only {noticed} of {trials} were noticed");
