@@ -83,8 +83,7 @@ impl Crashed {
     /// Prints it, after what must hold of all of it.
     fn told(mut self, proof: &str, cycles: u64) {
         self.ready_after.sort_unstable();
-        let (quarter, median) =
-            (self.ready_after[self.ready_after.len() / 4], self.ready_after[self.ready_after.len() / 2]);
+        let median = self.ready_after[self.ready_after.len() / 2];
         let slowest = self.ready_after.last().unwrap();
         let late = self.ready_after.iter().filter(|took| **took > A_SECOND).count();
         let more = format!(
@@ -96,9 +95,8 @@ impl Crashed {
             slowest.as_millis(),
             self.processor.as_millis()
         );
-        // A busy machine keeps anybody waiting. What a node takes of the processor, and how fast it is where it need not
-        // wait, is its own.
-        assert!(quarter < A_SECOND && self.processor < A_SECOND, "it is not back within a second: {more}");
+        // A busy machine keeps some of them waiting. What a node takes of the processor is its own.
+        assert!(median < A_SECOND && self.processor < A_SECOND, "it is not back within a second: {more}");
         assert!(self.acknowledged > cycles, "it hardly got to work: {more}");
         tell(proof, cycles, 0, &more);
     }
