@@ -63,13 +63,23 @@ impl Sql {
         let lane = |lane| Lane { chain: format!("{node}/{lane}"), busy: Arc::default() };
         let lanes = (0..backend.lanes()).map(lane).collect();
         let store = Self { backend, lanes, next_lane: AtomicUsize::new(0) };
-        if store.backend.damage().is_none() {
-            store.furnish(now).await?;
-            if let Some(damage) = store.check_tail().await? {
-                store.backend.found(damage);
+        match store.begin_work(now).await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                store.backend.close().await;
+                Err(error.into())
             }
         }
-        Ok(store)
+    }
+
+    async fn begin_work(&self, now: Timestamp) -> Result<()> {
+        if self.backend.damage().is_none() {
+            self.furnish(now).await?;
+            if let Some(damage) = self.check_tail().await? {
+                self.backend.found(damage);
+            }
+        }
+        Ok(())
     }
 
     /// Makes what always exists.

@@ -93,35 +93,50 @@ impl Sqlite {
 
         let made = private::writing().create(true).truncate(false).open(path);
         made.map_err(|source| StoreError::File { path: path.to_owned(), action: "made", source })?;
-        let writing = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-        let writing = writing.connect_with(options(path).create_if_missing(true)).await.map_err(fault::of)?;
-        let mut connection = writing.acquire().await.map_err(fault::of)?;
+        let pool = |connections, options| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
+            pool.connect_lazy_with(options)
+        };
+        let writing = pool(1, options(path).create_if_missing(true));
+        let readers = pool(READERS, options(path).pragma("query_only", "ON"));
+        let opened = Self {
+            path: path.to_owned(),
+            readers,
+            writing,
+            writer: Arc::new(tokio::sync::Mutex::new(Writer { head: None, witness: None })),
+            damage: Mutex::new(None),
+            changes: watch::Sender::new(()),
+            lock: Mutex::new(Some(lock)),
+        };
+        match opened.begin_work(&witness_path, told).await {
+            Ok(()) => Ok(opened),
+            Err(error) => {
+                opened.close().await; // Whoever opens it next finds nobody at its files.
+                Err(error)
+            }
+        }
+    }
+
+    /// Brings the schema up to this version, and goes on where the database and its witness stand.
+    async fn begin_work(&self, path: &Path, told: Option<Result<Testimony, Damage>>) -> Result<(), OpenError> {
+        let mut connection = self.writing.acquire().await.map_err(fault::of)?;
         assert_version(&mut connection).await?;
         schema::migrate(&mut connection).await?;
         let ring = ring(&mut connection).await?;
         drop(connection);
+        drop(self.readers.acquire().await.map_err(fault::of)?); // If it cannot be read, that is said now.
 
-        let readers = SqlitePoolOptions::new().max_connections(READERS).idle_timeout(None).max_lifetime(None);
-        let readers = readers.connect_with(options(path).pragma("query_only", "ON")).await.map_err(fault::of)?;
         let head = head(&ring);
-        let (witness, damage) = match reconcile(head, &ring, told) {
-            Ok(Reconciled::Begin) => (Some(Witness::begin(&witness_path, head, Default::default())?), None),
+        let mut writer = self.writer.lock().await;
+        writer.head = Some(head);
+        match reconcile(head, &ring, told) {
+            Ok(Reconciled::Begin) => writer.witness = Some(Witness::begin(path, head, Default::default())?),
             Ok(Reconciled::Resume(testimony, missing)) => {
-                (Some(Witness::resume(&witness_path, testimony, missing)?), None)
+                writer.witness = Some(Witness::resume(path, testimony, missing)?);
             }
-            Err(damage) => (None, Some(damage)),
-        };
-        let writer = Arc::new(tokio::sync::Mutex::new(Writer { head: Some(head), witness }));
-        let damage = Mutex::new(damage);
-        Ok(Self {
-            path: path.to_owned(),
-            readers,
-            writing,
-            writer,
-            damage,
-            changes: watch::Sender::new(()),
-            lock: Mutex::new(Some(lock)),
-        })
+            Err(damage) => self.found(damage),
+        }
+        Ok(())
     }
 }
 
@@ -298,7 +313,9 @@ impl Backend for Sqlite {
         let ring = ring(&mut connection).await?;
         let head = head(&ring);
         writer.head = Some(head);
-        writer.witness = None; // The old thread ends before the new file begins.
+        if let Some(before) = writer.witness.take() {
+            before.end().await; // Two would write into one file.
+        }
         writer.witness = Some(Witness::begin(&beside(&self.path, "-witness"), head, Default::default())?);
         *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
@@ -329,7 +346,9 @@ impl Backend for Sqlite {
 
     async fn close(&self) {
         let mut writer = self.writer.lock().await;
-        writer.witness = None;
+        if let Some(witness) = writer.witness.take() {
+            witness.end().await;
+        }
         self.readers.close().await;
         self.writing.close().await;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;

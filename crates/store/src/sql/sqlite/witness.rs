@@ -320,7 +320,17 @@ impl Witness {
         if !self.behind.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.written().await
+    }
+
+    /// Waits until all that was handed in is on disk.
+    pub(super) async fn written(&self) -> Result<(), StoreError> {
         self.order(None).synced().await.map_err(|source| unwritten(&self.path, source))
+    }
+
+    /// Waits until what was handed in is written, as far as it can be. Nothing is written after that.
+    pub(super) async fn end(self) {
+        let _ = self.written().await; // What could not be written, the database still has.
     }
 
     fn order(&self, line: Option<String>) -> Told {
