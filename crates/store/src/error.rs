@@ -55,6 +55,12 @@ pub enum Damage {
         /// The last commit in the witness file.
         witness: i64,
     },
+    /// The witness file is not there.
+    #[error("the witness file is missing; the database ends at commit {database}")]
+    WitnessMissing {
+        /// The last commit in the database.
+        database: i64,
+    },
     /// The database has commits that its witness file does not know, more than a crash can explain.
     #[error("the witness file was cut or replaced: it ends at commit {witness}, the database at commit {database}")]
     WitnessLost {

@@ -197,6 +197,15 @@ fn damage_is_told_with_what_to_do_and_accepted_only_when_that_is_said() {
     assert_eq!(accepted["damage"], serde_json::json!([]));
     let again = Node::start(&folder, "data", &[]);
     assert_eq!(ask(again.admin, "GET", "/health/ready", &[], "").status, 200);
+
+    again.run(&folder, &["verify"]).with_code(0);
+    fs::remove_file(&witness).unwrap();
+    let missed = again.run(&folder, &["verify"]).with_code(5);
+    assert!(missed.stdout.contains("the witness file is missing"), "{missed:?}");
+    again.terminate();
+    again.stopped();
+    let missed = folder.run(&["verify", "--data", "data"]).with_code(5);
+    assert!(missed.stdout.contains("the witness file is missing"), "{missed:?}");
 }
 
 /// HS-64: what was begun behind an answer is done before the process ends, and what was committed is there afterwards.

@@ -88,7 +88,7 @@ impl Sqlite {
             closed.map_err(|source| StoreError::File { path: file, action: "made private", source })?;
         }
         let witness_path = beside(path, "-witness");
-        let told = if witness_path.exists() { Some(witness::read(&witness_path)?) } else { None };
+        let told = witness::read(&witness_path)?;
         refuse_absence(path, told.as_ref())?;
 
         let made = private::writing().create(true).truncate(false).open(path);
@@ -141,6 +141,26 @@ impl Sqlite {
 }
 
 impl Sqlite {
+    /// Whether the witness file tells of all commits up to this one. While it is open, its absence would go unnoticed until
+    /// the next start.
+    async fn check_witness(&self, database: i64, report: &mut Verification) -> Result<()> {
+        if let Some(witness) = &self.writer.lock().await.witness {
+            witness.written().await?;
+        }
+        match witness::read(&beside(&self.path, "-witness"))? {
+            Some(Ok(testimony)) => {
+                report.witnessed = testimony.lines;
+                let witness = testimony.head.number;
+                if witness < database {
+                    report.damage.push(Damage::WitnessLost { database, witness });
+                }
+            }
+            Some(Err(damage)) => report.damage.push(damage),
+            None => report.damage.push(Damage::WitnessMissing { database }),
+        }
+        Ok(())
+    }
+
     /// A transaction on the writing connection. SQLite ends a transaction by itself when the disk fails it; the driver takes
     /// the connection for being in it still, and begins no other. Such a connection is given up for a new one.
     async fn begin_writing(&self) -> Result<sqlx::Transaction<'static, Driver>> {
@@ -234,7 +254,7 @@ fn reconcile(
 ) -> Result<Reconciled, Damage> {
     let database = head.number;
     let Some(testimony) = told.transpose()? else {
-        return if database == 0 { Ok(Reconciled::Begin) } else { Err(Damage::WitnessLost { database, witness: 0 }) };
+        return if database == 0 { Ok(Reconciled::Begin) } else { Err(Damage::WitnessMissing { database }) };
     };
     let witness = testimony.head.number;
     if witness > database {
@@ -325,10 +345,7 @@ impl Backend for Sqlite {
         let mut snapshot = self.readers.begin().await.map_err(fault::of)?;
         rows::check(&mut snapshot, report).await?;
         let ring = ring(&mut snapshot).await?;
-        match witness::read(&beside(&self.path, "-witness"))? {
-            Ok(testimony) => report.witnessed = testimony.lines,
-            Err(damage) => report.damage.push(damage),
-        }
+        self.check_witness(head(&ring).number, report).await?;
         for pair in ring.windows(2) {
             if let [(_, before), (number, line)] = pair
                 && witness::follow(head(&[(number - 1, before.clone())]), line).is_none()
@@ -336,7 +353,7 @@ impl Backend for Sqlite {
                 report.damage.push(Damage::Diverged { commit: *number });
             }
         }
-        report.damage.extend(self.damage());
+        report.damage.extend(self.damage().filter(|damage| !report.damage.contains(damage)));
         Ok(())
     }
 

@@ -171,10 +171,11 @@ async fn a_flipped_bit_or_a_cut_file_is_noticed_or_harmless() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_and_replaced_files_are_named() {
     let scene = Scene::set().await;
-    let cases: [(&str, &[&str], &[&str]); 5] = [
+    let cases: [(&str, &[&str], &[&str]); 6] = [
         ("rollback detected", &["vestibule.db-wal"], &[]),
         ("rollback detected", &["vestibule.db", "vestibule.db-wal"], &[]),
-        ("the witness file was cut or replaced", &["vestibule.db-witness"], &[]),
+        ("the witness file is missing", &["vestibule.db-witness"], &[]),
+        ("the witness file was cut or replaced", &[], &["vestibule.db-witness"]),
         ("rollback detected", &[], &["vestibule.db", "vestibule.db-wal"]),
         ("ends at commit", &["vestibule.db-wal"], &["vestibule.db"]),
     ];
@@ -189,6 +190,25 @@ async fn lost_and_replaced_files_are_named() {
         let fate = scene.judge(&damaged, told).await;
         assert!(matches!(&fate, Fate::Noticed(text) if text.contains(told)), "case {number}: {fate:?}");
     }
+}
+
+/// A store that has its witness open would not miss the file before the next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_witness_that_vanishes_from_a_living_store_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, witness) = (folder.path().join(FILES[0]), folder.path().join(FILES[2]));
+    let store = open(database.to_str().unwrap()).await.unwrap();
+    ensure_user(&*store, "ada").await;
+    let older = fs::read(&witness).unwrap();
+    log_in(&*store, "ada", "login").await.unwrap();
+    assert_eq!(store.verify().await.unwrap().damage, vec![]);
+    fs::remove_file(&witness).unwrap();
+    let missing = store.verify().await.unwrap().damage;
+    assert!(matches!(missing[..], [Damage::WitnessMissing { .. }]), "{missing:?}");
+    fs::write(&witness, older).unwrap();
+    let cut = store.verify().await.unwrap().damage;
+    assert!(matches!(cut[..], [Damage::WitnessLost { .. }]), "{cut:?}");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -129,22 +129,29 @@ pub(super) struct Testimony {
     pub(super) links: Vec<Link>,
 }
 
-/// Reads a witness file. A last line that is torn is left out.
-pub(super) fn read(path: &Path) -> Result<Result<Testimony, Damage>, StoreError> {
-    let bytes = fs::read(path).map_err(|source| StoreError::File { path: path.to_owned(), action: "read", source })?;
+/// Reads a witness file, if there is one. A last line that is torn is left out.
+pub(super) fn read(path: &Path) -> Result<Option<Result<Testimony, Damage>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(testimony(&bytes))),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::File { path: path.to_owned(), action: "read", source }),
+    }
+}
+
+fn testimony(bytes: &[u8]) -> Result<Testimony, Damage> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let Some((mut testimony, base)) = lines.next().and_then(|line| base(line).map(|base| (base, line))) else {
-        return Ok(Err(Damage::WitnessAltered { line: 1 }));
+        return Err(Damage::WitnessAltered { line: 1 });
     };
     testimony.length = base.len() as u64;
     while let Some(line) = lines.next() {
         let text = line.strip_suffix(b"\n").and_then(|text| std::str::from_utf8(text).ok());
         let Some((head, link)) = text.and_then(|text| follow(testimony.head, text)) else {
-            return Ok(if lines.next().is_none() {
+            return if lines.next().is_none() {
                 Ok(testimony)
             } else {
                 Err(Damage::WitnessAltered { line: testimony.lines + 2 })
-            });
+            };
         };
         testimony.head = head;
         testimony.lines += 1;
@@ -154,7 +161,7 @@ pub(super) fn read(path: &Path) -> Result<Result<Testimony, Damage>, StoreError>
             testimony.links.push(link);
         }
     }
-    Ok(Ok(testimony))
+    Ok(testimony)
 }
 
 /// Reads the first line.
