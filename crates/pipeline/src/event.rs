@@ -95,9 +95,15 @@ impl Event {
         self.user.get("user_id").and_then(|id| id.as_str()) == Some(id) || identities.into_iter().flatten().any(is)
     }
 
-    /// Sets a key of a bag, or deletes it.
+    /// Sets a key of a bag, or deletes it. Metadata that is set to what it was stays the work of whoever wrote it before:
+    /// rules that store a whole bag again would be credited with every key.
     pub(crate) fn put(&mut self, change: &Change, rule: usize) -> Result<(), EncodeError> {
-        let encoded = self.bag_mut(change.bag).put(&change.key, change.value.as_ref(), rule)?;
+        let Change { bag, key, value } = change;
+        let members = self.bag_mut(*bag);
+        if bag.is_metadata() && value.as_ref().is_some_and(|value| members.holds(key, value)) {
+            return Ok(());
+        }
+        let encoded = members.put(key, value.as_ref(), rule)?;
         self.encoded_bytes += encoded as u64;
         Ok(())
     }

@@ -104,6 +104,11 @@ impl Members {
         self.member(place).filter(|_| !place.is_absent).map(|member| member.value)
     }
 
+    /// Whether a key has this value already.
+    pub(crate) fn holds(&self, key: &str, value: &Value) -> bool {
+        self.get(key).is_some_and(|node| decoded(node) == *value)
+    }
+
     /// Whether there is an object at all: one that nobody ever set is absent, not empty (U-1).
     pub(crate) fn exists(&self) -> bool {
         self.existed || self.live().next().is_some()
