@@ -1,7 +1,9 @@
 //! What attackers try at the protocol (spec `hostile-http`, HS-16 to HS-41; RFC 9700).
 
 use axum::body::Body;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
+use serde_json::Value;
+use vestibule_testkit::stores::TestStore;
 
 use crate::service::{ADA, CALLBACK, ISSUER, PASSWORD, SECRET, SHOP, Service, VERIFIER, request};
 
@@ -214,6 +216,38 @@ async fn a_client_authenticates_in_one_way_and_never_in_the_query() {
     assert_eq!(without.error(), "401 invalid_client", "nor is one whose registration says that it has a secret");
     let assertion = format!("{form}&client_id={SHOP}&client_assertion=e30.e30.&client_assertion_type=x");
     assert_eq!(send("/oauth/token", None, assertion).await.error(), "401 invalid_client");
+}
+
+/// It is in no text that is stored, however it comes; PostgreSQL would fail at it.
+async fn a_nul_is_refused(store: TestStore) {
+    let service = Service::on(store, |_| ()).await;
+    let asked = ["/v1/explain?user=%00", "/v1/explain?user=ada@example.com&key=app_metadata.a%00", "/v1/logins/%00"];
+    for path in asked {
+        let answer = service.admin(Method::GET, path, &Value::Null).await;
+        assert_eq!(answer.error(), "400 invalid_request", "{path}");
+    }
+    let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "shop%00:secret");
+    for (credentials, form) in [(Some(basic), "grant_type=password"), (None, "grant_type=password&client_id=a%00")] {
+        let mut token =
+            request("POST", "/oauth/token").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(credentials) = credentials {
+            token = token.header(header::AUTHORIZATION, format!("Basic {credentials}"));
+        }
+        let answer = service.send(token.body(Body::from(form)).unwrap()).await;
+        assert_eq!(answer.error(), "400 invalid_request", "{form}");
+    }
+    let page = service.browser().get("/u/login?state=%00").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_nul_is_refused_on_sqlite() {
+    a_nul_is_refused(TestStore::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nul_is_refused_on_postgresql() {
+    a_nul_is_refused(TestStore::postgres().await).await;
 }
 
 /// HS-39.

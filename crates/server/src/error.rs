@@ -116,6 +116,8 @@ impl ApiError {
                         let (status, retry_after) = (StatusCode::SERVICE_UNAVAILABLE, Some(1));
                         Refused { status, error: "temporarily_unavailable".into(), retry_after, ..error }
                     }
+                    // However it came, in a path, a form or a header: nobody is asked for by such a name.
+                    Some(StoreError::Nul) => Refused::invalid_request("A text in the request has a NUL in it."),
                     Some(_) | None => {
                         tracing::error!(cause = format!("{cause:#}"), "a request failed");
                         error

@@ -25,6 +25,10 @@ pub enum StoreError {
         /// What it was to be read as.
         wanted: &'static str,
     },
+    /// A text has a NUL in it. PostgreSQL stores none and looks nothing up by one, so neither does SQLite here. The
+    /// caller's doing, answer 400: nothing that is made here has one.
+    #[error("a text has a NUL in it")]
+    Nul,
     /// A document is not one that can be stored: NUL is in no JSON text of the canonical profile.
     #[error("the document cannot be stored")]
     Document(#[source] serde_json::Error),

@@ -210,7 +210,8 @@ fn explained(user: &User, provenance: &[Provenance], key: Option<&str>) -> Resul
         );
     }
     if let Some(key) = key {
-        if !key.starts_with("user_metadata.") && !key.starts_with("app_metadata.") {
+        let is_one = (key.starts_with("user_metadata.") || key.starts_with("app_metadata.")) && !key.contains('\0');
+        if !is_one {
             let told = "a key is written as in `app_metadata.plan` or `user_metadata.language`";
             return Err(Refused::invalid_request(told).into());
         }

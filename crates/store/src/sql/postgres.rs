@@ -223,6 +223,7 @@ impl Transaction for Open {
 
 fn arguments(values: Vec<Value>) -> Result<PgArguments> {
     use sqlx::Arguments as _;
+    Value::check(&values)?;
     let mut arguments = PgArguments::default();
     for value in values {
         let added = match value {

@@ -516,6 +516,7 @@ fn table(sql: &'static str) -> &'static str {
 
 fn arguments(values: Vec<Value>) -> Result<SqliteArguments> {
     use sqlx::Arguments as _;
+    Value::check(&values)?;
     let mut arguments = SqliteArguments::default();
     for value in values {
         let added = match value {

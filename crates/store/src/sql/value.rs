@@ -44,6 +44,12 @@ pub(crate) fn digest_of<'v>(values: impl IntoIterator<Item = &'v Value>) -> [u8;
 }
 
 impl Value {
+    /// That no text among them has a NUL in it: every statement of both databases passes here.
+    pub(crate) fn check(values: &[Self]) -> Result<()> {
+        let has_nul = |value: &Self| matches!(value, Self::Text(Some(text)) if text.contains('\0'));
+        if values.iter().any(has_nul) { Err(StoreError::Nul) } else { Ok(()) }
+    }
+
     pub(crate) const fn is_absent(&self) -> bool {
         matches!(self, Self::Int(None) | Self::Text(None) | Self::Bytes(None))
     }

@@ -9,6 +9,7 @@ use crate::given::*;
 super::on_both![
     a_user_is_read_as_it_was_made,
     documents_keep_the_order_of_keys_and_the_form_of_numbers,
+    a_text_with_a_nul_is_refused_as_the_callers_doing,
     an_id_an_email_or_a_username_is_taken_once,
     one_of_64_signups_wins,
     a_stale_writer_is_told,
@@ -46,6 +47,15 @@ async fn documents_keep_the_order_of_keys_and_the_form_of_numbers(store: TestSto
     let user = store.user(&tenant(), &"auth0|1".into()).await.unwrap().unwrap();
     let expected = serde_json::to_string(&new.user_metadata).unwrap();
     assert_eq!(serde_json::to_string(&user.user_metadata).unwrap(), expected);
+}
+
+async fn a_text_with_a_nul_is_refused_as_the_callers_doing(store: TestStore) {
+    let asked = store.user(&tenant(), &"a\0b".into()).await;
+    assert!(matches!(asked, Err(StoreError::Nul)), "{asked:?}");
+    let told = store.create_user(&tenant(), &new_user("a\0b", "a@example.com")).await;
+    assert!(matches!(told, Err(StoreError::Nul)), "{told:?}");
+    let identifier = Identifier::Email("a@example.com");
+    assert_eq!(store.user_by_identifier(&tenant(), &connection(), identifier).await.unwrap(), None);
 }
 
 async fn an_id_an_email_or_a_username_is_taken_once(store: TestStore) {
