@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use anstream::println;
+use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use http::Method;
@@ -59,6 +59,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
             println!("Nothing changes: these rules are live already.");
         }
         return Ok(Exit::Reached);
+    }
+    for rule in proposal.plan.rules.iter().filter(|rule| rule.state == State::Removed) {
+        eprintln!("{LESS}lost{LESS:#}      `{}` runs now and is not among these rules: no login will run it", rule.name);
     }
     if !args.yes && !confirmed("Deploy this?")? {
         println!("Nothing was changed.");

@@ -81,6 +81,7 @@ fn rules_are_deployed_whole_and_a_bad_bundle_leaves_the_last_good_one() {
     pipeline(&folder, "second", "gold");
     let deployed = node.run(&folder, &["deploy", "second", "--yes"]).with_code(0);
     assert!(deployed.stdout.contains("removed") && deployed.stdout.contains("new"), "{deployed:?}");
+    assert!(deployed.stderr.contains("`first` runs now and is not among these rules"), "{deployed:?}");
     assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "gold");
 
     let endless = wat::parse_str(
