@@ -7,27 +7,31 @@
 //!
 //! A deploy has two phases: a generation that is about to become active is loaded beforehand, by every node, and the beat
 //! names it as prepared; what then becomes active only has to be swapped in.
+//! - `generations/load.rs`: how what was uploaded becomes rules that run.
+//! - `generations/follow.rs`: how a node hears of changes.
+
+mod follow;
+mod load;
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
-use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
-use vestibule_engine::{CompileError, Compiler, DataFiles, Engine, GrantError, LoadedPipeline, http::Egress};
-use vestibule_pipeline::{Digest, Pipeline, Rule};
-use vestibule_store::{
-    ChangeMark, GenerationNumber, Node, NodeId, RevisionDigest, SealedKind, Store, StoreError, TenantId,
-};
+use vestibule_engine::{Compiler, Engine, LoadedPipeline, http::Egress};
+use vestibule_pipeline::{Pipeline, Rule};
+use vestibule_store::{GenerationNumber, NodeId, SealedKind, Store, StoreError, TenantId};
 
+pub(crate) use self::load::{digest_of, purpose};
+pub use self::{
+    follow::{ALIVE, BEAT},
+    load::LoadError,
+};
 use crate::{
     app::{Generation, Generations},
-    bundle::{Bundle, BundleError, Rules, Upload},
     clock::Clock,
     error::Fault,
     interpreter::Interpreter,
@@ -35,49 +39,8 @@ use crate::{
     telemetry,
 };
 
-/// How often a node says that it lives.
-pub const BEAT: Duration = Duration::from_secs(5);
-/// How long after its last beat a node counts as alive.
-pub const ALIVE: Duration = Duration::from_secs(15);
-/// How long a node waits for a change before it looks by itself.
-const LOOK: Duration = Duration::from_secs(5);
 /// Generations that stay loaded for logins that began with them.
 const KEPT: usize = 4;
-
-/// Why rules cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// What was uploaded is not acceptable.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// A rule that cannot be compiled or linked.
-    #[error("rule `{rule}`: {source}")]
-    Compile {
-        /// Its name.
-        rule: String,
-        /// Why.
-        #[source]
-        source: CompileError,
-    },
-    /// A rule that cannot be given what its manifest grants.
-    #[error("rule `{rule}`: {source}")]
-    Grant {
-        /// Its name.
-        rule: String,
-        /// Why.
-        #[source]
-        source: GrantError,
-    },
-    /// The store did not answer, or what it holds does not fit together.
-    #[error("the rules cannot be read from the store: {0}")]
-    Store(#[from] StoreError),
-    /// A revision that the store names and does not have, or that is not what its digest says.
-    #[error("revision {0} is not in the store as it was put there")]
-    Revision(RevisionDigest),
-    /// A sealed value that does not open.
-    #[error("`{0}` was sealed by another installation: start this node with the installation key of the others")]
-    Sealed(String),
-}
 
 /// What generations are made with; the same for all of them.
 pub struct Workshop {
@@ -127,12 +90,6 @@ struct Prepared {
 struct Stamp {
     number: Option<GenerationNumber>,
     values: BTreeMap<(bool, String), i64>,
-}
-
-/// The values that rules are granted, opened.
-pub(crate) struct Values {
-    configuration: Map<String, Value>,
-    secrets: HashMap<String, SecretString>,
 }
 
 impl fmt::Debug for StoredGenerations {
@@ -259,160 +216,6 @@ impl StoredGenerations {
         generation
     }
 
-    /// Reads a bundle, inspects what was uploaded and puts it in its order.
-    ///
-    /// # Errors
-    /// [`BundleError`], naming the rule.
-    pub fn inspect(&self, bundle: &[u8]) -> Result<Rules, BundleError> {
-        // Up to 128 MiB to unpack, and modules to parse: logins on this thread move to another.
-        tokio::task::block_in_place(|| {
-            let uploads = Bundle::parse(bundle)?.uploads()?;
-            Rules::inspect(uploads, &self.workshop.interpreter)
-        })
-    }
-
-    /// Compiles and links rules as they would be served, and serves nobody with them.
-    ///
-    /// # Errors
-    /// [`LoadError`], naming the rule.
-    pub(crate) async fn load(
-        &self,
-        number: Option<GenerationNumber>,
-        rules: &Rules,
-        values: Values,
-    ) -> Result<Arc<Generation>, LoadError> {
-        let mut ready = Vec::with_capacity(rules.revisions.len());
-        for (_, revision) in &rules.revisions {
-            let rule = || revision.name().to_owned();
-            let grants = revision.grants(|name| values.secrets.get(name).cloned());
-            let grants = grants.map_err(|source| LoadError::Grant { rule: rule(), source })?;
-            let Workshop { engine, compiler, .. } = &self.workshop;
-            let loaded = compiler.ready(engine, &revision.inspected, grants).await;
-            ready.push(loaded.map_err(|source| LoadError::Compile { rule: rule(), source })?.0);
-        }
-        Ok(Arc::new(Generation {
-            number,
-            loaded: LoadedPipeline { pipeline: Arc::clone(&rules.pipeline), rules: ready },
-            configuration: values.configuration,
-            egress: Arc::clone(&self.workshop.egress),
-        }))
-    }
-
-    /// The rules of a stored generation, as they were uploaded.
-    ///
-    /// # Errors
-    /// [`LoadError`] when a revision is gone or altered.
-    pub(crate) async fn stored_rules(
-        &self,
-        tenant: &TenantId,
-        generation: &vestibule_store::Generation,
-    ) -> Result<Rules, LoadError> {
-        let mut uploads = Vec::with_capacity(generation.rules.len());
-        for (_, digest) in &generation.rules {
-            let revision = self.store.revision(tenant, digest).await?;
-            let revision = revision.ok_or_else(|| LoadError::Revision(digest.clone()))?;
-            let files = (!revision.files.is_empty()).then(|| DataFiles::of(revision.files).map(Arc::new)).transpose();
-            let files = files.map_err(|_| LoadError::Revision(digest.clone()))?;
-            let upload = Upload { manifest: revision.manifest, module: revision.module, files };
-            uploads.push(upload);
-        }
-        let rules = tokio::task::block_in_place(|| Rules::inspect(uploads, &self.workshop.interpreter))?;
-        let altered = rules.revisions.iter().zip(&generation.rules).find(|((_, revision), (_, digest))| {
-            digest_of(revision.rule.digest) != *digest // Both are in the order of the pipeline.
-        });
-        altered.map_or(Ok(rules.clone()), |(_, (_, digest))| Err(LoadError::Revision(digest.clone())))
-    }
-
-    /// All secrets and configuration values of a tenant, opened.
-    ///
-    /// # Errors
-    /// [`LoadError::Sealed`] for one that another installation sealed.
-    pub(crate) async fn values(&self, tenant: &TenantId) -> Result<Values, LoadError> {
-        let mut values = Values { configuration: Map::new(), secrets: HashMap::new() };
-        for (kind, is_secret) in [(SealedKind::Configuration, false), (SealedKind::Secret, true)] {
-            for sealed in self.store.all_sealed(tenant, kind).await? {
-                let name = sealed.note.name;
-                let opened = self.seal.open(&purpose(kind, tenant, &name), &sealed.sealed);
-                let text = opened.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                let text = SecretString::from(text.ok_or_else(|| LoadError::Sealed(name.clone()))?);
-                if is_secret {
-                    values.secrets.insert(name, text);
-                } else {
-                    values.configuration.insert(name, Value::from(text.expose_secret()));
-                }
-            }
-        }
-        Ok(values)
-    }
-
-    /// Follows the store until it is told to stop: takes up changes, and says that it lives.
-    pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
-        let beats = Arc::clone(&self).beat_until(stop.clone());
-        let changes = self.take_up_until(stop);
-        tokio::join!(beats, changes);
-    }
-
-    /// Says what this node is ready for.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot be told.
-    pub async fn beat(&self) -> Result<(), StoreError> {
-        let ready = {
-            let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
-            served.iter().filter_map(|(tenant, served)| Some((tenant.clone(), served.number?))).collect()
-        };
-        let prepared = {
-            let prepared = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
-            prepared.iter().map(|(tenant, prepared)| (tenant.clone(), prepared.number)).collect()
-        };
-        let software = env!("CARGO_PKG_VERSION").to_owned();
-        self.store.beat(&Node { id: self.node.clone(), ready, prepared, software, at: self.clock.now() }).await
-    }
-
-    async fn beat_until(self: Arc<Self>, stop: CancellationToken) {
-        loop {
-            if let Err(error) = self.beat().await {
-                tracing::warn!(%error, "this node could not say that it lives");
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(BEAT) => {}
-            }
-        }
-        let _unreachable = self.store.leave(&self.node).await;
-    }
-
-    async fn take_up_until(&self, stop: CancellationToken) {
-        let mut seen = ChangeMark::default();
-        while !stop.is_cancelled() {
-            if let Err(error) = self.refresh().await {
-                tracing::error!(%error, "the active generation cannot be served here; the last good one goes on");
-            } else if let Err(error) = self.beat().await {
-                tracing::warn!(%error, "this node could not say what it is ready for");
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                mark = self.store.wait_for_change(seen, LOOK) => match mark {
-                    Ok(mark) => seen = mark,
-                    Err(error) => {
-                        tracing::warn!(%error, "this node could not wait for changes");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                },
-            }
-        }
-    }
-
-    async fn load_stored(
-        &self,
-        tenant: &TenantId,
-        generation: &vestibule_store::Generation,
-    ) -> Result<Arc<Generation>, LoadError> {
-        let rules = self.stored_rules(tenant, generation).await?;
-        let values = self.values(tenant).await?;
-        self.load(Some(generation.number), &rules, values).await
-    }
-
     async fn stamp(&self, tenant: &TenantId, number: Option<GenerationNumber>) -> Result<Stamp, StoreError> {
         let mut values = BTreeMap::new();
         for (kind, is_secret) in [(SealedKind::Configuration, false), (SealedKind::Secret, true)] {
@@ -454,20 +257,4 @@ impl StoredGenerations {
         }
         served.insert(tenant.clone(), Served { number: stamp.number, stamp, active, before });
     }
-}
-
-/// What a rule's secret or configuration value is sealed for.
-pub(crate) fn purpose(kind: SealedKind, tenant: &TenantId, name: &str) -> String {
-    let kind = match kind {
-        SealedKind::Configuration => "configuration",
-        SealedKind::Secret => "secret",
-        SealedKind::SigningKey => "signing-key",
-        SealedKind::Internal => "internal",
-    };
-    format!("{kind}/{tenant}/{name}")
-}
-
-/// A digest as the store has it.
-pub(crate) fn digest_of(digest: Digest) -> RevisionDigest {
-    RevisionDigest::new(digest.to_string())
 }

@@ -3,12 +3,11 @@
 //! Every value has a default that is right for `vestibule serve` on one machine. A key nobody knows is an error that
 //! names it, in the file as in the environment: a setting that is misspelt must not be a setting that is ignored.
 
+mod span;
+
 use std::{
-    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
 };
 
 use figment::{
@@ -16,11 +15,11 @@ use figment::{
     providers::{Env, Format as _, Serialized, Toml},
 };
 use ipnet::IpNet;
-use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 use url::{Host, Url};
 
+pub use self::span::Span;
 use crate::{limits::LimitSettings, password::Policy, signup::SignupSettings};
 
 /// What the variables of the environment begin with: `VESTIBULE_PUBLIC_URL`, `VESTIBULE_LISTEN__ADMIN`.
@@ -233,43 +232,6 @@ pub struct Journal {
     pub keep: Span,
 }
 
-/// A length of time, written as in `5s`, `10m` or `72h`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
-
-impl Span {
-    const fn seconds(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-
-    const fn hours(hours: u64) -> Self {
-        Self::seconds(hours * 60 * 60)
-    }
-}
-
-impl fmt::Debug for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed: Option<SignedDuration> = text.parse().ok();
-        let length = parsed.and_then(|length| Duration::try_from(length).ok()).filter(|length| !length.is_zero());
-        length.map(Self).ok_or_else(|| format!("`{text}` is no length of time; write it as in `5s`, `10m` or `72h`"))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
-    }
-}
-
 impl Default for Listen {
     fn default() -> Self {
         let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
@@ -450,72 +412,4 @@ fn data_folder() -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Settings, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("vestibule.toml");
-        std::fs::write(&file, text).unwrap();
-        Settings::read(Some(&file), &Overrides::default()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn an_empty_file_is_a_server_on_this_machine() {
-        let settings = read("").unwrap();
-        assert!(settings.listen.public.ip().is_loopback() && settings.listen.admin.ip().is_loopback());
-        assert_eq!(settings.public_url(settings.listen.public).unwrap().as_str(), "http://localhost:3000/");
-        assert!(settings.database.is_none() && settings.trusted_proxies.is_empty());
-    }
-
-    #[test]
-    fn a_key_nobody_knows_is_named() {
-        for (text, key) in [
-            ("public_ulr = 'https://a.example'", "public_ulr"),
-            ("[listen]\npubic = '127.0.0.1:1'", "pubic"),
-            ("[limits]\nheaders = '5s'", "headers"),
-        ] {
-            let error = read(text).unwrap_err();
-            assert!(error.contains(key), "{error}");
-        }
-    }
-
-    #[test]
-    fn values_that_cannot_be_are_named_with_the_next_step() {
-        for (text, told) in [
-            ("public_url = 'http://login.example.com'", "`https`"),
-            ("public_url = 'https://login.example.com/auth'", "no path"),
-            ("[limits]\nheader = '5 parsecs'", "write it as in `5s`"),
-            ("[limits]\nheader = '0s'", "write it as in `5s`"),
-            ("[limits]\nrequests = 0", "1 or more"),
-            ("[listen]\npublic = '127.0.0.1:80'\nadmin = '127.0.0.1:80'", "addresses of their own"),
-            ("[log]\nlevel = 'loud'", "loud"),
-        ] {
-            let error = read(text).unwrap_err();
-            assert!(error.contains(told), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_command_line_is_heard_last() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("vestibule.toml");
-        std::fs::write(&file, "data = 'in-the-file'\ndatabase = 'postgres://in-the-file'").unwrap();
-        let overrides = Overrides { data: Some("typed".into()), database: None };
-        let settings = Settings::read(Some(&file), &overrides).unwrap();
-        assert_eq!(settings.data, Path::new("typed"));
-        assert!(settings.database.is_some());
-    }
-
-    #[test]
-    fn a_database_url_is_not_shown() {
-        let settings = read("database = 'postgres://u:hunter2@db/v'\n[mail]\nsmtp = 'smtps://u:hunter2@mail'").unwrap();
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let error = Settings::read(Some(Path::new("nowhere.toml")), &Overrides::default()).unwrap_err().to_string();
-        assert!(error.contains("nowhere.toml"), "{error}");
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use vestibule_pipeline::{
 };
 use vestibule_store::LoginId;
 
-use super::{LoginTransaction, Rules, decide::Ran, seed};
+use super::{LoginTransaction, Rules, decide::Ran, rules::seed};
 use crate::{app::App, error::Fault, keys::Seal};
 
 /// The inputs of a login's rules on the attempt that was committed.

@@ -1,0 +1,67 @@
+use super::*;
+
+fn read(text: &str) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vestibule.toml");
+    std::fs::write(&file, text).unwrap();
+    Settings::read(Some(&file), &Overrides::default()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_file_is_a_server_on_this_machine() {
+    let settings = read("").unwrap();
+    assert!(settings.listen.public.ip().is_loopback() && settings.listen.admin.ip().is_loopback());
+    assert_eq!(settings.public_url(settings.listen.public).unwrap().as_str(), "http://localhost:3000/");
+    assert!(settings.database.is_none() && settings.trusted_proxies.is_empty());
+}
+
+#[test]
+fn a_key_nobody_knows_is_named() {
+    for (text, key) in [
+        ("public_ulr = 'https://a.example'", "public_ulr"),
+        ("[listen]\npubic = '127.0.0.1:1'", "pubic"),
+        ("[limits]\nheaders = '5s'", "headers"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn values_that_cannot_be_are_named_with_the_next_step() {
+    for (text, told) in [
+        ("public_url = 'http://login.example.com'", "`https`"),
+        ("public_url = 'https://login.example.com/auth'", "no path"),
+        ("[limits]\nheader = '5 parsecs'", "write it as in `5s`"),
+        ("[limits]\nheader = '0s'", "write it as in `5s`"),
+        ("[limits]\nrequests = 0", "1 or more"),
+        ("[listen]\npublic = '127.0.0.1:80'\nadmin = '127.0.0.1:80'", "addresses of their own"),
+        ("[log]\nlevel = 'loud'", "loud"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(told), "{text}: {error}");
+    }
+}
+
+#[test]
+fn the_command_line_is_heard_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vestibule.toml");
+    std::fs::write(&file, "data = 'in-the-file'\ndatabase = 'postgres://in-the-file'").unwrap();
+    let overrides = Overrides { data: Some("typed".into()), database: None };
+    let settings = Settings::read(Some(&file), &overrides).unwrap();
+    assert_eq!(settings.data, Path::new("typed"));
+    assert!(settings.database.is_some());
+}
+
+#[test]
+fn a_database_url_is_not_shown() {
+    let settings = read("database = 'postgres://u:hunter2@db/v'\n[mail]\nsmtp = 'smtps://u:hunter2@mail'").unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Settings::read(Some(Path::new("nowhere.toml")), &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("nowhere.toml"), "{error}");
+}
