@@ -7,7 +7,11 @@ use std::{
 
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::{arguments, beside, cells, options, private, rows, schema, witness};
+use super::{
+    beside,
+    cells::{arguments, cells},
+    options, private, rows, schema, witness,
+};
 use crate::{
     Damage, OpenError, Result, StoreError, Verification,
     sql::{
