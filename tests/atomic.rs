@@ -18,7 +18,7 @@ use std::sync::{
 use futures_util::future::join_all;
 use vestibule_testkit::{
     guests,
-    proof::{Dice, length, tell},
+    proof::{Dice, length, tell, tried},
     stores::TestStore,
 };
 
@@ -59,8 +59,9 @@ async fn prove(proof: &str, store: TestStore) {
     let (mut done, mut sum) = (0, Judged::default());
     while done < ops {
         let now = ROUND.min(ops - done);
-        let accounts = accounts(&service, done).await;
-        let history = run(&service, &accounts, done, now).await;
+        let first = tried() + done;
+        let accounts = accounts(&service, first).await;
+        let history = run(&service, &accounts, first, now).await;
         sum += judge(&service, &accounts, history).await;
         done += now;
     }

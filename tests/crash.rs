@@ -16,7 +16,7 @@ use vestibule_testkit::{
     guests,
     node::PATIENCE,
     postgres::{Cluster, Durability},
-    proof::{Dice, length, tell},
+    proof::{Dice, length, tell, tried},
 };
 
 use self::{
@@ -109,9 +109,10 @@ async fn crash(proof: &str, cycles: u64, database: impl Fn() -> Option<String>) 
         let mut running = furnished(database().as_deref()).await;
         let mut audit = Audit::of(&running);
         let web = Arc::clone(&running.web);
-        let mut visitors = visitors(&web, done);
+        let first = tried() + done;
+        let mut visitors = visitors(&web, first);
         let now = CRASHES.min(cycles - done);
-        for cycle in done..done + now {
+        for cycle in first..first + now {
             let mut dice = Dice::new(cycle + 1);
             log_in_during(&mut visitors, async |load| {
                 load.reaches(dice.below(LOGINS)).await;
@@ -183,7 +184,7 @@ async fn a_node_outlives_its_postgresql() {
     let mut running = furnished(Some(&cluster.database())).await;
     let web = Arc::clone(&running.web);
     let mut audit = Audit::of(&running);
-    let mut visitors = visitors(&web, 7);
+    let mut visitors = visitors(&web, 7 + tried());
     for _ in 0..kills {
         log_in_during(&mut visitors, async |load| {
             load.reaches(LOGINS).await;

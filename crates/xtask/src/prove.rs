@@ -143,7 +143,7 @@ impl Proof {
             }
             heading(&format!("{}: {trials} of {}", self.name, self.wanted));
             let piece = self.piece.min(self.wanted - trials);
-            if let Err(error) = self.run_piece(piece, ledger) {
+            if let Err(error) = self.run_piece(piece, trials, ledger) {
                 eprintln!("{error:#}");
                 return ledger.note_failure(self.name, piece);
             }
@@ -153,12 +153,13 @@ impl Proof {
         }
     }
 
-    fn run_piece(&self, piece: u64, ledger: &Ledger) -> anyhow::Result<()> {
+    fn run_piece(&self, piece: u64, tried: u64, ledger: &Ledger) -> anyhow::Result<()> {
         let (binary, name) = self.test;
         let mut test = cargo(root());
         test.args(["test", "--quiet", "--profile", "ci", "--workspace", "--test", binary]);
         test.args(["--", "--exact", name, "--nocapture"]);
-        test.env(self.variable, piece.to_string()).env("VESTIBULE_LEDGER", &ledger.0);
+        test.env(self.variable, piece.to_string()).env("VESTIBULE_TRIED", tried.to_string());
+        test.env("VESTIBULE_LEDGER", &ledger.0);
         shell::loud(&mut test).with_context(|| format!("{} failed", self.name))
     }
 }
@@ -194,6 +195,6 @@ impl Ledger {
     fn note_failure(&self, proof: &str, trials: u64) -> anyhow::Result<()> {
         let line = serde_json::json!({"proof": proof, "trials": trials, "failures": 1});
         let mut file = OpenOptions::new().create(true).append(true).open(&self.0).context("cannot open the ledger")?;
-        writeln!(file, "{line}").context("cannot write the ledger")
+        file.write_all(format!("{line}\n").as_bytes()).context("cannot write the ledger")
     }
 }

@@ -20,7 +20,7 @@ use std::{
 use serde_json::{Value, json};
 use vestibule_store::*;
 use vestibule_testkit::{
-    proof::{Dice, length, tell},
+    proof::{Dice, length, tell, tried},
     stores::{NOW, TestStore},
 };
 
@@ -45,7 +45,7 @@ async fn prove(proof: &str, store: TestStore) {
     let ops = length("VESTIBULE_OPS", 45_000);
     let (mut done, mut committed, mut conflicts) = (0, 0, 0);
     while done < ops {
-        let history = run(&store, done, ROUND.min(ops - done)).await;
+        let history = run(&store, tried() + done, ROUND.min(ops - done)).await;
         let judged = history.judge(&*store).await;
         done += ROUND.min(ops - done);
         committed += judged.committed;

@@ -11,7 +11,7 @@ use std::{
 
 use vestibule_store::*;
 use vestibule_testkit::{
-    proof::{Dice, length, tell},
+    proof::{Dice, length, tell, tried},
     stores::{NOW, open},
 };
 
@@ -91,7 +91,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let mut done = 0;
     while done < cycles {
         let folder = tempfile::tempdir().unwrap();
-        let crashed = crash_one(&folder.path().join("vestibule.db"), done, CRASHES.min(cycles - done)).await;
+        let crashed = crash_one(&folder.path().join("vestibule.db"), tried() + done, CRASHES.min(cycles - done)).await;
         done += crashed.cycles;
         acknowledged += crashed.acknowledged;
         durable += crashed.durable;
