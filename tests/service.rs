@@ -162,7 +162,22 @@ impl Service {
         change_accounts: impl FnOnce(&mut AccountSettings),
     ) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW.0)));
-        let generations = Arc::new(TestGenerations::default());
+        let service = Self::standing((store, clock, Arc::default()), change, change_accounts);
+        service.furnish().await;
+        service
+    }
+
+    /// The next process on the same database.
+    pub(crate) fn again(self) -> Self {
+        let Self { store, clock, generations, .. } = self;
+        Self::standing((store, clock, generations), |_| (), |_| ())
+    }
+
+    fn standing(
+        (store, clock, generations): (TestStore, Arc<TestClock>, Arc<TestGenerations>),
+        change: impl FnOnce(&mut LoginSettings),
+        change_accounts: impl FnOnce(&mut AccountSettings),
+    ) -> Self {
         let outbox = tempfile::tempdir().unwrap();
         let mut settings = LoginSettings::new(Url::parse(ISSUER).unwrap());
         settings.enrolment = Enrolment::OnDemand; // Not the default: tests enrol as people do where it is open.
@@ -182,9 +197,7 @@ impl Service {
             accounts: Arc::new(Accounts::new(&accounts, &SystemEntropy).unwrap()),
         });
         let router = router(app.clone());
-        let service = Self { app, store, clock, generations, router, outbox };
-        service.furnish().await;
-        service
+        Self { app, store, clock, generations, router, outbox }
     }
 
     async fn furnish(&self) {

@@ -1,8 +1,12 @@
 //! A new password by mail (HS-13).
 
+use std::time::Duration;
+
 use http::{StatusCode, header};
 use serde_json::json;
+use vestibule_server::{letters, mail::MailRoute};
 use vestibule_store::{Author, TenantId, UserChange};
+use vestibule_testkit::stores::TestStore;
 
 use super::{fill_in, link, post_json};
 use crate::service::{ADA, ADA_ID, CONNECTION, PASSWORD, Service, request};
@@ -168,4 +172,39 @@ async fn a_new_password_does_not_unblock() {
     let page = browser.get(&path).await;
     fill_in(&browser, &page, "/u/reset", &[("password", NEW), ("again", NEW)]).await;
     assert!(!lets_in(&service, NEW).await);
+}
+
+/// Nobody takes mail, and the process that promised one ends.
+async fn a_mail_outlives_its_process(store: TestStore) {
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let nobody = MailRoute::Smtp(format!("smtp://127.0.0.1:{port}").into());
+    let service = Service::made(store, |_| (), |accounts| accounts.mail.route = nobody).await;
+    let body = json!({"connection": CONNECTION, "email": ADA});
+    assert_eq!(post_json(&service, "/dbconnections/change_password", &body).await.status, StatusCode::OK);
+
+    // It is kept behind the answer. Whoever promised it has some minutes to send it; here they are over.
+    let (tenant, now) = (TenantId::default(), service.app.now());
+    let later = now.plus(Duration::from_secs(600));
+    assert_eq!(service.store.take_letters(&tenant, now, later, 9).await.unwrap(), [], "it is nobody else's yet");
+    while service.store.take_letters(&tenant, later, now, 9).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+
+    let service = service.again();
+    letters::send_due(&service.app).await.unwrap();
+    let mails = service.mails().await;
+    assert_eq!(service.browser().get(&link(&mails[0])).await.status, StatusCode::OK, "its link is good");
+    service.clock.advance(121);
+    letters::send_due(&service.app).await.unwrap();
+    assert_eq!(service.mails().await.len(), 1, "what was sent is not kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_outlives_its_process_on_sqlite() {
+    a_mail_outlives_its_process(TestStore::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_outlives_its_process_on_postgresql() {
+    a_mail_outlives_its_process(TestStore::postgres().await).await;
 }

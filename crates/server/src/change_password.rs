@@ -21,6 +21,7 @@ use crate::{
     clock::Token,
     error::{ApiError, Fault},
     identifier::Email,
+    letters,
     limits::TooMany,
     mail::{Letter, Says},
     password::{About, Password, Unhashed, Weakness},
@@ -87,8 +88,7 @@ async fn send(app: &App, caller: &Caller, connection: &ConnectionName, email: &E
     app.store.put_token(&caller.tenant, &stored, Alone::Yes).await?;
     let link = format!("{}u/reset?token={}", caller.issuer, token.as_str());
     let minutes = app.accounts.reset.as_secs() / 60;
-    app.accounts.mailer.post(Letter { to: email.as_str().to_owned(), says: Says::Reset { link, minutes } });
-    Ok(())
+    letters::post(app, &user, Letter { to: email.as_str().to_owned(), says: Says::Reset { link, minutes } }).await
 }
 
 /// Why there is no new password.
@@ -127,7 +127,7 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
     // Whoever set the password reads the mail of this address.
     if let Some(email) = &user.email {
         verification::proven(app, caller, &stored, email).await?;
-        app.accounts.mailer.post(Letter { to: email.clone(), says: Says::Changed });
+        letters::tell(app, &user, Says::Changed);
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ pub mod verification;
 
 pub mod csrf;
 pub mod identifier;
+pub mod letters;
 pub mod limits;
 pub mod mail;
 pub mod password;

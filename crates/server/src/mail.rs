@@ -20,6 +20,7 @@ use lettre::{
     transport::smtp,
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -73,7 +74,7 @@ pub enum MailError {
 }
 
 /// A mail to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// The address it goes to, as it was parsed.
     pub to: String,
@@ -82,7 +83,8 @@ pub struct Letter {
 }
 
 /// What a mail says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Says {
     /// Follow this link to prove your address.
     Verify {
@@ -110,7 +112,7 @@ pub struct Mailer {
     route: Route,
     from: Mailbox,
     service: Arc<str>,
-    /// How many letters may be on their way; further ones are dropped, and that is logged.
+    /// How many letters may be on their way; further ones wait where they are kept.
     places: Arc<Semaphore>,
     letters: TaskTracker,
 }
@@ -124,8 +126,8 @@ enum Route {
 impl Mailer {
     /// How many letters may be on their way at once.
     const PLACES: usize = 1_000;
-    /// How often sending is tried, and how long to wait after each time but the last.
-    const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)];
+    /// How long to wait after each time that it could not be sent, but the last.
+    const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
     /// A mailer with these settings. Nothing is sent, and no server asked, before the first letter.
     pub fn new(settings: &MailSettings) -> Result<Self, MailError> {
@@ -146,41 +148,47 @@ impl Mailer {
         Ok(Self { route, from, service: settings.service.as_str().into(), places, letters: TaskTracker::new() })
     }
 
-    /// Sends a letter, later.
-    pub fn post(&self, letter: Letter) {
+    /// Sends a letter, later, and does this when it is sent or never can be. Where it could not be sent for now, or too
+    /// many are on their way, nothing more happens.
+    pub fn post(&self, letter: Letter, then: impl Future<Output = ()> + Send + 'static) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::error!("a mail was dropped: too many are on their way");
-            return;
+            return tracing::warn!("a mail has to wait: too many are on their way");
         };
         let mailer = self.clone();
         self.letters.spawn(async move {
-            mailer.deliver(&letter).await;
+            match mailer.deliver(&letter).await {
+                Delivery::Over => then.await,
+                Delivery::NotYet => {}
+            }
             drop(place);
         });
     }
 
-    /// Waits until what was posted is sent, or given up.
+    /// Waits until what was posted is sent, or given up for now.
     pub async fn drain(&self) {
         self.letters.close();
         self.letters.wait().await;
         self.letters.reopen();
     }
 
-    async fn deliver(&self, letter: &Letter) {
+    async fn deliver(&self, letter: &Letter) -> Delivery {
         let message = match self.message(letter) {
             Ok(message) => message,
-            Err(error) => return tracing::error!(%error, "a mail could not be written"),
+            Err(error) => {
+                tracing::error!(%error, "a mail could not be written");
+                return Delivery::Over;
+            }
         };
         let mut pauses = Self::PAUSES.into_iter();
         loop {
-            let Err(failure) = self.send(message.clone()).await else { return };
-            match pauses.next() {
-                Some(pause) if failure.may_pass => {
-                    tracing::warn!(error = %failure.cause, "a mail could not be sent yet");
-                    tokio::time::sleep(pause).await;
-                }
-                Some(_) | None => return tracing::error!(error = %failure.cause, "a mail could not be sent"),
+            let Err(failure) = self.send(message.clone()).await else { return Delivery::Over };
+            if !failure.may_pass {
+                tracing::error!(error = %failure.cause, "a mail could not be sent");
+                return Delivery::Over;
             }
+            tracing::warn!(error = %failure.cause, "a mail could not be sent yet");
+            let Some(pause) = pauses.next() else { return Delivery::NotYet };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -196,7 +204,7 @@ impl Mailer {
                     tracing::info!(file = format!("{id}.eml"), "a mail was put into the outbox");
                     Ok(())
                 }
-                Err(error) => Err(Failure { may_pass: false, cause: error.to_string() }),
+                Err(error) => Err(Failure { may_pass: true, cause: error.to_string() }), // A full disk, say.
             },
         }
     }
@@ -221,6 +229,14 @@ impl Mailer {
         message.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
         Ok(message)
     }
+}
+
+/// What became of a letter.
+enum Delivery {
+    /// It was sent, or never can be.
+    Over,
+    /// The server could not take it.
+    NotYet,
 }
 
 /// Why a mail was not sent.

@@ -33,7 +33,7 @@ use crate::{
     guard::{Bodies, guarded},
     interpreter::Interpreter,
     keys::{Keys, Seal},
-    listener,
+    letters, listener,
     mail::{MailRoute, MailSettings},
     pages,
     password::Cost,
@@ -107,6 +107,7 @@ pub async fn serve(
         tokio::spawn(Arc::clone(&generations).follow(following.clone())),
         tokio::spawn(keys_until(app.clone(), following.clone())),
         tokio::spawn(tidy_until(app.clone(), settings.journal.keep, following.clone())),
+        tokio::spawn(letters::send_until(app.clone(), following.clone())),
     ];
     let metrics = telemetry.metrics.clone();
     let backups = settings.backups.clone().map_or_else(|| Ok(data.join("backups")), std::path::absolute)?;
@@ -133,7 +134,7 @@ pub async fn serve(
     admin_stop.cancel();
     let _ended = admin.await;
     if tokio::time::timeout(limits.drain.0, app.accounts.drain()).await.is_err() {
-        tracing::error!("mails could not be delivered in the time for draining; they are lost");
+        tracing::warn!("mails could not be sent in the time for draining; whichever node is next sends them");
     }
     following.cancel();
     for follower in followers {
@@ -300,7 +301,10 @@ async fn tidy_until(app: App, keep: Span, stop: CancellationToken) {
 /// [`StoreError`] at the first step that failed; the next call takes all of them again.
 pub async fn tidy(app: &App, keep: Duration) -> Result<(), StoreError> {
     let now = app.now();
-    app.store.tidy(now).await?;
+    let unsent = app.store.tidy(now).await?.letters;
+    if unsent > 0 {
+        tracing::error!(unsent, "mails could not be sent before they were too old");
+    }
     for tenant in app.store.tenants().await? {
         let clients = app.store.clients(&tenant.id).await?;
         let usual = app.settings.lifetimes.access_token;

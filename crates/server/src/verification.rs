@@ -7,6 +7,7 @@ use crate::{
     app::App,
     clock::Token,
     error::{ApiError, Fault, Refused},
+    letters,
     mail::{Letter, Says},
     request::Caller,
 };
@@ -31,8 +32,7 @@ pub async fn send(app: &App, base: &str, user: &User) -> Result<(), Fault> {
     app.store.put_token(&user.tenant, &stored, Alone::Yes).await?;
     let link = format!("{base}u/verify?token={}", token.as_str());
     let hours = app.accounts.verification.as_secs() / 3_600;
-    app.accounts.mailer.post(Letter { to: email.clone(), says: Says::Verify { link, hours } });
-    Ok(())
+    letters::post(app, user, Letter { to: email.clone(), says: Says::Verify { link, hours } }).await
 }
 
 /// The address that a link proves.

@@ -17,6 +17,7 @@ mod sql;
 
 mod credentials;
 mod journal;
+mod letters;
 mod logins;
 mod one_time;
 mod operations;
@@ -34,6 +35,7 @@ pub use crate::{
         TenantId, Timestamp, TokenDigest, UserId, Version,
     },
     journal::{Act, Entry, EntryKind, Event, Journal, JournalQuery, OperatorAct},
+    letters::{Letter, Letters, NewLetter},
     logins::{
         Allowed, CommitError, Committed, Facts, Issued, KeyWritten, LoginCommit, LoginEntry, LoginRecord, Logins,
         RefreshUse, SessionUse, Verdict,
@@ -50,8 +52,8 @@ pub use crate::{
 /// The traits, for whoever calls many of them.
 pub mod prelude {
     pub use crate::{
-        Changes as _, Credentials as _, Journal as _, Logins as _, OneTime as _, Operations as _, Rules as _,
-        SealedValues as _, Sessions as _, Store, Tenants as _, Users as _,
+        Changes as _, Credentials as _, Journal as _, Letters as _, Logins as _, OneTime as _, Operations as _,
+        Rules as _, SealedValues as _, Sessions as _, Store, Tenants as _, Users as _,
     };
 }
 
@@ -61,6 +63,7 @@ pub trait Store:
     + Users
     + Credentials
     + OneTime
+    + Letters
     + Sessions
     + Logins
     + Rules
@@ -78,6 +81,7 @@ impl<T> Store for T where
         + Users
         + Credentials
         + OneTime
+        + Letters
         + Sessions
         + Logins
         + Rules

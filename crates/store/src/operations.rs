@@ -32,6 +32,8 @@ pub struct Tidied {
     pub families: u64,
     /// Parked logins and one-time tokens that were over.
     pub one_time: u64,
+    /// Letters that nobody could send in time.
+    pub letters: u64,
 }
 
 /// Checking, tidying, copying.

@@ -14,6 +14,7 @@ mod sqlite;
 mod changes;
 mod credentials;
 mod journal;
+mod letters;
 mod logins;
 mod one_time;
 mod operations;
@@ -222,6 +223,16 @@ impl Tx {
         args: Vec<Value>,
     ) -> Result<Option<T>> {
         read_first(self.inner.write_returning(sql, columns, args).await?)
+    }
+
+    /// These columns of all rows it wrote.
+    async fn write_all<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        columns: &'static str,
+        args: Vec<Value>,
+    ) -> Result<Vec<T>> {
+        read_all(self.inner.write_returning(sql, columns, args).await?)
     }
 
     /// Tells all nodes that something they keep in memory is changed by this transaction.

@@ -18,7 +18,10 @@ async fn a_letter_lands_in_the_outbox_with_its_link_unbroken() {
     let path = folder.path().join("outbox");
     let mailer = mailer(&path, "Acme");
     let link = format!("https://login.example.com/u/reset?token={}", "x".repeat(43));
-    mailer.post(Letter { to: "ada@example.com".to_owned(), says: Says::Reset { link: link.clone(), minutes: 60 } });
+    mailer.post(
+        Letter { to: "ada@example.com".to_owned(), says: Says::Reset { link: link.clone(), minutes: 60 } },
+        async {},
+    );
     mailer.drain().await;
     let mails = outbox(&path);
     let [mail] = mails.as_slice() else { panic!("{} mails", mails.len()) };
@@ -48,7 +51,7 @@ async fn nobody_else_reads_the_outbox() {
 async fn a_service_with_a_name_of_another_script_can_send_mail() {
     let folder = tempfile::tempdir().unwrap();
     let mailer = mailer(folder.path(), "Bücher — 書店");
-    mailer.post(Letter { to: "ada@example.com".to_owned(), says: Says::Changed });
+    mailer.post(Letter { to: "ada@example.com".to_owned(), says: Says::Changed }, async {});
     mailer.drain().await;
     assert_eq!(outbox(folder.path()).len(), 1);
 }
@@ -111,7 +114,7 @@ async fn a_letter_goes_to_a_server() {
         service: "Acme".to_owned(),
     };
     let mailer = Mailer::new(&settings).unwrap();
-    mailer.post(Letter { to: "ada@example.com".to_owned(), says: Says::Changed });
+    mailer.post(Letter { to: "ada@example.com".to_owned(), says: Says::Changed }, async {});
     mailer.drain().await;
     assert!(server.await.unwrap().contains("Subject: Your password for Acme was changed"));
 }

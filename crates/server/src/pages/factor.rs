@@ -8,15 +8,16 @@ use vestibule_store::{User, Wait};
 
 use super::{Form, Frame, Posted, Problem, Visit, leads_to};
 use crate::{
-    app::{App, Enrolment},
+    app::Enrolment,
     error::{Fault, PageError, Refused},
     factor::{self, Presented, Qr, RecoveryCodes},
+    letters,
     login::{
         self,
         browser::Remember,
         parked::{self, Pending},
     },
-    mail::{Letter, Says},
+    mail::Says,
 };
 
 /// What was posted. Each step is a form of its own, so that the token of one is good for no other.
@@ -146,7 +147,8 @@ impl Waiting {
             Step::Enrol | Step::Enrolled => {
                 return match factor::confirm(app, user, self.pending.login(), code).await? {
                     Some(codes) => {
-                        self.announce(app);
+                        // If it was somebody else who enrolled, nobody else could notice.
+                        letters::tell(app, user, Says::FactorAdded);
                         Ok(self.recovery_page(visit, &codes))
                     }
                     None => self.page(visit, step, Some(wrong(step))).await,
@@ -158,13 +160,6 @@ impl Waiting {
             return self.passed(visit, remember).await;
         }
         self.page(visit, step, Some(wrong(step))).await
-    }
-
-    /// Tells the owner of the account: if it was somebody else who enrolled, nobody else could notice.
-    fn announce(&self, app: &App) {
-        if let Some(email) = &self.user.email {
-            app.accounts.mailer.post(Letter { to: email.clone(), says: Says::FactorAdded });
-        }
     }
 
     async fn passed(self, visit: Visit, remember: Remember) -> Result<Response, PageError> {

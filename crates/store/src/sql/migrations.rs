@@ -20,6 +20,7 @@ pub(super) const ALL: &[Step] = &[
         name: "prepared generations",
         text: include_str!("../../migrations/0002_prepared_generations.sql"),
     },
+    Step { version: 3, name: "letters", text: include_str!("../../migrations/0003_letters.sql") },
 ];
 
 /// Why a database could not be brought up to this version.

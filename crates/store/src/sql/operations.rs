@@ -41,9 +41,10 @@ impl Operations for Sql {
         let families = tx.write("DELETE FROM families WHERE expires_at <= $1", over.clone()).await?;
         let parked = tx.write("DELETE FROM parked WHERE expires_at <= $1", over.clone()).await?;
         let tokens = tx.write("DELETE FROM one_time_tokens WHERE expires_at <= $1", over.clone()).await?;
+        let letters = tx.write("DELETE FROM letters WHERE expires_at <= $1", over.clone()).await?;
         tx.write("DELETE FROM turns WHERE until <= $1", over).await?;
         tx.commit().await?;
-        Ok(Tidied { sessions, codes, families, one_time: parked + tokens })
+        Ok(Tidied { sessions, codes, families, one_time: parked + tokens, letters })
     }
 
     async fn backup(&self, to: &Path) -> Result<()> {
@@ -63,6 +64,7 @@ impl Sql {
         tx.write("UPDATE installation SET not_before = $1, changes = changes + 1", args![now]).await?;
         tx.write("DELETE FROM parked", args![]).await?;
         tx.write("DELETE FROM one_time_tokens", args![]).await?;
+        tx.write("DELETE FROM letters", args![]).await?;
         tx.commit().await
     }
 }

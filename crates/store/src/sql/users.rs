@@ -129,6 +129,7 @@ impl Users for Sql {
         end_everything(&mut tx, tenant, id).await?;
         for delete in [
             "DELETE FROM one_time_tokens WHERE tenant = $1 AND user_id = $2",
+            "DELETE FROM letters WHERE tenant = $1 AND user_id = $2",
             "DELETE FROM identifiers WHERE tenant = $1 AND user_id = $2",
             "DELETE FROM provenance WHERE tenant = $1 AND user_id = $2",
             "DELETE FROM turns WHERE tenant = $1 AND user_id = $2",

@@ -10,6 +10,7 @@
 
 mod given;
 
+mod letters;
 mod logins;
 mod one_time;
 mod operations;

@@ -1,0 +1,99 @@
+//! Letters outlive the process that promised them: each is kept in the store, sealed, until it is sent.
+//!
+//! Whoever posts one sends it at once. Where that fails, because the mail server is down or this process ends, whichever
+//! node looks next takes it up, again and again until it is too old. One may arrive twice, if a node ends between sending
+//! it and saying so.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use vestibule_store::{NewLetter, TenantId, User};
+
+use crate::{
+    app::App,
+    error::Fault,
+    mail::{Letter, Says},
+};
+
+/// How long whoever has a letter may try to send it before others do.
+const TRYING: Duration = Duration::from_secs(2 * 60);
+/// How long a letter without a link is worth sending.
+const NOTICE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// How often a node looks for letters that nobody sent.
+const LOOK: Duration = Duration::from_secs(10);
+/// How many it takes at once.
+const BATCH: u32 = 50;
+
+/// Posts a letter to somebody. It is kept when this returns.
+///
+/// # Errors
+/// [`Fault`] when it cannot be kept.
+pub(crate) async fn post(app: &App, user: &User, letter: Letter) -> Result<(), Fault> {
+    let (now, id) = (app.now(), app.entropy.id::<16>());
+    let new = NewLetter {
+        sealed: app.keys.seal.seal(&purpose(&user.tenant, &id), &serde_json::to_vec(&letter)?)?,
+        id,
+        user: user.id.clone(),
+        due_at: now.plus(TRYING),
+        expires_at: now.plus(match letter.says {
+            Says::Verify { .. } => app.accounts.verification,
+            Says::Reset { .. } => app.accounts.reset,
+            Says::Changed | Says::FactorAdded => NOTICE,
+        }),
+    };
+    app.store.put_letter(&user.tenant, &new).await?;
+    send(app, &user.tenant, new.id, letter);
+    Ok(())
+}
+
+/// Tells somebody what happened to their account, behind the answer: what happened, happened.
+pub(crate) fn tell(app: &App, user: &User, says: Says) {
+    let Some(email) = user.email.clone() else { return };
+    let (behind, user) = (app.clone(), user.clone());
+    app.accounts.behind(async move { post(&behind, &user, Letter { to: email, says }).await });
+}
+
+fn send(app: &App, tenant: &TenantId, id: String, letter: Letter) {
+    let (behind, tenant) = (app.clone(), tenant.clone());
+    app.accounts.mailer.post(letter, async move {
+        if let Err(error) = behind.store.remove_letter(&tenant, &id).await {
+            tracing::warn!(%error, "a mail that was sent could not be crossed out; it may be sent again");
+        }
+    });
+}
+
+/// Sends what nobody sent, until it is told to stop.
+pub(crate) async fn send_until(app: App, stop: CancellationToken) {
+    loop {
+        if let Err(fault) = send_due(&app).await {
+            tracing::warn!(?fault, "mails that wait could not be looked for");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Takes up the letters that are due, for every tenant.
+///
+/// # Errors
+/// [`Fault`] when the store cannot be asked. A letter that does not open stays, and is logged.
+pub async fn send_due(app: &App) -> Result<(), Fault> {
+    for tenant in app.store.tenants().await? {
+        let now = app.now();
+        for taken in app.store.take_letters(&tenant.id, now, now.plus(TRYING), BATCH).await? {
+            let opened = app.keys.seal.open(&purpose(&tenant.id, &taken.id), &taken.sealed);
+            match opened.and_then(|letter| Ok(serde_json::from_slice(&letter)?)) {
+                Ok(letter) => send(app, &tenant.id, taken.id, letter),
+                Err(fault) => tracing::error!(?fault, "a mail that waits cannot be read"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a letter is sealed for.
+fn purpose(tenant: &TenantId, id: &str) -> String {
+    format!("letter/{tenant}/{id}")
+}
