@@ -15,9 +15,14 @@ use std::{
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
     encoding::{AsDer as _, Pkcs8V1Der},
+    rand::SystemRandom,
     rsa::{KeyPair, KeySize},
+    signature::RSA_PKCS1_SHA256,
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use hmac::{Hmac, Mac as _};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
@@ -119,7 +124,8 @@ pub struct SigningKey {
     /// When it begins to sign; it is published before.
     pub from: Timestamp,
     pem: String,
-    encoding: EncodingKey,
+    /// Read and checked once: that costs as much as several signatures.
+    pair: KeyPair,
     decoding: DecodingKey,
     public: Jwk,
 }
@@ -165,12 +171,13 @@ impl SigningKey {
 
     fn of_pem(from: Timestamp, pem: String) -> Result<Self, Fault> {
         let encoding = EncodingKey::from_rsa_pem(pem.as_bytes())?;
+        let pair = KeyPair::from_der(encoding.as_bytes())?;
         let mut public = Jwk::from_encoding_key(&encoding, Algorithm::RS256)?;
         let kid = public.thumbprint(ThumbprintHash::SHA256)?;
         public.common.key_id = Some(kid.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         let decoding = DecodingKey::from_jwk(&public)?;
-        Ok(Self { kid, from, pem, encoding, decoding, public })
+        Ok(Self { kid, from, pem, pair, decoding, public })
     }
 }
 
@@ -221,7 +228,13 @@ impl SigningKeys {
         let mut header = Header::new(Algorithm::RS256);
         header.typ = Some(typ.to_owned());
         header.kid = Some(key.kid.clone());
-        Ok(jsonwebtoken::encode(&header, claims, &key.encoding)?)
+        let part = |json: Vec<u8>| BASE64_URL_SAFE_NO_PAD.encode(json);
+        let message = format!("{}.{}", part(serde_json::to_vec(&header)?), part(serde_json::to_vec(claims)?));
+        let mut signature = vec![0; key.pair.public_modulus_len()];
+        key.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
+            .map_err(|_| Fault::broken("a token could not be signed"))?;
+        Ok(format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// The claims of a token of ours of this kind. Times are not looked at: the caller has the clock and knows which
