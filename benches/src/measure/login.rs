@@ -20,6 +20,8 @@ use crate::{
 
 /// People who log in, in turn.
 const USERS: usize = 256;
+/// People in the database whose memory is measured.
+const POPULATION: usize = 10_000;
 /// Callers at a time: enough that every core has something to do, and few enough that nobody is turned away.
 const CALLERS: usize = 16;
 
@@ -27,15 +29,13 @@ const CALLERS: usize = 16;
 struct Pace {
     rounds: usize,
     turn: Duration,
-    /// People in the database whose memory is measured.
-    population: usize,
 }
 
 impl Pace {
     fn of(effort: Effort) -> Self {
         match effort.rounds >= Effort::FULL.rounds {
-            true => Self { rounds: 15, turn: Duration::from_secs(2), population: 10_000 },
-            false => Self { rounds: 5, turn: Duration::from_secs(1), population: 1_000 },
+            true => Self { rounds: 15, turn: Duration::from_secs(2) },
+            false => Self { rounds: 5, turn: Duration::from_secs(1) },
         }
     }
 }
@@ -181,11 +181,11 @@ fn bare_hashes(length: Duration) -> anyhow::Result<f64> {
 /// Memory of a node that has nothing to do: after it was started, and after people logged in.
 fn memory(runtime: &Runtime, pace: &Pace, table: &mut Table) -> anyhow::Result<Bar> {
     runtime.block_on(async {
-        let furnishing = Furnishing { users: pace.population, rules: (Guest::Metadata, 20) };
+        let furnishing = Furnishing { users: POPULATION, rules: (Guest::Metadata, 20) };
         let node = Node::start(furnishing).await?.restart()?;
         tokio::time::sleep(pace.turn).await;
         let started = node.memory()?;
-        Callers::of(&node, Doing::BrowserLogin, CALLERS, pace.population)
+        Callers::of(&node, Doing::BrowserLogin, CALLERS, POPULATION)
             .await?
             .go_on(pace.turn * 10, &mut Samples::default())
             .await?;
@@ -194,7 +194,7 @@ fn memory(runtime: &Runtime, pace: &Pace, table: &mut Table) -> anyhow::Result<B
         let cells = |figure: f64| [format!("{} MB", shown(figure)), String::new(), String::new()];
         table.row("memory after a start", cells(started));
         table.row("memory ten seconds after many logins", cells(idle));
-        let what = format!("memory when idle, {} users and 20 Rust rules", pace.population);
+        let what = format!("memory when idle, {POPULATION} users and 20 Rust rules");
         Ok(Bar::at_most(what, started.max(idle), 100.0, " MB").beside(&format!("{} after a start", shown(started))))
     })
 }
