@@ -33,7 +33,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Array, DecodeError, Document, Key, Kind, Malformed, Member, Node, Object};
+pub use read::{Array, DecodeError, Document, Key, Kind, Malformed, Node, Object};
 pub use write::{EncodeError, Open, Writer, encode};
 
 /// The first four bytes of a document.

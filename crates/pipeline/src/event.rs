@@ -2,11 +2,13 @@
 //!
 //! A rule gets only what it was granted: its configuration keys, the subtrees of `reads`, its own seed. Credentials
 //! never enter (DESIGN §2): not those of the request, and a token of an identity provider only where `reads` names it.
-//! The event is a document from the first moment: its first-level members are copied from rule to rule, and only what a
-//! rule changes is encoded again, so that the bytes encoded grow with changes, not with how many rules there are.
+//! What rules read is a document from the first moment: its first-level members are copied from rule to rule, and only what
+//! a rule changes is encoded again, so that the bytes encoded grow with changes, not with how many rules there are.
 
+mod credentials;
 mod intake;
 mod members;
+mod scopes;
 
 #[cfg(test)]
 mod tests;
@@ -23,8 +25,10 @@ use vestibule_abi::{
     limits,
 };
 
-pub use intake::{AllowedScopes, EventSource, EventText, InvalidEvent, ScopePolicy, hide_credentials};
+pub use credentials::hide_credentials;
+pub use intake::{EventSource, EventText, InvalidEvent};
 pub(crate) use members::Members;
+pub use scopes::{AllowedScopes, ScopePolicy};
 
 use crate::{
     answer::{Change, SecondFactor},
@@ -32,15 +36,9 @@ use crate::{
     manifest::{Bag, Manifest, ReadTree},
 };
 
-/// What a rule without `reads` receives.
-static EVERYTHING: ReadTree = ReadTree::everything();
-
 /// Where later rules see the claims that earlier ones set.
 const ID_TOKEN: &str = "idToken";
 const ACCESS_TOKEN: &str = "accessToken";
-
-/// Members of `user.identities[]` that are credentials of another system.
-const IDP_CREDENTIALS: &[&str] = &["access_token", "access_token_secret", "id_token", "refresh_token"];
 
 /// The event of one login, as its next rule would see it.
 #[derive(Debug, Clone)]
@@ -159,7 +157,7 @@ impl Event {
     }
 
     fn write_document(&mut self, rule: &Manifest, demands: Demands<'_>) -> Result<(), EncodeError> {
-        let reads = rule.read_tree.as_ref().unwrap_or(&EVERYTHING);
+        let reads = rule.read_tree();
         let mut encoded = 0;
         // A run that is over has let go of it; one that is not keeps what it reads.
         let mut buffer = Arc::get_mut(&mut self.document).map(std::mem::take).unwrap_or_default();
@@ -175,7 +173,7 @@ impl Event {
                 // A granted key is received even by a rule with `reads`: the grant names it already.
                 ("configuration", _) => {
                     let granted = |key: &str| rule.capabilities.configuration.contains(key);
-                    self.configuration.write_only(&mut writer, &mut part, granted);
+                    encoded += self.configuration.write_only(&mut writer, &mut part, granted)?;
                 }
                 (_, None) => {} // Always an object, so that a rule need not ask.
                 ("user", Some(reads)) => encoded += self.write_user(&mut writer, &mut part, reads)?,
@@ -199,11 +197,11 @@ impl Event {
         let Self { user, user_metadata, app_metadata, context, id_token, access_token, shared, configuration, .. } =
             self;
         let parts = [user, user_metadata, app_metadata, context, id_token, access_token, shared, configuration];
-        REST + parts.map(Members::encoded_bytes).iter().sum::<usize>()
+        REST + parts.map(Members::bytes).iter().sum::<usize>()
     }
 
     fn write_user(&self, writer: &mut Writer, user: &mut Open, reads: &ReadTree) -> Result<usize, EncodeError> {
-        let identities = self.identities_in_full.as_ref().and_then(|full| named_identities(full, reads));
+        let identities = self.identities_in_full.as_ref().and_then(|full| credentials::named_identities(full, reads));
         let replaced: &[&str] = if identities.is_some() { &["identities"] } else { &[] };
         let mut encoded = self.user.write_except(replaced, writer, user, reads)?;
         for (name, bag) in [("user_metadata", &self.user_metadata), ("app_metadata", &self.app_metadata)] {
@@ -307,19 +305,4 @@ fn write_member<T: Serialize + ?Sized>(
     writer.key(name);
     writer.value(value)?;
     Ok(writer.position() - before)
-}
-
-/// The identities of a rule whose `reads` name credentials in them; `None` for every other rule.
-fn named_identities(full: &Value, user: &ReadTree) -> Option<Value> {
-    let reads = user.child("identities")?;
-    let named = |key: &str| reads.child(key).is_some();
-    if !IDP_CREDENTIALS.iter().any(|key| named(key)) {
-        return None;
-    }
-    let visible = |key: &str| named(key) || (reads.whole && !IDP_CREDENTIALS.contains(&key));
-    let identities = full.as_array()?.iter().map(|identity| {
-        let members = identity.as_object().into_iter().flatten().filter(|(key, _)| visible(key));
-        members.map(|(key, value)| (key.clone(), value.clone())).collect::<Value>()
-    });
-    Some(identities.collect())
 }

@@ -16,6 +16,8 @@ use std::fmt;
 use serde_json::Value;
 use vestibule_abi::{document::Document, limits};
 
+pub(crate) use encode::{Key, Node, Pass};
+pub(crate) use parse::text_of;
 pub(crate) use text::{key_text_len, node_text_len};
 pub use text::{text_len, to_text};
 

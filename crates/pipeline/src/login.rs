@@ -13,7 +13,7 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
-use std::{mem, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -132,7 +132,7 @@ impl Login {
     /// # Errors
     /// [`InvalidEvent`] when no rule could be given this event.
     pub fn begin<E: EventSource>(pipeline: Arc<Pipeline>, input: LoginInput<E>) -> Result<Self, InvalidEvent> {
-        let event = Event::new(&input.event, &input.seed, input.now_ms)?;
+        let event = Event::new(&input.event, pipeline.reads(), &input.seed, input.now_ms)?;
         let staged = Staged::new(input.scopes);
         Ok(Self { pipeline, event, staged, budget: input.budget, stage: Stage::Next(0) })
     }
@@ -259,19 +259,20 @@ fn may_skip(rule: &Rule, failure: &RuleFailure) -> bool {
 impl When {
     /// Why a rule does not run on this login; `None`: it does. What it asks cannot be changed by a rule.
     fn skips(&self, event: &Event) -> Option<SkipReason> {
-        let began_with =
-            if event.context.get("original_protocol").is_some() { "original_protocol" } else { "protocol" };
-        let conditions = [
-            (&self.clients, "clientID", SkipReason::Client),
-            (&self.connections, "connection", SkipReason::Connection),
+        type Fact = fn(&Event) -> Option<&str>;
+        let began_with: Fact = |event| match event.context.get("original_protocol") {
+            Some(protocol) => protocol.as_str(),
+            None => event.context_text("protocol"),
+        };
+        let conditions: [(_, Fact, _); 3] = [
+            (&self.clients, |event| event.context_text("clientID"), SkipReason::Client),
+            (&self.connections, |event| event.context_text("connection"), SkipReason::Connection),
             (&self.protocols, began_with, SkipReason::Protocol),
         ];
-        let is_met = |names: &std::collections::BTreeSet<String>, fact: &str| {
-            event.context_text(fact).is_some_and(|fact| names.contains(fact))
-        };
+        let misses = |names: &BTreeSet<String>, fact: Fact| fact(event).is_none_or(|fact| !names.contains(fact));
         conditions
             .into_iter()
-            .find(|(names, fact, _)| names.as_ref().is_some_and(|names| !is_met(names, fact)))
+            .find(|(names, fact, _)| names.as_ref().is_some_and(|names| misses(names, *fact)))
             .map(|(_, _, why)| why)
     }
 }

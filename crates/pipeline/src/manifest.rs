@@ -22,8 +22,8 @@ pub use grants::{Bag, KeyPattern, WriteGrant, Writes};
 pub(crate) use names::is_browsable;
 pub use names::{Origin, RedirectTarget, RuleName};
 pub use pipeline_toml::{PipelineFile, pipeline_schema};
-pub use reads::ReadPath;
-pub(crate) use reads::ReadTree;
+pub(crate) use reads::EVERYTHING;
+pub use reads::{ReadPath, ReadTree};
 pub use rule_toml::rule_schema;
 
 /// A parsed `rule.toml`.
@@ -52,10 +52,15 @@ pub struct Manifest {
     /// What a reserved claim does.
     pub reserved_claims: ReservedClaims,
     /// INVARIANT: made of `reads`.
-    pub(crate) read_tree: Option<ReadTree>,
+    read_tree: Option<ReadTree>,
 }
 
 impl Manifest {
+    /// What it receives of an event.
+    pub(crate) fn read_tree(&self) -> &ReadTree {
+        self.read_tree.as_ref().unwrap_or(&EVERYTHING)
+    }
+
     /// Parses a `rule.toml`.
     ///
     /// # Errors

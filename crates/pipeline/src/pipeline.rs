@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use vestibule_abi::limits::{self, Budget};
 
-use crate::manifest::{Manifest, ManifestError, RuleName};
+use crate::manifest::{Manifest, ManifestError, ReadTree, RuleName};
 
 /// A SHA-256: of a rule's revision, or of a pipeline's generation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +70,8 @@ impl Rule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipeline {
     rules: Vec<Rule>, // INVARIANT: ascending by `order`; orders and names are unique.
+    /// INVARIANT: what any of the rules receives.
+    reads: ReadTree,
     generation: Digest,
 }
 
@@ -91,14 +93,20 @@ impl Pipeline {
         if let Some(twice) = rules.iter().find(|rule| !names.insert(rule.name())) {
             return Err(InvalidPipeline::SameName(twice.manifest.name.clone()));
         }
+        let reads = ReadTree::union(rules.iter().map(|rule| rule.manifest.read_tree()));
         let generation = generation(&rules);
-        Ok(Self { rules, generation })
+        Ok(Self { rules, reads, generation })
     }
 
     /// The digest of the rules in their order.
     #[must_use]
     pub const fn generation(&self) -> Digest {
         self.generation
+    }
+
+    /// What its rules read of an event: no more than that has to be encoded.
+    pub(crate) const fn reads(&self) -> &ReadTree {
+        &self.reads
     }
 
     /// The rules in their order.

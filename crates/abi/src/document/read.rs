@@ -321,45 +321,11 @@ impl<'a> Object<'a> {
         Self { levels, size: 0, rest: piece }
     }
 
-    /// Takes the first member as it is encoded; one with a key this reader does not know is skipped.
-    pub fn take_member(&mut self) -> Option<Member<'a>> {
-        loop {
-            let before = self.rest;
-            let (name, value) = self.split_member()?;
-            if let Some(key) = name.key().and_then(Key::text) {
-                let encoded = before.get(..before.len() - self.rest.len())?;
-                return Some(Member { key, value, encoded });
-            }
-        }
-    }
-
     fn split_member(&mut self) -> Option<(Node<'a>, Node<'a>)> {
         let (name, rest) = Node::split(self.rest, self.levels)?;
         let (value, rest) = Node::split(rest, self.levels)?;
         self.rest = rest;
         Some((name, value))
-    }
-}
-
-/// One member of an object.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Member<'a> {
-    /// The key.
-    pub key: &'a str,
-    /// The value.
-    pub value: Node<'a>,
-    /// Both, as [`Writer::encoded`](super::Writer::encoded) takes them.
-    pub encoded: &'a [u8],
-}
-
-impl Member<'_> {
-    /// Where [`Member::encoded`] stands in bytes it is a part of; `None` where it is none, or beyond 4 GiB.
-    #[must_use]
-    pub fn range_in(&self, bytes: &[u8]) -> Option<core::ops::Range<u32>> {
-        let start = self.encoded.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
-        let end = start.checked_add(self.encoded.len())?;
-        let is_part = bytes.get(start..end).is_some_and(|part| core::ptr::eq(part, self.encoded));
-        if is_part { Some(u32::try_from(start).ok()?..u32::try_from(end).ok()?) } else { None }
     }
 }
 

@@ -101,6 +101,17 @@ impl Writer {
         self.bytes.len()
     }
 
+    /// What was written from a position on.
+    #[must_use]
+    pub fn written_since(&self, position: usize) -> &[u8] {
+        self.bytes.get(position..).unwrap_or_default()
+    }
+
+    /// Forgets what was written from a position on, where whole nodes stand: what was open then is open still.
+    pub fn rewind(&mut self, position: usize) {
+        self.bytes.truncate(position);
+    }
+
     /// Ends a document: fills in its header.
     ///
     /// # Errors

@@ -1,190 +1,368 @@
-//! Taking an event in: what it has to be, and what never reaches a rule.
+//! Taking an event in: what it has to be, and how it is taken apart while it is read.
+//!
+//! Only what a rule of the pipeline reads is encoded, and what the host itself looks at. The rest is kept as the text it
+//! came as, and decoded where somebody asks for it after all.
 
-use std::{collections::BTreeSet, fmt::Display, sync::Arc};
+use std::{fmt, fmt::Display, sync::Arc};
 
 use hmac::{Hmac, Mac};
-use serde_json::Value;
-use vestibule_abi::document::{self, Document, Kind, Member, Node, Object};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Value, value::RawValue};
+use vestibule_abi::document::{EncodeError, Object, Writer};
 
-use super::{ACCESS_TOKEN, Event, ID_TOKEN, IDP_CREDENTIALS, Members, members::decoded};
-use crate::json;
-
-/// What a request may carry that no rule sees (DESIGN §2); compared without case.
-const CREDENTIALS: Names = Names::of(&[
-    "access_token",
-    "actor_token",
-    "assertion",
-    "binding_code",
-    "client_assertion",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "id_token",
-    "id_token_hint",
-    "mfa_token",
-    "new_password",
-    "oob_code",
-    "otp",
-    "password",
-    "recovery_code",
-    "refresh_token",
-    "SAMLResponse",
-    "subject_token",
-]);
-
-/// Names that are looked for among many keys; compared without case.
-struct Names {
-    all: &'static [&'static str],
-    /// A bit for each length that a name has: most keys have none of them.
-    lengths: u64,
-}
-
-impl Names {
-    #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an index out of range would not build")]
-    const fn of(all: &'static [&'static str]) -> Self {
-        let (mut lengths, mut at) = (0, 0);
-        while at < all.len() {
-            assert!(all[at].len() < u64::BITS as usize);
-            lengths |= 1 << all[at].len();
-            at += 1;
-        }
-        Self { all, lengths }
-    }
-
-    fn hold(&self, key: &str) -> bool {
-        let may_be = key.len() < u64::BITS as usize && self.lengths >> key.len() & 1 == 1;
-        may_be && self.all.iter().any(|name| key.eq_ignore_ascii_case(name))
-    }
-}
-
-/// [`IDP_CREDENTIALS`], as they are looked for.
-const IDP_NAMES: Names = Names::of(IDP_CREDENTIALS);
+use super::{
+    ACCESS_TOKEN, Event, ID_TOKEN, Members, credentials,
+    members::{Came, Place, decoded},
+};
+use crate::{
+    json::{Key, Node, Pass, text_of},
+    manifest::{EVERYTHING, ReadTree},
+};
 
 /// Levels above a member of `user`, `context`, `configuration` and `shared`.
 const MEMBER: usize = 2;
 
 /// What a host can bring an event as: `{"user", "context", "configuration"?, "shared"?}` in the canonical profile.
-///
-/// INVARIANT: no object of the document has the same key twice.
 pub trait EventSource {
-    /// Encodes the event as a document (form 1).
+    /// Takes the event apart, and encodes at least what is read of it.
     ///
     /// # Errors
-    /// [`InvalidEvent::NotCanonical`].
-    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent>;
+    /// [`InvalidEvent`] when no rule could be given this event.
+    fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent>;
 }
 
-/// An event as text: encoded in one pass, without a tree of values.
+/// An event as text: taken in by one pass, without a tree of values.
+///
+/// What rules read of it is checked against the canonical profile as it is encoded. The rest is only checked for being
+/// JSON, and given back as it came: whoever does not know where the text comes from calls [`crate::json::parse_event`]
+/// first.
 #[derive(Debug, Clone, Copy)]
 pub struct EventText<'t>(pub &'t [u8]);
 
 impl EventSource for EventText<'_> {
-    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent> {
-        json::document_of_text(self.0).map_err(not_canonical)
+    fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
+        let text = text_of(self.0).map_err(not_canonical)?;
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let mut intake = Intake::new(text.len(), reads);
+        let read = Root { intake: &mut intake, reads }.deserialize(&mut reader).and_then(|()| reader.end());
+        read.map_err(|error| intake.explain(&error, true)).map(|()| intake.into_parts())
     }
 }
 
 impl EventSource for Value {
-    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent> {
-        document::encode(self).map_err(not_canonical)
+    /// All of it is encoded: a tree has no text to keep.
+    fn parts(&self, _: &ReadTree) -> Result<Parts, InvalidEvent> {
+        let mut intake = Intake::new(0, &EVERYTHING);
+        let read = Root { intake: &mut intake, reads: &EVERYTHING }.deserialize(self);
+        read.map_err(|error| intake.explain(&error, false)).map(|()| intake.into_parts())
     }
 }
 
 impl<S: EventSource> EventSource for &S {
-    fn to_document(&self) -> Result<Vec<u8>, InvalidEvent> {
-        (*self).to_document()
+    fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
+        (*self).parts(reads)
     }
 }
 
 impl Event {
     /// Takes the event apart. `now` and `seed` come from the host, whatever the event says.
-    pub(crate) fn new(event: &impl EventSource, seed: &[u8; 32], now_ms: i64) -> Result<Self, InvalidEvent> {
-        let came = Arc::new(event.to_document()?);
-        let root = Document::parse(&came).map_err(not_canonical)?.root();
-        let roots = Roots::of(root.as_object().ok_or(InvalidEvent::NoObject)?)?;
-        let members = |object| Members::of(&came, object, MEMBER).map_err(not_canonical);
-        let mut login = Self {
-            user: Members::empty(&came, MEMBER),
-            user_metadata: Members::absent(&came, MEMBER + 1),
-            app_metadata: Members::absent(&came, MEMBER + 1),
-            context: Members::empty(&came, MEMBER),
-            id_token: Members::absent(&came, MEMBER + 1),
-            access_token: Members::absent(&came, MEMBER + 1),
-            shared: roots.shared.map_or_else(|| Ok(Members::empty(&came, MEMBER)), members)?,
-            configuration: roots.configuration.map_or_else(|| Ok(Members::absent(&came, MEMBER)), members)?,
-            identities_in_full: None,
+    pub(crate) fn new(
+        event: &impl EventSource,
+        reads: &ReadTree,
+        seed: &[u8; 32],
+        now_ms: i64,
+    ) -> Result<Self, InvalidEvent> {
+        let parts = event.parts(reads)?;
+        let came = Arc::new(parts.came);
+        let required = |places: Option<Vec<Place>>, name| {
+            let places = places.ok_or(InvalidEvent::Missing(name))?;
+            Ok(Members::of(&came, Some(places), MEMBER))
+        };
+        Ok(Self {
+            user: required(parts.user, "user")?,
+            user_metadata: Members::of(&came, parts.user_metadata, MEMBER + 1),
+            app_metadata: Members::of(&came, parts.app_metadata, MEMBER + 1),
+            context: required(parts.context, "context")?,
+            id_token: Members::of(&came, parts.id_token, MEMBER + 1),
+            access_token: Members::of(&came, parts.access_token, MEMBER + 1),
+            shared: Members::of(&came, Some(parts.shared.unwrap_or_default()), MEMBER),
+            configuration: Members::of(&came, parts.configuration, MEMBER),
+            identities_in_full: parts.identities_in_full,
             seed: Hmac::new_from_slice(seed).map_err(not_canonical)?,
             now_ms,
             document: Arc::default(),
-            encoded_bytes: came.len() as u64,
-        };
-        login.take_in_user(&came, roots.user)?;
-        login.take_in_context(&came, roots.context)?;
-        Ok(login)
-    }
-
-    fn take_in_user(&mut self, came: &Arc<Vec<u8>>, mut user: Object<'_>) -> Result<(), InvalidEvent> {
-        while let Some(member) = user.take_member() {
-            match member.key {
-                "user_metadata" => take_in_bag(&mut self.user_metadata, came, &member)?,
-                "app_metadata" => take_in_bag(&mut self.app_metadata, came, &member)?,
-                "identities" if holds_any(member.value, &IDP_NAMES) => {
-                    let full = decoded(member.value);
-                    self.user.add_value(member.key, &without_idp_credentials(full.clone())).map_err(not_canonical)?;
-                    self.identities_in_full = Some(full);
-                }
-                _ => self.user.add(&member).map_err(not_canonical)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn take_in_context(&mut self, came: &Arc<Vec<u8>>, mut context: Object<'_>) -> Result<(), InvalidEvent> {
-        while let Some(member) = context.take_member() {
-            match member.key {
-                "now" | "seed" => {} // The host's own.
-                ID_TOKEN => take_in_bag(&mut self.id_token, came, &member)?,
-                ACCESS_TOKEN => take_in_bag(&mut self.access_token, came, &member)?,
-                "request" if may_hold_credentials(member.value) => {
-                    let mut request = decoded(member.value);
-                    hide_credentials(&mut request);
-                    self.context.add_value(member.key, &request).map_err(not_canonical)?;
-                }
-                _ => self.context.add(&member).map_err(not_canonical)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The roots of an event.
-struct Roots<'e> {
-    user: Object<'e>,
-    context: Object<'e>,
-    configuration: Option<Object<'e>>,
-    shared: Option<Object<'e>>,
-}
-
-impl<'e> Roots<'e> {
-    fn of(event: Object<'e>) -> Result<Self, InvalidEvent> {
-        let names = ["user", "context", "configuration", "shared"];
-        if let Some((unknown, _)) = event.clone().find(|(key, _)| !names.contains(key)) {
-            return Err(InvalidEvent::Unknown(unknown.to_owned()));
-        }
-        let object = |name: &'static str| match event.get(name.into()) {
-            None => Ok(None),
-            Some(root) => root.as_object().map(Some).ok_or_else(|| InvalidEvent::WrongType(name.to_owned())),
-        };
-        let required = |name| object(name)?.ok_or(InvalidEvent::Missing(name));
-        Ok(Self {
-            user: required("user")?,
-            context: required("context")?,
-            configuration: object("configuration")?,
-            shared: object("shared")?,
+            encoded_bytes: came.encoded.len() as u64,
         })
     }
 }
+
+/// An event taken apart: where the members of each of its objects stand; `None` for an object that is not there.
+#[derive(Debug, Default)]
+pub struct Parts {
+    came: Came,
+    user: Option<Vec<Place>>,
+    user_metadata: Option<Vec<Place>>,
+    app_metadata: Option<Vec<Place>>,
+    context: Option<Vec<Place>>,
+    id_token: Option<Vec<Place>>,
+    access_token: Option<Vec<Place>>,
+    configuration: Option<Vec<Place>>,
+    shared: Option<Vec<Place>>,
+    /// `user.identities` with the credentials that the member of `user` lacks; only where there are any.
+    identities_in_full: Option<Value>,
+}
+
+/// An object of the event whose members are taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    User,
+    UserMetadata,
+    AppMetadata,
+    Context,
+    IdToken,
+    AccessToken,
+    Configuration,
+    Shared,
+}
+
+impl Part {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::UserMetadata => "user_metadata",
+            Self::AppMetadata => "app_metadata",
+            Self::Context => "context",
+            Self::IdToken => ID_TOKEN,
+            Self::AccessToken => ACCESS_TOKEN,
+            Self::Configuration => "configuration",
+            Self::Shared => "shared",
+        }
+    }
+
+    fn of_root(name: &str) -> Option<Self> {
+        [Self::User, Self::Context, Self::Configuration, Self::Shared].into_iter().find(|part| part.name() == name)
+    }
+
+    /// The part that a member of this one is.
+    fn within(self, key: &str) -> Option<Self> {
+        let parts: &[Self] = match self {
+            Self::User => &[Self::UserMetadata, Self::AppMetadata],
+            Self::Context => &[Self::IdToken, Self::AccessToken],
+            Self::UserMetadata | Self::AppMetadata | Self::IdToken | Self::AccessToken => &[],
+            Self::Configuration | Self::Shared => &[],
+        };
+        parts.iter().copied().find(|part| part.name() == key)
+    }
+
+    /// Whether `null` says that it was never set.
+    const fn may_be_null(self) -> bool {
+        match self {
+            Self::UserMetadata | Self::AppMetadata | Self::IdToken | Self::AccessToken => true,
+            Self::User | Self::Context | Self::Configuration | Self::Shared => false,
+        }
+    }
+
+    /// Whether a member is the host's own, whatever the event says.
+    fn is_hosts_own(self, key: &str) -> bool {
+        self == Self::Context && matches!(key, "now" | "seed")
+    }
+
+    /// Whether the host itself looks at a member, so that it has to be encoded even where no rule reads it.
+    fn is_looked_at(self, key: &str) -> bool {
+        match self {
+            Self::User => matches!(key, "user_id" | "identities"),
+            Self::Context => {
+                matches!(key, "clientID" | "connection" | "protocol" | "original_protocol" | "authentication")
+            }
+            Self::Configuration => true, // What a rule gets of it is granted by name.
+            Self::UserMetadata | Self::AppMetadata | Self::IdToken | Self::AccessToken | Self::Shared => false,
+        }
+    }
+}
+
+/// An event on its way in.
+struct Intake<'t> {
+    pass: Pass<'t>,
+    parts: Parts,
+    /// Bytes of the event's text.
+    text_bytes: usize,
+    /// The object that was begun last.
+    reading: Option<Part>,
+    invalid: Option<InvalidEvent>,
+}
+
+impl<'t> Intake<'t> {
+    fn new(text_bytes: usize, reads: &ReadTree) -> Self {
+        let pass = Pass::of_text(if reads.whole { text_bytes } else { text_bytes / 4 });
+        Self { pass, parts: Parts::default(), text_bytes, reading: None, invalid: None }
+    }
+
+    fn into_parts(self) -> Parts {
+        let Self { pass, mut parts, .. } = self;
+        parts.came.encoded = pass.writer.into_piece();
+        parts
+    }
+
+    /// Why the event was not taken in. A text has places to tell of, a tree has not.
+    fn explain(&mut self, error: &serde_json::Error, has_places: bool) -> InvalidEvent {
+        if let Some(invalid) = self.invalid.take() {
+            return invalid;
+        }
+        if error.is_data() && !self.pass.refused.is_told() {
+            return self.reading.map_or(InvalidEvent::NoObject, |part| InvalidEvent::WrongType(part.name()));
+        }
+        let refused = self.pass.refused.explain(error);
+        if has_places { not_canonical(refused) } else { not_canonical(refused.problem) }
+    }
+
+    fn refuse<E: Error>(&mut self, invalid: InvalidEvent) -> E {
+        self.invalid = Some(invalid);
+        E::custom("no event")
+    }
+
+    const fn places(&mut self, part: Part) -> &mut Option<Vec<Place>> {
+        let parts = &mut self.parts;
+        match part {
+            Part::User => &mut parts.user,
+            Part::UserMetadata => &mut parts.user_metadata,
+            Part::AppMetadata => &mut parts.app_metadata,
+            Part::Context => &mut parts.context,
+            Part::IdToken => &mut parts.id_token,
+            Part::AccessToken => &mut parts.access_token,
+            Part::Configuration => &mut parts.configuration,
+            Part::Shared => &mut parts.shared,
+        }
+    }
+
+    /// The place of a member that was written from this position on; without credentials, if there are any in it.
+    fn written(&mut self, part: Part, key: &str, start: usize) -> Result<Place, EncodeError> {
+        let writer = &mut self.pass.writer;
+        let value = Object::of_piece(writer.written_since(start), MEMBER).next().map(|(_, value)| value);
+        let replaced = match (part, key) {
+            (Part::User, "identities") => value.filter(|node| credentials::stand_in_identities(*node)).map(|node| {
+                let full = decoded(node);
+                let replaced = credentials::without_idp_credentials(full.clone());
+                self.parts.identities_in_full = Some(full);
+                replaced
+            }),
+            (Part::Context, "request") => value.filter(|node| credentials::may_stand_in_request(*node)).map(|node| {
+                let mut request = decoded(node);
+                credentials::hide_credentials(&mut request);
+                request
+            }),
+            _ => None,
+        };
+        if let Some(replaced) = replaced {
+            writer.rewind(start);
+            writer.key(key);
+            writer.value(&replaced)?;
+        }
+        Came::encoded_from(start, writer.position())
+    }
+}
+
+/// The whole of an event.
+struct Root<'i, 't> {
+    intake: &'i mut Intake<'t>,
+    reads: &'i ReadTree,
+}
+
+impl<'t> DeserializeSeed<'t> for Root<'_, 't> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'t> Visitor<'t> for Root<'_, 't> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self { intake, reads } = self;
+        let (mut open, mut keys) = intake.pass.open_object()?;
+        while let Some(key) = members.next_key_seed(Key(&intake.pass.refused))? {
+            let Some(part) = Part::of_root(&key) else {
+                return Err(intake.refuse(InvalidEvent::Unknown(key.into_owned())));
+            };
+            Writer::count(&mut open);
+            intake.pass.writer.key(&key);
+            members.next_value_seed(PartOf { intake, part, reads: reads.part(&key) })?;
+            intake.pass.note(&mut keys, key)?;
+        }
+        intake.pass.close_object(open, &keys)
+    }
+}
+
+/// The members of one part of an event.
+struct PartOf<'i, 't> {
+    intake: &'i mut Intake<'t>,
+    part: Part,
+    /// What is read of it.
+    reads: Option<&'i ReadTree>,
+}
+
+impl<'t> DeserializeSeed<'t> for PartOf<'_, 't> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.intake.reading = Some(self.part);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'t> Visitor<'t> for PartOf<'_, 't> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        if !self.part.may_be_null() {
+            return Err(self.intake.refuse(InvalidEvent::WrongType(self.part.name())));
+        }
+        let written = self.intake.pass.writer.value(&());
+        self.intake.pass.said(written)
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self { intake, part, reads, .. } = self;
+        let mut places = Vec::with_capacity(USUAL_MEMBERS);
+        let (mut open, mut keys) = intake.pass.open_object()?;
+        while let Some(key) = members.next_key_seed(Key(&intake.pass.refused))? {
+            let read = reads.and_then(|reads| reads.part(&key));
+            if part.is_hosts_own(&key) {
+                members.next_value::<IgnoredAny>()?;
+            } else if let Some(part) = part.within(&key) {
+                Writer::count(&mut open);
+                intake.pass.writer.key(&key);
+                members.next_value_seed(PartOf { intake, part, reads: read })?;
+            } else if read.is_some() || part.is_looked_at(&key) {
+                let start = intake.pass.writer.position();
+                Writer::count(&mut open);
+                intake.pass.writer.key(&key);
+                members.next_value_seed(Node(&mut intake.pass))?;
+                let place = intake.written(part, &key, start);
+                places.push(intake.pass.said(place)?);
+            } else {
+                let place =
+                    intake.parts.came.keep_text(&key, members.next_value::<&RawValue>()?.get(), intake.text_bytes);
+                places.push(intake.pass.said(place)?);
+            }
+            intake.pass.note(&mut keys, key)?;
+        }
+        *intake.places(part) = Some(places);
+        intake.pass.close_object(open, &keys)
+    }
+}
+
+/// As many members as most objects of an event have.
+const USUAL_MEMBERS: usize = 16;
 
 /// An event no rule can be given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -197,117 +375,13 @@ pub enum InvalidEvent {
     Missing(&'static str),
     /// A root, a metadata bag or the claims of a token, of another type.
     #[error("`{0}` of the event is no object; write `{{…}}`")]
-    WrongType(String),
+    WrongType(&'static str),
     /// A root that does not exist.
     #[error("the event has an unknown member `{}`; it has `user`, `context`, `configuration` and `shared`", .0.escape_debug())]
     Unknown(String),
     /// A value outside the canonical profile.
     #[error("the event is outside the canonical JSON profile: {0}")]
     NotCanonical(String),
-}
-
-/// What the access token of this login may be good for; the host's word, never a rule's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScopePolicy {
-    /// The scope that was granted before the rules ran.
-    pub granted: Vec<String>,
-    /// What a rule may put in its place.
-    pub allowed: AllowedScopes,
-    /// Whether the access token is for the host's own management API: then no rule changes its scope, and its claims
-    /// need a namespace.
-    pub is_management: bool,
-}
-
-/// The scopes a rule may grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedScopes {
-    /// What is registered for the audience and allowed to the client.
-    Only(BTreeSet<String>),
-    /// Any: for trying rules out without a registry.
-    Any,
-}
-
-impl ScopePolicy {
-    /// What an event by itself says: the scope its request asked for, and no registry.
-    #[must_use]
-    pub fn of_event(event: &Value) -> Self {
-        let asked = event.pointer("/context/request/query/scope").and_then(Value::as_str).unwrap_or_default();
-        let granted = asked.split_ascii_whitespace().map(str::to_owned).collect();
-        Self { granted, allowed: AllowedScopes::Any, is_management: false }
-    }
-
-    /// Whether a rule may put this scope into the answer. `openid` and `offline_access` are never added.
-    pub(crate) fn permits(&self, scope: &str) -> bool {
-        let is_granted = self.granted.iter().any(|granted| granted == scope);
-        let is_allowed = match &self.allowed {
-            AllowedScopes::Only(allowed) => allowed.contains(scope),
-            AllowedScopes::Any => true,
-        };
-        is_granted || (is_allowed && !matches!(scope, "openid" | "offline_access"))
-    }
-}
-
-/// Takes in an object within a root; `null` is one that was never set.
-fn take_in_bag(bag: &mut Members, came: &Arc<Vec<u8>>, member: &Member<'_>) -> Result<(), InvalidEvent> {
-    match member.value.kind() {
-        Some(Kind::Null) => {}
-        Some(Kind::Object(object)) => *bag = Members::of(came, object, MEMBER + 1).map_err(not_canonical)?,
-        _ => return Err(InvalidEvent::WrongType(member.key.to_owned())),
-    }
-    Ok(())
-}
-
-/// Whether a key stands anywhere below a node; compared without case.
-fn holds_any(node: Node<'_>, names: &Names) -> bool {
-    match (node.as_object(), node.as_array()) {
-        (Some(mut members), _) => members.any(|(key, value)| names.hold(key) || holds_any(value, names)),
-        (_, Some(mut elements)) => elements.any(|element| holds_any(element, names)),
-        (None, None) => false,
-    }
-}
-
-/// The identities as rules see them that do not name their credentials.
-fn without_idp_credentials(mut identities: Value) -> Value {
-    for identity in identities.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        identity.retain(|key, _| !IDP_CREDENTIALS.contains(&key.as_str()));
-    }
-    identities
-}
-
-/// The parts of a request in which a browser or client sends what it likes.
-const SENT: [&str; 2] = ["query", "body"];
-
-/// Whether there is anything that [`hide_credentials`] would take out.
-fn may_hold_credentials(request: Node<'_>) -> bool {
-    SENT.iter()
-        .filter_map(|part| request.get(*part))
-        .any(|part| part.as_object().is_none() || holds_any(part, &CREDENTIALS))
-}
-
-/// Takes the credentials out of `context.request`, at every level; a body that is no object cannot be searched and goes
-/// as a whole. Rules never see them; whoever keeps an event calls this first.
-pub fn hide_credentials(request: &mut Value) {
-    let Some(request) = request.as_object_mut() else { return };
-    for part in SENT {
-        match request.get_mut(part) {
-            None => {}
-            Some(members @ Value::Object(_)) => scrub(members),
-            Some(_) => {
-                request.shift_remove(part);
-            }
-        }
-    }
-}
-
-fn scrub(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|key, _| !CREDENTIALS.hold(key));
-            members.values_mut().for_each(scrub);
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(scrub),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 fn not_canonical(error: impl Display) -> InvalidEvent {

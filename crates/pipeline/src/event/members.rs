@@ -1,24 +1,36 @@
 //! The members of one object of the event: what they were, what they are, who changed them.
 //!
-//! They stay where the event's document holds them, and are decoded only where somebody looks: a login that changes
+//! They stay where they came in, encoded or as text, and are decoded only where somebody looks: a login that changes
 //! little copies bytes once for each rule, and builds no tree.
 
-use std::{ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
-use vestibule_abi::document::{EncodeError, Kind, Member, Node, Object, Open, Writer};
+use vestibule_abi::document::{EncodeError, Kind, Node, Object, Open, Writer};
 
-use crate::{json, manifest::ReadTree};
+use crate::{
+    json,
+    manifest::{EVERYTHING, ReadTree},
+};
 
-/// No encoded byte stands for more bytes of text: a control character takes one of them and six of text.
-const TEXT_PER_ENCODED: usize = 6;
+/// No byte stands for more bytes of canonical text: a control character takes one of them and six of text.
+const TEXT_PER_BYTE: usize = 6;
+
+/// An event as it came: what is read of it encoded, the rest as the text it was.
+#[derive(Debug, Default)]
+pub(crate) struct Came {
+    /// A document of what rules and the host look at.
+    pub(crate) encoded: Vec<u8>,
+    /// The keys and values that nobody looks at, one after the other.
+    pub(crate) unread: String,
+}
 
 /// An object whose first-level keys rules set and delete, one rule at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Members {
-    /// The document that the members came in, with all others of the event.
-    came: Arc<Vec<u8>>,
+    /// The event that the members came in, shared by all its objects.
+    came: Arc<Came>,
     /// Members that were put in since, one after the other: what was replaced stays.
     put: Vec<u8>,
     /// Where each member stands, in the order a rule sees them; a deleted one keeps its place.
@@ -33,16 +45,20 @@ pub(crate) struct Members {
 
 /// A member. INVARIANT: its key and its value stand there.
 #[derive(Debug, Clone)]
-struct Place {
+pub(crate) struct Place {
     origin: Origin,
-    encoded: Range<u32>,
+    bytes: Range<u32>,
     is_absent: bool,
 }
 
 /// Which bytes hold a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
+    /// [`Came::encoded`].
     Came,
+    /// [`Came::unread`]: the key, and from here on the value.
+    Unread { value: u32 },
+    /// What was put in since.
     Put,
 }
 
@@ -56,52 +72,46 @@ struct Change {
     rule: usize,
 }
 
-impl Members {
-    /// An object that is not there until a rule puts something into it, of an event that came in this document.
-    pub(crate) fn absent(came: &Arc<Vec<u8>>, depth: usize) -> Self {
-        let came = Arc::clone(came);
-        Self { came, put: Vec::new(), places: Vec::new(), changes: Vec::new(), existed: false, depth }
+impl Came {
+    /// Where a member stands that was encoded from this position on.
+    pub(crate) fn encoded_from(start: usize, end: usize) -> Result<Place, EncodeError> {
+        Ok(Place { origin: Origin::Came, bytes: range(start, end)?, is_absent: false })
     }
 
-    /// An object that is there, and empty.
-    pub(crate) fn empty(came: &Arc<Vec<u8>>, depth: usize) -> Self {
-        Self { existed: true, ..Self::absent(came, depth) }
-    }
-
-    /// The members of an object of the document.
-    pub(crate) fn of(came: &Arc<Vec<u8>>, object: Object<'_>, depth: usize) -> Result<Self, EncodeError> {
-        let mut members = Self::empty(came, depth);
-        members.places.reserve(object.size_hint());
-        let mut rest = object;
-        while let Some(member) = rest.take_member() {
-            members.add(&member)?;
+    /// Keeps a member as text; of an event whose text has `likely` bytes.
+    pub(crate) fn keep_text(&mut self, key: &str, value: &str, likely: usize) -> Result<Place, EncodeError> {
+        if self.unread.is_empty() {
+            self.unread.reserve(likely);
         }
-        Ok(members)
+        let start = self.unread.len();
+        self.unread.push_str(key);
+        let middle = offset(self.unread.len())?;
+        self.unread.push_str(value);
+        Ok(Place {
+            origin: Origin::Unread { value: middle },
+            bytes: range(start, self.unread.len())?,
+            is_absent: false,
+        })
+    }
+}
+
+impl Members {
+    /// The members of an object that came in an event; `None`: it was not there, until a rule puts something into it.
+    pub(crate) fn of(came: &Arc<Came>, places: Option<Vec<Place>>, depth: usize) -> Self {
+        let (came, existed) = (Arc::clone(came), places.is_some());
+        Self { came, put: Vec::new(), places: places.unwrap_or_default(), changes: Vec::new(), existed, depth }
     }
 
     /// Leaves an object behind that is not there.
     pub(crate) fn take(&mut self) -> Self {
-        let absent = Self::absent(&self.came, self.depth);
+        let absent = Self::of(&self.came, None, self.depth);
         std::mem::replace(self, absent)
     }
 
-    /// Adds a member of the document. Its key is no other member's.
-    pub(crate) fn add(&mut self, member: &Member<'_>) -> Result<(), EncodeError> {
-        let encoded = member.range_in(&self.came).ok_or(EncodeError::TooLarge)?;
-        self.places.push(Place { origin: Origin::Came, encoded, is_absent: false });
-        Ok(())
-    }
-
-    /// As [`Members::add`], with another value than it came with.
-    pub(crate) fn add_value(&mut self, key: &str, value: &Value) -> Result<(), EncodeError> {
-        let place = self.encode(key, value)?;
-        self.places.push(place);
-        Ok(())
-    }
-
+    /// A member that rules or the host look at: what nobody looks at is not encoded, and not found here.
     pub(crate) fn get(&self, key: &str) -> Option<Node<'_>> {
         let place = self.places.get(self.position(key)?)?;
-        self.member(place).filter(|_| !place.is_absent).map(|member| member.value)
+        self.node(place).filter(|_| !place.is_absent)
     }
 
     /// Whether a key has this value already.
@@ -142,23 +152,28 @@ impl Members {
     pub(crate) fn outgrows(&self, most: usize, changes: &[(&str, Option<&Value>)]) -> Option<usize> {
         let text = |key: &str, value: &Value| member_text_bytes(key, json::text_len(value));
         let added: usize = changes.iter().filter_map(|(key, value)| Some(text(key, (*value)?))).sum();
-        if self.encoded_bytes() * TEXT_PER_ENCODED + added <= most {
+        if self.bytes() * TEXT_PER_BYTE + added <= most {
             return None; // No need to look closer.
         }
-        let text = |key: &str, value: Node<'_>| member_text_bytes(key, json::node_text_len(value));
-        let now: usize = self.live().map(|member| text(member.key, member.value)).sum();
-        let replaced: usize = changes.iter().filter_map(|(key, _)| Some(text(key, self.get(key)?))).sum();
+        let text = |place: &Place| member_text_bytes(self.key(place), self.text_len(place));
+        let now: usize = self.live().map(text).sum();
+        let is_replaced = |place: &&Place| changes.iter().any(|(key, _)| *key == self.key(place));
+        let replaced: usize = self.live().filter(is_replaced).map(text).sum();
         let after = now + added - replaced;
         (after > most && after > now).then_some(after)
     }
 
     /// The keys a rule changed, with the rule's position.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.changes.iter().filter_map(|change| Some((self.member(self.places.get(change.at)?)?.key, change.rule)))
+        self.changed().map(|(place, rule)| (self.key(place), rule))
     }
 
-    pub(crate) fn live(&self) -> impl Iterator<Item = Member<'_>> {
-        self.places.iter().filter(|place| !place.is_absent).filter_map(|place| self.member(place))
+    fn changed(&self) -> impl Iterator<Item = (&Place, usize)> {
+        self.changes.iter().filter_map(|change| Some((self.places.get(change.at)?, change.rule)))
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|place| !place.is_absent)
     }
 
     /// Forgets every change: what the object was before any rule ran.
@@ -172,18 +187,19 @@ impl Members {
 
     /// The object as it is now.
     pub(crate) fn to_object(&self) -> Map<String, Value> {
-        self.live().map(|member| (member.key.to_owned(), decoded(member.value))).collect()
+        self.live().map(|place| (self.key(place).to_owned(), self.value(place))).collect()
     }
 
     /// What rules set; `null` where they deleted.
     pub(crate) fn changes_to_object(&self) -> Map<String, Value> {
-        let value = |key: &str| self.get(key).map(decoded).unwrap_or_default();
-        self.changes().map(|(key, _)| (key.to_owned(), value(key))).collect()
+        let value = |place: &Place| if place.is_absent { Value::Null } else { self.value(place) };
+        self.changed().map(|(place, _)| (self.key(place).to_owned(), value(place))).collect()
     }
 
     /// What rules set and did not delete again.
     pub(crate) fn set_to_object(&self) -> Map<String, Value> {
-        self.changes().filter_map(|(key, _)| Some((key.to_owned(), decoded(self.get(key)?)))).collect()
+        let set = self.changed().filter(|(place, _)| !place.is_absent);
+        set.map(|(place, _)| (self.key(place).to_owned(), self.value(place))).collect()
     }
 
     /// Writes what is read into an open object, and tells how many bytes had to be encoded for it.
@@ -200,44 +216,81 @@ impl Members {
         reads: &ReadTree,
     ) -> Result<usize, EncodeError> {
         if reads.whole && except.is_empty() {
-            self.copy_where(writer, open, |_| true);
-            return Ok(0);
+            return self.write_all(writer, open);
         }
-        let is_read_whole = |key: &str| reads.part(key).is_some_and(|reads| reads.whole);
-        self.write_only(writer, open, |key| is_read_whole(key) && !except.contains(&key));
-        let before = writer.position();
-        for member in self.live().filter(|member| !is_read_whole(member.key) && !except.contains(&member.key)) {
-            if let Some(reads) = reads.child(member.key).filter(|reads| has_part(member.value, reads)) {
-                Writer::count(open);
-                writer.key(member.key);
-                write_part(writer, member.value, reads)?;
+        let mut encoded = 0;
+        for place in self.live() {
+            let key = self.key(place);
+            match reads.part(key) {
+                Some(part) if !except.contains(&key) => encoded += self.write_one(place, writer, open, part)?,
+                Some(_) | None => {}
             }
         }
-        Ok(writer.position() - before)
+        Ok(encoded)
     }
 
-    /// Copies the members with these keys into an open object.
-    pub(crate) fn write_only(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&str) -> bool) {
-        self.copy_where(writer, open, |place| self.member(place).is_some_and(|member| wanted(member.key)));
+    /// Writes the members with these keys into an open object, and tells how many bytes had to be encoded for it.
+    pub(crate) fn write_only(
+        &self,
+        writer: &mut Writer,
+        open: &mut Open,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<usize, EncodeError> {
+        let wanted = self.live().filter(|place| wanted(self.key(place)));
+        wanted.map(|place| self.write_one(place, writer, open, &EVERYTHING)).sum()
     }
 
     /// Bytes of all members, deleted ones included.
-    pub(crate) fn encoded_bytes(&self) -> usize {
-        self.places.iter().map(|place| place.encoded.len()).sum()
+    pub(crate) fn bytes(&self) -> usize {
+        self.places.iter().map(|place| place.bytes.len()).sum()
     }
 
-    /// Copies members into an open object, neighbours in one go.
-    fn copy_where(&self, writer: &mut Writer, open: &mut Open, wanted: impl Fn(&Place) -> bool) {
-        let mut run = Place { origin: Origin::Came, encoded: 0..0, is_absent: false };
-        for place in self.places.iter().filter(|place| !place.is_absent && wanted(place)) {
-            Writer::count(open);
-            if place.origin != run.origin || place.encoded.start != run.encoded.end {
-                writer.encoded(self.bytes(&run));
-                run = place.clone();
+    /// Writes all members, neighbours in one go.
+    fn write_all(&self, writer: &mut Writer, open: &mut Open) -> Result<usize, EncodeError> {
+        let mut encoded = 0;
+        let mut run = Place { origin: Origin::Came, bytes: 0..0, is_absent: false };
+        for place in self.live() {
+            if place.origin == run.origin && place.bytes.start == run.bytes.end {
+                Writer::count(open);
+                run.bytes.end = place.bytes.end;
+                continue;
             }
-            run.encoded.end = place.encoded.end;
+            writer.encoded(self.stored(&run));
+            run = Place { bytes: 0..0, ..run };
+            match place.origin {
+                Origin::Unread { .. } => encoded += self.write_one(place, writer, open, &EVERYTHING)?,
+                Origin::Came | Origin::Put => {
+                    Writer::count(open);
+                    run = place.clone();
+                }
+            }
         }
-        writer.encoded(self.bytes(&run));
+        writer.encoded(self.stored(&run));
+        Ok(encoded)
+    }
+
+    /// Writes what is read of one member.
+    fn write_one(
+        &self,
+        place: &Place,
+        writer: &mut Writer,
+        open: &mut Open,
+        reads: &ReadTree,
+    ) -> Result<usize, EncodeError> {
+        let member = self.encoded(place)?;
+        let before = writer.position();
+        if reads.whole {
+            Writer::count(open);
+            writer.encoded(&member);
+            return Ok(if matches!(member, Cow::Owned(_)) { member.len() } else { 0 });
+        }
+        let member = Object::of_piece(&member, self.depth).next();
+        if let Some((key, value)) = member.filter(|(_, value)| has_part(*value, reads)) {
+            Writer::count(open);
+            writer.key(key);
+            write_part(writer, value, reads)?;
+        }
+        Ok(writer.position() - before)
     }
 
     fn encode(&mut self, key: &str, value: &Value) -> Result<Place, EncodeError> {
@@ -249,26 +302,79 @@ impl Members {
         if written.is_err() {
             self.put.truncate(start);
         }
-        let offset = |at: usize| u32::try_from(at).map_err(|_| EncodeError::TooLarge);
         written?;
-        Ok(Place { origin: Origin::Put, encoded: offset(start)?..offset(self.put.len())?, is_absent: false })
+        Ok(Place { origin: Origin::Put, bytes: range(start, self.put.len())?, is_absent: false })
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        self.places.iter().position(|place| self.member(place).is_some_and(|member| member.key == key))
+        self.places.iter().position(|place| self.key(place) == key)
     }
 
-    fn member(&self, place: &Place) -> Option<Member<'_>> {
-        Object::of_piece(self.bytes(place), self.depth).take_member()
-    }
-
-    fn bytes(&self, place: &Place) -> &[u8] {
-        let all = match place.origin {
-            Origin::Came => &self.came,
-            Origin::Put => &self.put,
+    fn key(&self, place: &Place) -> &str {
+        let key = match place.origin {
+            Origin::Unread { value } => self.came.unread.get(place.bytes.start as usize..value as usize),
+            Origin::Came | Origin::Put => self.member(place).map(|(key, _)| key),
         };
-        all.get(place.encoded.start as usize..place.encoded.end as usize).unwrap_or_default()
+        key.unwrap_or_default()
     }
+
+    fn value(&self, place: &Place) -> Value {
+        match place.origin {
+            Origin::Unread { value } => parsed(self.came.unread.get(value as usize..place.bytes.end as usize)),
+            Origin::Came | Origin::Put => self.node(place).map(decoded).unwrap_or_default(),
+        }
+    }
+
+    fn text_len(&self, place: &Place) -> usize {
+        match place.origin {
+            Origin::Unread { .. } => json::text_len(&self.value(place)),
+            Origin::Came | Origin::Put => self.node(place).map(json::node_text_len).unwrap_or_default(),
+        }
+    }
+
+    fn node(&self, place: &Place) -> Option<Node<'_>> {
+        self.member(place).map(|(_, value)| value)
+    }
+
+    fn member(&self, place: &Place) -> Option<(&str, Node<'_>)> {
+        Object::of_piece(self.stored(place), self.depth).next()
+    }
+
+    /// A member as [`Writer::encoded`] takes it.
+    fn encoded(&self, place: &Place) -> Result<Cow<'_, [u8]>, EncodeError> {
+        match place.origin {
+            Origin::Unread { .. } => {
+                let mut writer = Writer::piece_after(Vec::new(), self.depth);
+                writer.key(self.key(place));
+                writer.value(&self.value(place))?;
+                Ok(Cow::Owned(writer.into_piece()))
+            }
+            Origin::Came | Origin::Put => Ok(Cow::Borrowed(self.stored(place))),
+        }
+    }
+
+    /// The bytes of a member that is encoded; none of one that is not.
+    fn stored(&self, place: &Place) -> &[u8] {
+        let all: &[u8] = match place.origin {
+            Origin::Came => &self.came.encoded,
+            Origin::Put => &self.put,
+            Origin::Unread { .. } => &[],
+        };
+        all.get(place.bytes.start as usize..place.bytes.end as usize).unwrap_or_default()
+    }
+}
+
+fn range(start: usize, end: usize) -> Result<Range<u32>, EncodeError> {
+    Ok(offset(start)?..offset(end)?)
+}
+
+fn offset(at: usize) -> Result<u32, EncodeError> {
+    u32::try_from(at).map_err(|_| EncodeError::TooLarge)
+}
+
+/// The value of a text that came in an event, and was found to be JSON then.
+fn parsed(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// The tree of a node. It was written from one, or from text of the same profile, so there is nothing to fail.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vestibule_abi::{
+    codes::FailureCode,
     document::Document,
     limits::{Budget, LoginBudget, Spent},
 };
@@ -20,6 +21,7 @@ fn event() -> Value {
         "user": {
             "user_id": "auth0|1",
             "email": "jane@example.com",
+            "nickname": "jane",
             "app_metadata": {"plan": "gold", "roles": ["a", "b"]},
             "identities": [
                 {"provider": "auth0", "user_id": "1"},
@@ -72,19 +74,122 @@ fn a_rule_sees_the_event_without_what_it_was_not_granted() {
     check("", expect);
 }
 
+/// What came of an event by two rules that read this, of which the second deletes, changes and adds keys.
+fn came_of(event: impl EventSource, reads: [&str; 2]) -> (Vec<Arc<Vec<u8>>>, String, u64) {
+    let rules = reads.into_iter().zip(1_i64..).map(|(reads, order)| {
+        let mut manifest = manifest(reads);
+        manifest.order = order;
+        manifest.name = format!("rule-{order}").parse().unwrap();
+        manifest.writes = Manifest::permissive("any").writes;
+        Rule::new(manifest, Digest([0; 32]), &Budget::CEILING).unwrap()
+    });
+    let scopes = ScopePolicy::of_event(&json!({}));
+    let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
+    let mut login = Login::begin(Arc::new(Pipeline::new(rules.collect()).unwrap()), input).unwrap();
+    let mut seen = Vec::new();
+    for answer in [
+        r#"{"continue": {}}"#,
+        r#"{"continue": {"app_metadata": {"roles": null, "absent": null, "plan": "silver", "new": 1}, "user": {"nickname": null}}}"#,
+    ] {
+        let Step::Run { event, .. } = login.next() else { panic!("it did not run") };
+        seen.push(Arc::clone(event));
+        assert_eq!(login.take(Ok(answer.as_bytes()), &Spent::default()), RuleOutcome::Continued);
+    }
+    let encoded = login.encoded_bytes();
+    let Step::Done(outcome) = login.next() else { panic!("it is not over") };
+    (seen, serde_json::to_string(&outcome).unwrap(), encoded)
+}
+
 #[test]
-fn an_event_as_text_is_the_same_event() {
-    fn document(event: impl EventSource) -> Arc<Vec<u8>> {
-        let rule = Rule::new(manifest(""), Digest([0; 32]), &Budget::CEILING).unwrap();
-        let scopes = ScopePolicy::of_event(&json!({}));
+fn an_event_as_text_is_the_same_event_however_little_of_it_is_read() {
+    let event = event();
+    let text = event.to_string();
+    let everything = came_of(&event, ["", ""]);
+    for reads in [
+        ["", ""],
+        ["reads = []", "reads = []"],
+        ["reads = [\"user.email\"]", "reads = [\"user.app_metadata.plan\"]"],
+        ["reads = [\"user\"]", "reads = [\"context.request.geoip\", \"context.seed\"]"],
+        ["reads = []", ""],
+        ["reads = [\"user.identities.access_token\", \"user.app_metadata\"]", "reads = [\"context\"]"],
+    ] {
+        let (documents, outcome, encoded) = came_of(EventText(text.as_bytes()), reads);
+        let tree = came_of(&event, reads);
+        assert_eq!(documents, tree.0, "{reads:?}");
+        assert_eq!(outcome, everything.1, "{reads:?}");
+        assert!(encoded <= tree.2, "{reads:?}: {encoded} bytes");
+    }
+}
+
+#[test]
+fn what_no_rule_reads_is_not_encoded_and_not_lost() {
+    let mut event = event();
+    let large = "é\"\n".repeat(2_000);
+    event["user"]["user_metadata"] = json!({"first": 1.5, "large": large, "last": {"deep": [null, true]}});
+    event["context"]["request"]["userAgent"] = json!(large);
+    let text = event.to_string();
+    let (_, outcome, encoded) = came_of(EventText(text.as_bytes()), ["reads = []", "reads = [\"user.email\"]"]);
+    assert!(encoded < 2_000, "{encoded} bytes");
+    let outcome: Value = serde_json::from_str(&outcome).unwrap();
+    assert_eq!(outcome["user_metadata"].to_string(), event["user"]["user_metadata"].to_string());
+}
+
+#[test]
+fn metadata_that_no_rule_reads_count_against_their_limit() {
+    let stage = |reads: &str, bytes: usize| {
+        let mut manifest = manifest(reads);
+        manifest.writes = Manifest::permissive("any").writes;
+        let mut event = event();
+        event["user"]["app_metadata"] = json!({"large": "x".repeat(bytes)});
+        let text = event.to_string();
+        let rule = Rule::new(manifest, Digest([0; 32]), &Budget::CEILING).unwrap();
+        let scopes = ScopePolicy::of_event(&event);
+        let event = EventText(text.as_bytes());
         let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
         let mut login = Login::begin(Arc::new(Pipeline::new(vec![rule]).unwrap()), input).unwrap();
-        let Step::Run { event, .. } = login.next() else { panic!("it did not run") };
-        Arc::clone(event)
+        assert!(matches!(login.next(), Step::Run { .. }));
+        login.take(Ok(br#"{"continue": {"app_metadata": {"more": "0123456789"}}}"#), &Spent::default())
+    };
+    for reads in ["", "reads = []"] {
+        assert_eq!(stage(reads, 32_000), RuleOutcome::Continued, "{reads}");
+        let RuleOutcome::Failed(failure) = stage(reads, 32_760) else { panic!("{reads}: it was not refused") };
+        assert_eq!(failure.code, FailureCode::MetadataTooLarge, "{reads}");
     }
-    assert_eq!(document(EventText(event().to_string().as_bytes())), document(event()));
-    let twice = EventText(br#"{"user": {"user_id": "a", "user_id": "b"}, "context": {}}"#);
-    assert!(twice.to_document().is_err());
+}
+
+#[test]
+fn what_a_rule_reads_of_a_text_is_checked_as_it_is_encoded() {
+    let refused = |reads: &str, text: &str| {
+        let rule = Rule::new(manifest(reads), Digest([0; 32]), &Budget::CEILING).unwrap();
+        let scopes = ScopePolicy::of_event(&json!({}));
+        let event = EventText(text.as_bytes());
+        let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
+        Login::begin(Arc::new(Pipeline::new(vec![rule]).unwrap()), input).err().map(|error| error.to_string())
+    };
+    let twice = |key: &str| {
+        Some(format!(
+            "the event is outside the canonical JSON profile: the key `{key}` stands twice in one object at line 1 column "
+        ))
+    };
+    for (text, key) in [
+        (r#"{"user": {"user_id": "a", "user_id": "b"}, "context": {}}"#, "user_id"),
+        (r#"{"user": {"n": 1, "n": 1}, "context": {}}"#, "n"),
+        (r#"{"user": {}, "context": {}, "user": {}}"#, "user"),
+        (r#"{"user": {"app_metadata": {}, "app_metadata": null}, "context": {}}"#, "app_metadata"),
+    ] {
+        for reads in ["", "reads = []"] {
+            let refused = refused(reads, text);
+            let expect = twice(key);
+            assert!(refused.as_ref().zip(expect).is_some_and(|(is, begins)| is.starts_with(&begins)), "{refused:?}");
+        }
+    }
+    let nested = r#"{"user": {"deep": {"n": 1, "n": 2}}, "context": {}}"#;
+    assert!(refused("reads = [\"user.deep\"]", nested).is_some());
+    assert_eq!(refused("reads = [\"user.email\"]", nested), None);
+    for text in [r#"{"user": {"broken": [}, "context": {}}"#, r#"{"user": {}, "context": {}} more"#, "\u{feff}{}"] {
+        let refused = refused("reads = []", text).unwrap();
+        assert!(refused.starts_with("the event is outside the canonical JSON profile: "), "{refused}");
+    }
 }
 
 #[test]

@@ -20,9 +20,16 @@ pub(super) fn document(bytes: &[u8], most_keys: usize) -> Result<Value, NotCanon
 
 /// What a visitor of ours refused: serde carries only text.
 #[derive(Default)]
-pub(super) struct Refused(Cell<Option<Problem>>);
+pub(crate) struct Refused(Cell<Option<Problem>>);
 
 impl Refused {
+    pub(crate) fn is_told(&self) -> bool {
+        let problem = self.0.take();
+        let is_told = problem.is_some();
+        self.0.set(problem);
+        is_told
+    }
+
     pub(super) fn because<E: Error>(&self, problem: Problem) -> E {
         self.0.set(Some(problem));
         E::custom("outside the canonical profile")
@@ -32,7 +39,7 @@ impl Refused {
         if text.as_bytes().contains(&0) { Err(self.because(Problem::Nul)) } else { Ok(()) }
     }
 
-    pub(super) fn explain(&self, error: &serde_json::Error) -> NotCanonical {
+    pub(crate) fn explain(&self, error: &serde_json::Error) -> NotCanonical {
         let problem = self.0.take().unwrap_or_else(|| {
             let message = error.to_string();
             let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _place)| what);
@@ -151,7 +158,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 }
 
 /// The text of a document.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, NotCanonical> {
+pub(crate) fn text_of(bytes: &[u8]) -> Result<&str, NotCanonical> {
     std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))
 }
 

@@ -62,13 +62,16 @@ fn split(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// All paths of a manifest as a tree: what is read whole, and what in part.
+/// All paths of a manifest as a tree, or those of all manifests of a pipeline: what is read whole, and what in part.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct ReadTree {
+pub struct ReadTree {
     /// Whether everything from here on is read.
     pub(crate) whole: bool,
     children: Vec<(String, ReadTree)>,
 }
+
+/// What a rule without `reads` receives.
+pub(crate) static EVERYTHING: ReadTree = ReadTree::everything();
 
 impl ReadTree {
     pub(crate) fn of(paths: &[ReadPath]) -> Self {
@@ -79,8 +82,16 @@ impl ReadTree {
         tree
     }
 
-    /// The tree of a rule without `reads`.
-    pub(crate) const fn everything() -> Self {
+    /// What any of these is.
+    pub(crate) fn union<'t>(trees: impl Iterator<Item = &'t Self>) -> Self {
+        let mut union = Self::default();
+        for tree in trees {
+            union.add_all(tree);
+        }
+        union
+    }
+
+    const fn everything() -> Self {
         Self { whole: true, children: Vec::new() }
     }
 
@@ -95,15 +106,28 @@ impl ReadTree {
     }
 
     fn add(&mut self, segments: &[String]) {
-        let Some((first, rest)) = segments.split_first() else {
-            self.whole = true;
-            return;
-        };
-        if self.child(first).is_none() {
-            self.children.push((first.clone(), Self::default()));
+        match segments.split_first() {
+            None => self.whole = true,
+            Some((first, rest)) => self.at(first, |child| child.add(rest)),
         }
-        if let Some((_, tree)) = self.children.iter_mut().find(|(name, _)| name == first) {
-            tree.add(rest);
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        self.whole |= other.whole;
+        for (name, tree) in &other.children {
+            self.at(name, |child| child.add_all(tree));
+        }
+    }
+
+    /// Adds something to what is read of a member.
+    fn at(&mut self, key: &str, add: impl FnOnce(&mut Self)) {
+        match self.children.iter_mut().find(|(name, _)| name == key) {
+            Some((_, child)) => add(child),
+            None => {
+                let mut child = Self::default();
+                add(&mut child);
+                self.children.push((key.to_owned(), child));
+            }
         }
     }
 }
