@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
+use vestibule_abi::limits::Budget;
 use vestibule_benches::{
     bench::{self, Arrival, Bench},
     event, guests, native,
@@ -31,7 +32,7 @@ fn one_rule(criterion: &mut Criterion, profile: &str, bench: &Bench) -> anyhow::
         let wasm = guests::built(folder)?;
         let rule = bench.load(&wasm)?;
         let floor = bench.load(&guests::floor(&wasm)?)?;
-        let pipeline = bench.pipeline(vec![rule.clone()])?;
+        let pipeline = bench.pipeline_of(vec![rule.clone()], &guests::manifest(folder)?, &Budget::STANDARD)?;
         let mut group = criterion.benchmark_group(format!("{language}/{profile}"));
         for (size, bytes) in event::SIZES {
             let event = event::of_size(bytes);

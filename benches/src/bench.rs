@@ -18,7 +18,8 @@ use vestibule_engine::{
     inspect,
 };
 use vestibule_pipeline::{
-    EventText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, manifest::Limits, pipeline::Digest,
+    EventText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, Step, manifest::Limits,
+    pipeline::Digest,
 };
 
 use crate::rounds::Samples;
@@ -96,21 +97,27 @@ impl Bench {
         Ok(self.engine.load(&compiled, Grants::default())?)
     }
 
-    /// Makes a pipeline of rules; every write is allowed to them.
+    /// Makes a pipeline of rules that declare nothing: they receive the whole event, and every write is allowed to them.
     ///
     /// # Errors
     /// When there are too many.
     pub fn pipeline(&self, rules: Vec<SandboxedRule>) -> anyhow::Result<LoadedPipeline> {
-        self.pipeline_within(rules, &Budget::STANDARD)
+        self.pipeline_of(rules, &Manifest::permissive("rule"), &Budget::STANDARD)
     }
 
-    /// The same with rules that may spend so much each.
+    /// Makes a pipeline of rules that each declare the same, and may spend so much.
     ///
     /// # Errors
     /// When there are too many.
-    pub fn pipeline_within(&self, rules: Vec<SandboxedRule>, budget: &Budget) -> anyhow::Result<LoadedPipeline> {
+    pub fn pipeline_of(
+        &self,
+        rules: Vec<SandboxedRule>,
+        declared: &Manifest,
+        budget: &Budget,
+    ) -> anyhow::Result<LoadedPipeline> {
         let manifest = |position: usize| -> anyhow::Result<Rule> {
-            let mut manifest = Manifest::permissive(&format!("rule-{position:03}"));
+            let mut manifest = declared.clone();
+            manifest.name = format!("rule-{position:03}").parse().map_err(anyhow::Error::msg)?;
             manifest.order = i64::try_from(position)?;
             manifest.limits = Limits { fuel: Some(budget.fuel), wall: Some(budget.wall), ..Limits::default() };
             Ok(Rule::new(manifest, Digest::of(&position.to_le_bytes()), budget)?)
@@ -167,12 +174,22 @@ pub fn completed(mut event: Value) -> Value {
     event
 }
 
-/// The document a rule gets for an event.
+/// The document of a whole event, as a rule gets it that declares no `reads`.
 ///
 /// # Errors
 /// When the event is none.
 pub fn document_of(event: &Value) -> anyhow::Result<Arc<Vec<u8>>> {
     Ok(Arc::new(document::encode(event)?))
+}
+
+/// The document that the first rule of a pipeline gets.
+///
+/// # Errors
+/// When the event is none, or the rule does not run.
+pub fn document_for(loaded: &LoadedPipeline, arrival: &Arrival) -> anyhow::Result<Arc<Vec<u8>>> {
+    let mut login = Login::begin(Arc::clone(&loaded.pipeline), arrival.input())?;
+    let Step::Run { event, .. } = login.next() else { bail!("the rule does not run") };
+    Ok(Arc::clone(event))
 }
 
 /// Runs a rule once, fresh sandbox and reset included.

@@ -12,6 +12,7 @@ use vestibule_abi::{
     host::{FORM_DOCUMENT, RUN_EXPORT},
     limits,
 };
+use vestibule_pipeline::Manifest;
 use wasm_encoder::{CodeSection, CustomSection, Encode as _, Function, RawSection};
 use wasmparser::{BinaryReader, CodeSectionReader, ExternalKind, Parser, Payload, TypeRef};
 
@@ -23,6 +24,16 @@ pub const EMPTY: &str = r#"(module (memory (export "memory") 1) (func (export "r
 
 /// A rule that never ends by itself.
 pub const SPINNING: &str = r#"(module (memory (export "memory") 1) (func (export "run") (loop $on (br $on))))"#;
+
+/// What the rule in a language declares.
+///
+/// # Errors
+/// When its `rule.toml` cannot be read.
+pub fn manifest(folder: &str) -> anyhow::Result<Manifest> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(folder).join("rule.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Manifest::parse(&text).with_context(|| path.display().to_string())
+}
 
 /// The module of the rule in a language; built when it is not there or older than its source.
 ///

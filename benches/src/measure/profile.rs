@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Instant};
 
 use serde_json::Value;
+use vestibule_abi::limits::Budget;
 use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule};
-use vestibule_pipeline::{Login, Outcome, Step};
+use vestibule_pipeline::{Login, Manifest, Outcome, Step};
 
 use crate::{
     bench::{self, Arrival, Bench},
@@ -19,7 +20,7 @@ use crate::{
 
 /// The steps of a login with one rule, in their order.
 const STEPS: [&str; 6] = [
-    "event: text checked, encoded as a document, taken apart",
+    "event: text checked, taken apart, what is read encoded",
     "the rule chosen, its event completed with time and seed",
     "run",
     "answer: parsed, checked, staged",
@@ -35,9 +36,9 @@ const RUN: usize = 2;
 /// # Errors
 /// When a guest cannot be built or the engine fails.
 pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
-    let rules: Vec<(&str, Vec<u8>)> = guests::LANGUAGES
+    let rules: Vec<(&str, Vec<u8>, Manifest)> = guests::LANGUAGES
         .into_iter()
-        .map(|(language, folder)| Ok((language, guests::built(folder)?)))
+        .map(|(language, folder)| Ok((language, guests::built(folder)?, guests::manifest(folder)?)))
         .collect::<anyhow::Result<_>>()?;
     Ok((Vec::new(), vec![table(effort, &rules, &event::of_size(event::USUAL))?]))
 }
@@ -46,13 +47,13 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
 ///
 /// # Errors
 /// When the engine fails, or the rule does not let the login go on.
-pub fn table(effort: Effort, rules: &[(&str, Vec<u8>)], event: &Value) -> anyhow::Result<Table> {
+pub fn table(effort: Effort, rules: &[(&str, Vec<u8>, Manifest)], event: &Value) -> anyhow::Result<Table> {
     let bench = Bench::new(Profile::Fast)?;
     let mut table = Table::new("Where the time of one login goes: one rule, 4 kB, fast, µs (p50)", &[""]);
     let mut columns = Vec::new();
-    for (language, wasm) in rules {
+    for (language, wasm, declared) in rules {
         table.head.extend([(*language).to_owned(), "of it".to_owned()]);
-        columns.push(Column::measure(effort, &bench, wasm, event)?);
+        columns.push(Column::measure(effort, &bench, (wasm, declared), event)?);
     }
     let names = columns.first().map(Column::rows).unwrap_or_default();
     for (position, (name, _)) in names.into_iter().enumerate() {
@@ -82,13 +83,18 @@ struct Column {
 }
 
 impl Column {
-    fn measure(effort: Effort, bench: &Bench, wasm: &[u8], event: &Value) -> anyhow::Result<Self> {
+    fn measure(
+        effort: Effort,
+        bench: &Bench,
+        (wasm, declared): (&[u8], &Manifest),
+        event: &Value,
+    ) -> anyhow::Result<Self> {
         let rule = bench.load(wasm)?;
-        let pipeline = bench.pipeline(vec![rule.clone()])?;
-        let document = bench::document_of(event)?;
+        let pipeline = bench.pipeline_of(vec![rule.clone()], declared, &Budget::STANDARD)?;
+        let arrival = Arrival::of(event);
+        let document = bench::document_for(&pipeline, &arrival)?;
         let empty_rule = bench.load(&guests::floor(wasm)?)?;
         let fetching_rule = bench.load(&guests::fetching(wasm, document.len())?)?;
-        let arrival = Arrival::of(event);
         let mut steps: [Samples; STEPS.len()] = Default::default();
         let [mut empty, mut empty_ready, mut fetching, mut whole] = <[Samples; 4]>::default();
         let mut faults = Vec::new();

@@ -115,7 +115,9 @@ pub fn measure(effort: Effort, only: Option<&str>, command: &str) -> Results {
 fn where_our_time_goes() -> Option<Table> {
     let measured = [("Rust", "rust"), ("AssemblyScript", "assemblyscript")]
         .into_iter()
-        .map(|(language, folder)| Ok((language, ours::module(folder, Rule::Fields)?)))
+        .map(|(language, folder)| {
+            Ok((language, ours::module(folder, Rule::Fields)?, ours::declared(folder, Rule::Fields)?))
+        })
         .collect::<anyhow::Result<Vec<_>>>()
         .and_then(|rules| profile::table(rounds::Effort::FULL, &rules, &event::of_size(4_000)));
     measured.inspect_err(|error| eprintln!("MISSING  where our time goes: {error:#}")).ok()

@@ -22,7 +22,7 @@ use vestibule_engine::{
     inspect_javascript,
 };
 
-use vestibule_pipeline::Login;
+use vestibule_pipeline::{Login, Manifest};
 
 use super::rows::workspace;
 use crate::{
@@ -53,6 +53,7 @@ pub fn contestant(id: &str) -> anyhow::Result<Box<dyn Contestant>> {
         "ready-rust-fast" => Box::new(Part::of("rust", true)?),
         "ready-floor-fast" => Box::new(Part { is_floor: true, ..Part::of("rust", true)? }),
         _ => {
+            let (id, reads_all) = id.strip_suffix("-whole").map_or((id, false), |id| (id, true));
             let (language, profile) = id.split_once('-').context("no such contestant")?;
             let profile = match profile {
                 "fast" => Profile::Fast,
@@ -60,7 +61,7 @@ pub fn contestant(id: &str) -> anyhow::Result<Box<dyn Contestant>> {
                 _ => bail!("no such profile"),
             };
             let language = Language::of(language)?;
-            Box::new(Vestibule { language, bench: engine(profile)? })
+            Box::new(Vestibule { language, bench: engine(profile)?, reads_all })
         }
     })
 }
@@ -78,6 +79,16 @@ fn engine(profile: Profile) -> anyhow::Result<Arc<Bench>> {
 pub fn module(language: &str, rule: Rule) -> anyhow::Result<Vec<u8>> {
     let path = workspace().join(format!("guests/{language}-{}/target/rule.wasm", rule.name()));
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// What a module declares.
+///
+/// # Errors
+/// When its `rule.toml` cannot be read.
+pub fn declared(language: &str, rule: Rule) -> anyhow::Result<Manifest> {
+    let path = workspace().join(format!("guests/{language}-{}/rule.toml", rule.name()));
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Manifest::parse(&text).with_context(|| path.display().to_string())
 }
 
 /// What a rule is written in.
@@ -109,6 +120,14 @@ impl Language {
             (Self::JavaScript(_), Rule::Fields | Rule::Groups) => Budget::JAVASCRIPT,
             (Self::JavaScript(_), Rule::Compute) => Budget { fuel: RAISED.fuel, wall: RAISED.wall, ..Budget::CEILING },
             _ => Budget::STANDARD,
+        }
+    }
+
+    /// What a rule declares. A script declares nothing, as those that are imported.
+    fn declared(&self, rule: Rule) -> anyhow::Result<Manifest> {
+        match self {
+            Self::Module(folder) => declared(folder, rule),
+            Self::JavaScript(_) => Ok(Manifest::permissive("rule")),
         }
     }
 
@@ -201,6 +220,8 @@ fn described() -> String {
 struct Vestibule {
     language: Language,
     bench: Arc<Bench>,
+    /// Its rules say nothing of what they read.
+    reads_all: bool,
 }
 
 impl Contestant for Vestibule {
@@ -214,7 +235,9 @@ impl Contestant for Vestibule {
             self.bench.load_inspected(&self.language.inspected(task.rule, number)?)
         });
         let rules = rules.collect::<anyhow::Result<_>>()?;
-        Ok(Box::new(DeployedPipeline(self.bench.pipeline_within(rules, &self.language.budget(task.rule))?)))
+        let declared = if self.reads_all { Manifest::permissive("rule") } else { self.language.declared(task.rule)? };
+        let budget = self.language.budget(task.rule);
+        Ok(Box::new(DeployedPipeline(self.bench.pipeline_of(rules, &declared, &budget)?)))
     }
 }
 
