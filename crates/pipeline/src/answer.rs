@@ -12,8 +12,12 @@ mod redirect;
 mod tests;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
-use vestibule_abi::{answer as names, codes::FailureCode, limits};
+use vestibule_abi::{
+    answer as names,
+    codes::FailureCode,
+    document::{Document, Node, Object},
+    limits,
+};
 
 use crate::{
     failure::RuleFailure,
@@ -24,11 +28,15 @@ use crate::{
 /// The longest answer; the engine refuses longer ones before they get here.
 const ANSWER_BYTES: usize = limits::Budget::STANDARD.answer_bytes as usize;
 
+/// An answer as it was given: in the canonical profile, and nothing more is known of it.
+#[derive(Debug)]
+pub struct Given(Vec<u8>); // INVARIANT: a document.
+
 /// What one run of a rule answers. To refuse and to change exclude each other.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum Answer<'g> {
     /// Go on, with these changes.
-    Continue(Patch),
+    Continue(Patch<'g>),
     /// Refuse the login.
     Deny(Refusal),
 }
@@ -44,9 +52,9 @@ pub struct Refusal {
 
 /// The changes one answer asks for.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Patch {
+pub struct Patch<'g> {
     /// First-level keys set or deleted; no two for the same key.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Change<'g>>,
     /// The scope that replaces what was granted.
     pub scope: Option<Vec<String>>,
     /// A demand for a second factor.
@@ -58,14 +66,14 @@ pub struct Patch {
 }
 
 /// One first-level key set or deleted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change<'g> {
     /// Where.
     pub bag: Bag,
     /// The key.
-    pub key: String,
+    pub key: &'g str,
     /// The value; `None` deletes.
-    pub value: Option<Value>,
+    pub value: Option<Node<'g>>,
 }
 
 /// A demand for a second factor.
@@ -75,7 +83,7 @@ pub struct SecondFactor {
     pub allow_remember_browser: bool,
 }
 
-impl Patch {
+impl Patch<'_> {
     /// What counts against [`limits::MUTATIONS_PER_RULE`]: each key, the scope, the redirect, the second factor.
     #[must_use]
     pub fn mutations(&self) -> usize {
@@ -84,96 +92,100 @@ impl Patch {
     }
 }
 
-impl Answer {
-    /// Parses an answer, and checks it against what the rule's manifest grants.
+impl Given {
+    /// Takes an answer in.
     ///
     /// # Errors
-    /// [`RuleFailure`] with the code of the first violation; never panics, whatever the bytes.
-    pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, RuleFailure> {
+    /// [`RuleFailure`] when it is too large, or outside the canonical profile; never panics, whatever the bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RuleFailure> {
         if bytes.len() > ANSWER_BYTES {
             let message = format!("the answer is longer than {ANSWER_BYTES} bytes");
             return Err(RuleFailure::new(FailureCode::OutputTooLarge, message));
         }
-        let (member, value) = only_member(document(bytes)?)?;
-        match (member.as_str(), value) {
-            (names::CONTINUE, Value::Object(members)) => patch(members, manifest).map(Self::Continue),
-            (names::DENY, Value::Object(members)) => refusal(members, manifest).map(Self::Deny),
-            (names::CONTINUE | names::DENY, _) => Err(schema(format!("`{member}` is no object"))),
+        json::document(bytes).map(Self).map_err(|error| {
+            let code = match error.problem {
+                Problem::NotUtf8 => FailureCode::OutputNotUtf8,
+                Problem::Nul => FailureCode::OutputSchema, // HR-72: it is JSON, but nothing we could store.
+                Problem::Syntax(_) | Problem::DuplicateKey(_) | Problem::Depth | Problem::Keys(_) | Problem::Number => {
+                    FailureCode::OutputBadJson
+                }
+            };
+            RuleFailure::new(code, format!("the answer is not canonical JSON: {error}"))
+        })
+    }
+
+    /// Checks it against what the rule's manifest grants.
+    ///
+    /// # Errors
+    /// [`RuleFailure`] with the code of the first violation.
+    pub fn checked(&self, manifest: &Manifest) -> Result<Answer<'_>, RuleFailure> {
+        let mut members = self.members().ok_or_else(|| schema("the answer is no object"))?;
+        let (Some((member, value)), None) = (members.next(), members.next()) else {
+            let expected = format!("exactly one member, `{}` or `{}`", names::CONTINUE, names::DENY);
+            return Err(schema(format!("the answer needs {expected}")));
+        };
+        match (member, value.as_object()) {
+            (names::CONTINUE, Some(members)) => patch(members, manifest).map(Answer::Continue),
+            (names::DENY, Some(members)) => refusal(members, manifest).map(Answer::Deny),
+            (names::CONTINUE | names::DENY, None) => Err(schema(format!("`{member}` is no object"))),
             _ => Err(schema(format!("the answer has an unknown member `{}`", member.escape_debug()))),
         }
     }
-}
 
-/// Whether an answer asks for anything on which the security of a login may rest: a rule that may be skipped on
-/// failure and does so all the same is a failed login, never a skip (DESIGN §2).
-pub(crate) fn touches_security(bytes: &[u8]) -> bool {
-    let Ok(Value::Object(answer)) = json::parse(bytes) else { return false };
-    let Some(Value::Object(members)) = answer.get(names::CONTINUE) else { return answer.contains_key(names::DENY) };
-    let holds_any = |bag: &str| members.get(bag).is_some_and(|bag| bag.as_object().is_none_or(|keys| !keys.is_empty()));
-    let holds = |bag: &str, keys: &[&str]| {
-        members.get(bag).and_then(Value::as_object).is_some_and(|bag| keys.iter().any(|key| bag.contains_key(*key)))
-    };
-    answer.contains_key(names::DENY)
-        || [names::SCOPE, names::SECOND_FACTOR].iter().any(|name| members.contains_key(*name))
-        || [names::APP_METADATA, names::ID_TOKEN, names::ACCESS_TOKEN].iter().any(|bag| holds_any(bag))
-        || holds(names::USER, owned::USER_LITERAL_ONLY)
-        || holds(names::CONTEXT, owned::CONTEXT_OUTPUTS)
-}
-
-fn document(bytes: &[u8]) -> Result<Value, RuleFailure> {
-    json::parse(bytes).map_err(|error| {
-        let code = match error.problem {
-            Problem::NotUtf8 => FailureCode::OutputNotUtf8,
-            Problem::Nul => FailureCode::OutputSchema, // HR-72: it is JSON, but nothing we could store.
-            Problem::Syntax(_) | Problem::DuplicateKey(_) | Problem::Depth | Problem::Keys(_) | Problem::Number => {
-                FailureCode::OutputBadJson
-            }
+    /// Whether it asks for anything on which the security of a login may rest: a rule that may be skipped on failure and
+    /// does so all the same is a failed login, never a skip (DESIGN §2).
+    pub(crate) fn touches_security(&self) -> bool {
+        let Some(answer) = self.members() else { return false };
+        let Some(members) = answer.get(names::CONTINUE.into()).and_then(|node| node.as_object()) else {
+            return answer.get(names::DENY.into()).is_some();
         };
-        RuleFailure::new(code, format!("the answer is not canonical JSON: {error}"))
-    })
-}
+        let holds_any = |bag: &str| {
+            members.get(bag.into()).is_some_and(|bag| bag.as_object().is_none_or(|mut keys| keys.next().is_some()))
+        };
+        let holds = |bag: &str, keys: &[&str]| {
+            members.get(bag.into()).is_some_and(|bag| keys.iter().any(|key| bag.get(*key).is_some()))
+        };
+        answer.get(names::DENY.into()).is_some()
+            || [names::SCOPE, names::SECOND_FACTOR].iter().any(|name| members.get((*name).into()).is_some())
+            || [names::APP_METADATA, names::ID_TOKEN, names::ACCESS_TOKEN].iter().any(|bag| holds_any(bag))
+            || holds(names::USER, owned::USER_LITERAL_ONLY)
+            || holds(names::CONTEXT, owned::CONTEXT_OUTPUTS)
+    }
 
-fn only_member(answer: Value) -> Result<(String, Value), RuleFailure> {
-    let Value::Object(members) = answer else { return Err(schema("the answer is no object")) };
-    let mut members = members.into_iter();
-    match (members.next(), members.next()) {
-        (Some(only), None) => Ok(only),
-        _ => Err(schema(format!("the answer needs exactly one member, `{}` or `{}`", names::CONTINUE, names::DENY))),
+    fn members(&self) -> Option<Object<'_>> {
+        Document::parse(&self.0).ok()?.root().as_object()
     }
 }
 
-fn refusal(mut members: Map<String, Value>, manifest: &Manifest) -> Result<Refusal, RuleFailure> {
-    let code = members.swap_remove(names::DENY_CODE);
-    let reason = members.swap_remove(names::DENY_REASON);
-    no_more(names::DENY, &members)?;
-    let Some(Value::String(code)) = code else { return Err(schema("`deny` needs a `code` that is a string")) };
-    if !checks::is_deny_code(&code) {
+fn refusal(members: Object<'_>, manifest: &Manifest) -> Result<Refusal, RuleFailure> {
+    let [code, reason] = members_of(names::DENY, members, [names::DENY_CODE, names::DENY_REASON])?;
+    let Some(code) = code.and_then(|code| code.as_str()) else {
+        return Err(schema("`deny` needs a `code` that is a string"));
+    };
+    if !checks::is_deny_code(code) {
         return Err(schema("the `code` of `deny` is not `[a-z][a-z0-9_]*` of at most 64 bytes"));
     }
     let reason = match reason {
-        None => String::new(),
-        Some(Value::String(reason)) => checks::one_line(&reason),
-        Some(_) => return Err(schema("the `reason` of `deny` is no string")),
+        None => "",
+        Some(reason) => reason.as_str().ok_or_else(|| schema("the `reason` of `deny` is no string"))?,
     };
     granted(manifest, &WriteGrant::Deny, names::DENY)?;
-    Ok(Refusal { code, reason })
+    Ok(Refusal { code: code.to_owned(), reason: checks::one_line(reason) })
 }
 
-fn patch(members: Map<String, Value>, manifest: &Manifest) -> Result<Patch, RuleFailure> {
-    let keys = |value: &Value| value.as_object().map_or(1, Map::len);
-    let is_bag = |name: &str| Bag::ALL.iter().any(|bag| bag.as_str() == name);
-    mutation_limit(members.iter().map(|(name, value)| if is_bag(name) { keys(value) } else { 1 }).sum())?;
+fn patch<'g>(members: Object<'g>, manifest: &Manifest) -> Result<Patch<'g>, RuleFailure> {
+    mutation_limit(members.map(|(name, value)| if bag_of(name).is_some() { keys(value) } else { 1 }).sum())?;
     let mut patch = Patch::default();
     for (name, value) in members {
-        match (Bag::ALL.iter().find(|bag| bag.as_str() == name), value) {
-            (Some(bag), Value::Object(keys)) => {
+        match (bag_of(name), value.as_object()) {
+            (Some(bag), Some(keys)) => {
                 for (key, value) in keys {
-                    change(*bag, key, value, manifest, &mut patch)?;
+                    change(Change { bag, key, value: Some(value) }, manifest, &mut patch)?;
                 }
             }
-            (Some(bag), _) => return Err(schema(format!("`{bag}` is no object"))),
-            (None, value) => match name.as_str() {
-                names::SCOPE => patch.scope = Some(scope_of(&value, manifest)?),
+            (Some(bag), None) => return Err(schema(format!("`{bag}` is no object"))),
+            (None, _) => match name {
+                names::SCOPE => patch.scope = Some(scope_of(value, manifest)?),
                 names::SECOND_FACTOR => patch.second_factor = Some(second_factor_of(value, manifest)?),
                 names::REDIRECT => patch.redirect = Some(redirect_of(value, manifest)?),
                 unknown => {
@@ -185,6 +197,14 @@ fn patch(members: Map<String, Value>, manifest: &Manifest) -> Result<Patch, Rule
     Ok(patch)
 }
 
+fn bag_of(name: &str) -> Option<Bag> {
+    Bag::ALL.iter().copied().find(|bag| bag.as_str() == name)
+}
+
+fn keys(bag: Node<'_>) -> usize {
+    bag.as_object().map_or(1, Iterator::count)
+}
+
 fn mutation_limit(asked: usize) -> Result<(), RuleFailure> {
     if asked <= limits::MUTATIONS_PER_RULE {
         return Ok(());
@@ -193,22 +213,23 @@ fn mutation_limit(asked: usize) -> Result<(), RuleFailure> {
     Err(RuleFailure::new(FailureCode::MutationLimit, message))
 }
 
-fn change(bag: Bag, key: String, value: Value, manifest: &Manifest, patch: &mut Patch) -> Result<(), RuleFailure> {
-    if bag.is_token() && manifest.reserved_claims == ReservedClaims::Drop && checks::is_reserved_claim(&key) {
-        patch.dropped.push((bag, key));
+fn change<'g>(change: Change<'g>, manifest: &Manifest, patch: &mut Patch<'g>) -> Result<(), RuleFailure> {
+    let Change { bag, key, value } = change;
+    if bag.is_token() && manifest.reserved_claims == ReservedClaims::Drop && checks::is_reserved_claim(key) {
+        patch.dropped.push((bag, key.to_owned()));
         return Ok(());
     }
-    checks::key(bag, &key, manifest)?;
-    if !checks::is_granted(bag, &key, manifest) {
+    checks::key(bag, key, manifest)?;
+    if !checks::is_granted(bag, key, manifest) {
         return Err(undeclared(&format!("{bag}.{}", key.escape_debug())));
     }
-    checks::value(bag, &key, &value)?;
-    let value = if value.is_null() { None } else { Some(value) };
+    let value = value.filter(|value| !value.is_null());
+    value.map_or(Ok(()), |value| checks::value(bag, key, value))?;
     patch.changes.push(Change { bag, key, value });
     Ok(())
 }
 
-fn scope_of(value: &Value, manifest: &Manifest) -> Result<Vec<String>, RuleFailure> {
+fn scope_of(value: Node<'_>, manifest: &Manifest) -> Result<Vec<String>, RuleFailure> {
     let wrong = || schema("`scope` is no array of scope names");
     let mut scopes = Vec::new();
     for scope in value.as_array().ok_or_else(wrong)? {
@@ -221,32 +242,36 @@ fn scope_of(value: &Value, manifest: &Manifest) -> Result<Vec<String>, RuleFailu
     Ok(scopes)
 }
 
-fn second_factor_of(value: Value, manifest: &Manifest) -> Result<SecondFactor, RuleFailure> {
-    let Value::Object(mut members) = value else { return Err(schema("`second_factor` is no object")) };
-    let remember = members.swap_remove(names::ALLOW_REMEMBER_BROWSER);
-    no_more(names::SECOND_FACTOR, &members)?;
-    let allow_remember_browser = match remember {
+fn second_factor_of(value: Node<'_>, manifest: &Manifest) -> Result<SecondFactor, RuleFailure> {
+    let members = value.as_object().ok_or_else(|| schema("`second_factor` is no object"))?;
+    let [remember] = members_of(names::SECOND_FACTOR, members, [names::ALLOW_REMEMBER_BROWSER])?;
+    let allow_remember_browser = match remember.map(|remember| remember.as_bool()) {
         None => false,
-        Some(Value::Bool(allow)) => allow,
-        Some(_) => return Err(schema("`allow_remember_browser` is neither true nor false")),
+        Some(Some(allow)) => allow,
+        Some(None) => return Err(schema("`allow_remember_browser` is neither true nor false")),
     };
     granted(manifest, &WriteGrant::SecondFactor, names::SECOND_FACTOR)?;
     Ok(SecondFactor { allow_remember_browser })
 }
 
-fn redirect_of(value: Value, manifest: &Manifest) -> Result<String, RuleFailure> {
-    let Value::Object(mut members) = value else { return Err(schema("`redirect` is no object")) };
-    let url = members.swap_remove(names::REDIRECT_URL);
-    no_more(names::REDIRECT, &members)?;
-    let Some(Value::String(url)) = url else { return Err(schema("`redirect` needs a `url` that is a string")) };
+fn redirect_of(value: Node<'_>, manifest: &Manifest) -> Result<String, RuleFailure> {
+    let members = value.as_object().ok_or_else(|| schema("`redirect` is no object"))?;
+    let [url] = members_of(names::REDIRECT, members, [names::REDIRECT_URL])?;
+    let url = url.and_then(|url| url.as_str());
+    let url = url.ok_or_else(|| schema("`redirect` needs a `url` that is a string"))?;
     granted(manifest, &WriteGrant::Redirect, names::REDIRECT)?;
-    redirect::checked(&url, &manifest.capabilities.redirect)
+    redirect::checked(url, &manifest.capabilities.redirect)
 }
 
-fn no_more(place: &str, members: &Map<String, Value>) -> Result<(), RuleFailure> {
-    match members.keys().next() {
-        None => Ok(()),
-        Some(key) => Err(schema(format!("`{place}` has an unknown member `{}`", key.escape_debug()))),
+/// The members of these names of an object that has no others.
+fn members_of<'g, const N: usize>(
+    place: &str,
+    members: Object<'g>,
+    names: [&str; N],
+) -> Result<[Option<Node<'g>>; N], RuleFailure> {
+    match members.into_iter().find(|(key, _)| !names.contains(key)) {
+        None => Ok(names.map(|name| members.get(name.into()))),
+        Some((key, _)) => Err(schema(format!("`{place}` has an unknown member `{}`", key.escape_debug()))),
     }
 }
 

@@ -95,13 +95,13 @@ impl Event {
 
     /// Sets a key of a bag, or deletes it. Metadata that is set to what it was stays the work of whoever wrote it before:
     /// rules that store a whole bag again would be credited with every key.
-    pub(crate) fn put(&mut self, change: &Change, rule: usize) -> Result<(), EncodeError> {
-        let Change { bag, key, value } = change;
-        let members = self.bag_mut(*bag);
-        if bag.is_metadata() && value.as_ref().is_some_and(|value| members.holds(key, value)) {
+    pub(crate) fn put(&mut self, change: &Change<'_>, rule: usize) -> Result<(), EncodeError> {
+        let Change { bag, key, value } = *change;
+        let members = self.bag_mut(bag);
+        if bag.is_metadata() && value.is_some_and(|value| members.holds(key, value)) {
             return Ok(());
         }
-        let encoded = members.put(key, value.as_ref(), rule)?;
+        let encoded = members.put(key, value, rule)?;
         self.encoded_bytes += encoded as u64;
         Ok(())
     }

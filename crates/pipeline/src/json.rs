@@ -37,12 +37,17 @@ pub fn parse_event(bytes: &[u8]) -> Result<Value, NotCanonical> {
     parse::document(bytes, usize::MAX)
 }
 
+/// As [`parse`], into a document (form 1), in one pass.
+pub(crate) fn document(bytes: &[u8]) -> Result<Vec<u8>, NotCanonical> {
+    encode::document(bytes, limits::JSON_KEYS)
+}
+
 /// Writes the text of an event as a document (form 1), in one pass; like [`parse_event`], without a limit on members.
 ///
 /// # Errors
 /// [`NotCanonical`], with the place.
 pub fn document_of_text(bytes: &[u8]) -> Result<Vec<u8>, NotCanonical> {
-    encode::document(bytes)
+    encode::document(bytes, usize::MAX)
 }
 
 /// Writes an event document (form 1) as the JSON text of form 0: the same tree, the same order.

@@ -21,7 +21,7 @@ pub mod failure;
 pub mod json;
 
 pub use crate::{
-    answer::{Answer, Patch},
+    answer::{Answer, Given, Patch},
     claim::ClaimName,
     event::{EventSource, EventText, InvalidEvent, ScopePolicy},
     failure::RuleFailure,

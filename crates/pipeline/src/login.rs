@@ -24,7 +24,7 @@ use vestibule_abi::{
 
 use self::staged::{End, Staged};
 use crate::{
-    answer::{self, Answer, Refusal},
+    answer::{Answer, Given, Refusal},
     event::{Event, EventSource, InvalidEvent, ScopePolicy},
     failure::RuleFailure,
     manifest::{FailurePolicy, When},
@@ -178,14 +178,15 @@ impl Login {
             *stage = Stage::Ended(End::Failed { rule: None, failure: failure.clone() });
             return RuleOutcome::Failed(failure);
         };
-        let answer = result.clone().and_then(|bytes| Answer::parse(bytes, &rule.manifest));
+        let given = result.and_then(Given::parse);
+        let answer = given.as_ref().map_err(Clone::clone).and_then(|given| given.checked(&rule.manifest));
         let outcome = match answer {
             Ok(Answer::Deny(refusal)) => RuleOutcome::Denied(refusal),
             Ok(Answer::Continue(patch)) => match staged.stage(patch, position, rule, event) {
                 Ok(()) => RuleOutcome::Continued,
-                Err(failure) => judge(rule, failure, result),
+                Err(failure) => judge(rule, failure, given.as_ref().ok()),
             },
-            Err(failure) => judge(rule, failure, result),
+            Err(failure) => judge(rule, failure, given.as_ref().ok()),
         };
         let name = rule.manifest.name.clone();
         *stage = match outcome.clone() {
@@ -243,8 +244,8 @@ fn affordable(budget: &Budget) -> Result<(), RuleFailure> {
 }
 
 /// What a failure does. A rule that may be skipped, but asked for something on which security may rest, is not.
-fn judge(rule: &Rule, failure: RuleFailure, result: Result<&[u8], RuleFailure>) -> RuleOutcome {
-    if may_skip(rule, &failure) && !result.is_ok_and(answer::touches_security) {
+fn judge(rule: &Rule, failure: RuleFailure, given: Option<&Given>) -> RuleOutcome {
+    if may_skip(rule, &failure) && !given.is_some_and(Given::touches_security) {
         RuleOutcome::SkippedAfterFailure(failure)
     } else {
         RuleOutcome::Failed(failure)

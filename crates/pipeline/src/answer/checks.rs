@@ -1,7 +1,10 @@
 //! The checks of one key, value or name in an answer.
 
-use serde_json::Value;
-use vestibule_abi::{codes::FailureCode, limits};
+use vestibule_abi::{
+    codes::FailureCode,
+    document::{Kind, Node},
+    limits,
+};
 
 use super::{owned, schema};
 use crate::{
@@ -44,7 +47,7 @@ pub(super) fn is_granted(bag: Bag, key: &str, manifest: &Manifest) -> bool {
 }
 
 /// Checks what is set: keys and texts at every level.
-pub(super) fn value(bag: Bag, key: &str, value: &Value) -> Result<(), RuleFailure> {
+pub(super) fn value(bag: Bag, key: &str, value: Node<'_>) -> Result<(), RuleFailure> {
     if bag.is_token() {
         return Ok(()); // Nested names are values there (HR-80), and no database reads them.
     }
@@ -53,12 +56,13 @@ pub(super) fn value(bag: Bag, key: &str, value: &Value) -> Result<(), RuleFailur
     })
 }
 
-fn nested(bag: Bag, value: &Value) -> Result<(), RuleFailure> {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
-        Value::String(text) => text_of(bag, text),
-        Value::Array(elements) => elements.iter().try_for_each(|element| nested(bag, element)),
-        Value::Object(members) => members.iter().try_for_each(|(key, value)| {
+fn nested(bag: Bag, value: Node<'_>) -> Result<(), RuleFailure> {
+    match value.kind() {
+        None => Err(RuleFailure::new(FailureCode::HostInternal, "a document of ours cannot be read")),
+        Some(Kind::Null | Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_)) => Ok(()),
+        Some(Kind::String(text)) => text_of(bag, text),
+        Some(Kind::Array(mut elements)) => elements.try_for_each(|element| nested(bag, element)),
+        Some(Kind::Object(mut members)) => members.try_for_each(|(key, value)| {
             key_text(bag, key)?;
             nested(bag, value)
         }),

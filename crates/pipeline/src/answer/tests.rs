@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use vestibule_abi::codes::FailureCode;
 
-use super::Answer;
+use super::{Answer, Given};
 use crate::manifest::Manifest;
 
 /// What an answer comes to under the permissive manifest: `ok`, or the code of the failure.
@@ -14,7 +14,8 @@ fn check(answer: &str, expect: &str) {
 
 #[track_caller]
 fn check_under(manifest: &Manifest, answer: &str, expect: &str) {
-    let code = match Answer::parse(answer.as_bytes(), manifest) {
+    let given = Given::parse(answer.as_bytes());
+    let code = match given.as_ref().map_err(Clone::clone).and_then(|given| given.checked(manifest)) {
         Ok(_) => "ok",
         Err(failure) => failure.code.as_str(),
     };
@@ -65,7 +66,7 @@ fn an_answer_has_one_shape() {
     ] {
         check(answer, expect);
     }
-    let code = Answer::parse(b"{\"continue\":{\"shared\":{\"a\":\"\xed\xa0\x80\"}}}", &Manifest::permissive("rule"));
+    let code = Given::parse(b"{\"continue\":{\"shared\":{\"a\":\"\xed\xa0\x80\"}}}");
     assert_eq!(code.unwrap_err().code, FailureCode::OutputNotUtf8);
 }
 
@@ -329,9 +330,8 @@ fn a_rule_asks_for_at_most_64_changes() {
 #[test]
 fn a_reason_is_one_harmless_line_of_256_characters() {
     let answer = format!(r#"{{"deny":{{"code":"no","reason":"a\n<b>\u001b[1m\u202e{}"}}}}"#, "é".repeat(1_000));
-    let Ok(Answer::Deny(refusal)) = Answer::parse(answer.as_bytes(), &Manifest::permissive("rule")) else {
-        panic!("no refusal")
-    };
+    let given = Given::parse(answer.as_bytes()).unwrap();
+    let Ok(Answer::Deny(refusal)) = given.checked(&Manifest::permissive("rule")) else { panic!("no refusal") };
     assert_eq!(refusal.reason, format!("a <b>[1m{}", "é".repeat(248)));
 }
 
@@ -339,7 +339,8 @@ fn a_reason_is_one_harmless_line_of_256_characters() {
 fn imported_rules_lose_reserved_claims_and_go_on() {
     let rule = writes(r#""id_token.*""#, "").with_reserved_claims_dropped();
     let answer = br#"{"continue":{"id_token":{"Sub":"x","plan":"gold"}}}"#;
-    let Ok(Answer::Continue(patch)) = Answer::parse(answer, &rule) else { panic!("refused") };
+    let given = Given::parse(answer).unwrap();
+    let Ok(Answer::Continue(patch)) = given.checked(&rule) else { panic!("refused") };
     assert_eq!(patch.changes.len(), 1);
     assert_eq!(patch.dropped, [(crate::manifest::Bag::IdToken, "Sub".to_owned())]);
     assert_eq!(patch.mutations(), 2);
@@ -355,7 +356,7 @@ impl Manifest {
 proptest! {
     #[test]
     fn no_bytes_make_the_answer_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Answer::parse(&bytes, &Manifest::permissive("rule"));
+        let _ = Given::parse(&bytes).map(|given| given.checked(&Manifest::permissive("rule")).is_ok());
     }
 
     #[test]
@@ -366,7 +367,8 @@ proptest! {
             format!(r#"{{"continue":{{"redirect":{{"url":{text}}},"scope":[{key}],"user":{{{key}:{text}}}}}}}"#),
             format!(r#"{{"deny":{{"code":{key},"reason":{text}}}}}"#),
         ] {
-            if let Ok(Answer::Deny(refusal)) = Answer::parse(answer.as_bytes(), &Manifest::permissive("rule")) {
+            let given = Given::parse(answer.as_bytes()).unwrap();
+            if let Ok(Answer::Deny(refusal)) = given.checked(&Manifest::permissive("rule")) {
                 prop_assert!(!refusal.reason.chars().any(char::is_control));
             }
         }

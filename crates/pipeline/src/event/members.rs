@@ -115,8 +115,9 @@ impl Members {
     }
 
     /// Whether a key has this value already.
-    pub(crate) fn holds(&self, key: &str, value: &Value) -> bool {
-        self.get(key).is_some_and(|node| decoded(node) == *value)
+    pub(crate) fn holds(&self, key: &str, value: Node<'_>) -> bool {
+        let place = self.live().find(|place| self.key(place) == key);
+        place.is_some_and(|place| self.value(place) == decoded(value))
     }
 
     /// Whether there is an object at all: one that nobody ever set is absent, not empty (U-1).
@@ -125,7 +126,7 @@ impl Members {
     }
 
     /// Sets a key, or deletes it, and tells how many bytes had to be encoded.
-    pub(crate) fn put(&mut self, key: &str, value: Option<&Value>, rule: usize) -> Result<usize, EncodeError> {
+    pub(crate) fn put(&mut self, key: &str, value: Option<Node<'_>>, rule: usize) -> Result<usize, EncodeError> {
         let known = self.position(key);
         let was = known.and_then(|at| self.places.get(at)).cloned();
         let before = was.clone().filter(|place| !place.is_absent);
@@ -149,15 +150,19 @@ impl Members {
 
     /// Whether the object would have more than `most` bytes of canonical text after these changes, each member with its
     /// colon and comma, and how many. One that had too many before may shrink.
-    pub(crate) fn outgrows(&self, most: usize, changes: &[(&str, Option<&Value>)]) -> Option<usize> {
-        let text = |key: &str, value: &Value| member_text_bytes(key, json::text_len(value));
-        let added: usize = changes.iter().filter_map(|(key, value)| Some(text(key, (*value)?))).sum();
+    pub(crate) fn outgrows<'c>(
+        &self,
+        most: usize,
+        changes: impl Iterator<Item = (&'c str, Option<Node<'c>>)> + Clone,
+    ) -> Option<usize> {
+        let text = |(key, value)| Some(member_text_bytes(key, json::node_text_len(value?)));
+        let added: usize = changes.clone().filter_map(text).sum();
         if self.bytes() * TEXT_PER_BYTE + added <= most {
             return None; // No need to look closer.
         }
         let text = |place: &Place| member_text_bytes(self.key(place), self.text_len(place));
         let now: usize = self.live().map(text).sum();
-        let is_replaced = |place: &&Place| changes.iter().any(|(key, _)| *key == self.key(place));
+        let is_replaced = |place: &&Place| changes.clone().any(|(key, _)| key == self.key(place));
         let replaced: usize = self.live().filter(is_replaced).map(text).sum();
         let after = now + added - replaced;
         (after > most && after > now).then_some(after)
@@ -293,11 +298,11 @@ impl Members {
         Ok(writer.position() - before)
     }
 
-    fn encode(&mut self, key: &str, value: &Value) -> Result<Place, EncodeError> {
+    fn encode(&mut self, key: &str, value: Node<'_>) -> Result<Place, EncodeError> {
         let start = self.put.len();
         let mut writer = Writer::piece_after(std::mem::take(&mut self.put), self.depth);
         writer.key(key);
-        let written = writer.value(value);
+        let written = writer.value(&value);
         self.put = writer.into_piece();
         if written.is_err() {
             self.put.truncate(start);

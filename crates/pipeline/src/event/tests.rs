@@ -22,7 +22,7 @@ fn event() -> Value {
             "user_id": "auth0|1",
             "email": "jane@example.com",
             "nickname": "jane",
-            "app_metadata": {"plan": "gold", "roles": ["a", "b"]},
+            "app_metadata": {"plan": "gold", "kept": 7, "roles": ["a", "b"]},
             "identities": [
                 {"provider": "auth0", "user_id": "1"},
                 {"provider": "google-oauth2", "user_id": "9", "access_token": "idp-1", "refresh_token": "idp-2"},
@@ -89,7 +89,7 @@ fn came_of(event: impl EventSource, reads: [&str; 2]) -> (Vec<Arc<Vec<u8>>>, Str
     let mut seen = Vec::new();
     for answer in [
         r#"{"continue": {}}"#,
-        r#"{"continue": {"app_metadata": {"roles": null, "absent": null, "plan": "silver", "new": 1}, "user": {"nickname": null}}}"#,
+        r#"{"continue": {"app_metadata": {"roles": null, "absent": null, "plan": "silver", "new": 1, "kept": 7}, "user": {"nickname": null}}}"#,
     ] {
         let Step::Run { event, .. } = login.next() else { panic!("it did not run") };
         seen.push(Arc::clone(event));
@@ -204,7 +204,7 @@ fn reads_gives_these_subtrees_and_nothing_else() {
         ("", empty()),
         ("\"user.email\"", with("user", json!({"email": "jane@example.com"}))),
         ("\"user.nothing\", \"shared\"", empty()),
-        ("\"user.app_metadata\"", with("user", json!({"app_metadata": {"plan": "gold", "roles": ["a", "b"]}}))),
+        ("\"user.app_metadata\"", with("user", json!({"app_metadata": {"plan": "gold", "kept": 7, "roles": ["a", "b"]}}))),
         ("\"user.app_metadata.plan\"", with("user", json!({"app_metadata": {"plan": "gold"}}))),
         ("\"user.email.deeper\"", empty()),
         ("\"context.now\"", with("context", json!({"now": 1_700_000_000_123_i64}))),

@@ -20,10 +20,10 @@ const BYTES_PER_TEXT: usize = 2;
 /// Keys of one object that are compared one by one before a set is worth its price.
 const FEW_KEYS: usize = 32;
 
-pub(super) fn document(bytes: &[u8]) -> Result<Vec<u8>, NotCanonical> {
+pub(super) fn document(bytes: &[u8], most_keys: usize) -> Result<Vec<u8>, NotCanonical> {
     let text = text_of(bytes)?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let mut pass = Pass::of_text(text.len());
+    let mut pass = Pass { most_keys, ..Pass::of_text(text.len()) };
     let read = Node(&mut pass).deserialize(&mut reader).and_then(|()| reader.end());
     let Pass { writer, refused, .. } = pass;
     read.and_then(|()| writer.finish().map_err(|error| refuse(&refused, error)))
@@ -35,6 +35,9 @@ pub(crate) struct Pass<'t> {
     pub(crate) writer: Writer,
     /// The keys so far of all objects that are open, each with its print, the innermost object's last.
     keys: Vec<(u64, Cow<'t, str>)>,
+    /// Members seen so far, of all objects, and how many there may be.
+    members: usize,
+    most_keys: usize,
     pub(crate) refused: Refused,
 }
 
@@ -60,6 +63,8 @@ impl<'t> Pass<'t> {
         Self {
             writer: Writer::document_into(Vec::with_capacity(bytes * BYTES_PER_TEXT)),
             keys: Vec::with_capacity(FEW_KEYS),
+            members: 0,
+            most_keys: usize::MAX,
             refused: Refused::default(),
         }
     }
@@ -82,6 +87,10 @@ impl<'t> Pass<'t> {
 
     /// Notes a key of an object, which has none like it.
     pub(crate) fn note<E: Error>(&mut self, keys: &mut Keys<'t>, key: Cow<'t, str>) -> Result<(), E> {
+        self.members += 1;
+        if self.members > self.most_keys {
+            return Err(self.refused.because(Problem::Keys(self.most_keys)));
+        }
         let print = print_of(&key);
         let few = self.keys.get(keys.first..).unwrap_or_default();
         let is_few = few.iter().any(|(known, text)| *known == print && *text == key);

@@ -4,7 +4,7 @@
 //! all. [`Staged::conclude`] is the only place where an outcome is made.
 
 use serde_json::{Map, Value};
-use vestibule_abi::{codes::FailureCode, limits};
+use vestibule_abi::{codes::FailureCode, document::Node, limits};
 
 use crate::{
     answer::{Change, Patch, Refusal, SecondFactor, owned},
@@ -56,7 +56,13 @@ impl Staged {
     ///
     /// # Errors
     /// The first thing in it that this login does not allow; nothing is changed then.
-    pub(super) fn stage(&mut self, patch: Patch, at: usize, rule: &Rule, event: &mut Event) -> Result<(), RuleFailure> {
+    pub(super) fn stage(
+        &mut self,
+        patch: Patch<'_>,
+        at: usize,
+        rule: &Rule,
+        event: &mut Event,
+    ) -> Result<(), RuleFailure> {
         let mutations = self.mutations + patch.mutations();
         if mutations > limits::MUTATIONS_PER_LOGIN {
             let message = format!("the rules of this login ask for more than {} changes", limits::MUTATIONS_PER_LOGIN);
@@ -116,15 +122,15 @@ impl Staged {
         }
     }
 
-    fn check_change(&self, change: &Change, event: &Event) -> Result<(), RuleFailure> {
+    fn check_change(&self, change: &Change<'_>, event: &Event) -> Result<(), RuleFailure> {
         let Change { bag, key, value } = change;
         if *bag == Bag::AccessToken && self.scopes.is_management && !claim::is_namespaced(key) {
             let message = format!("the claim `{}` needs a namespace in a token of this API", key.escape_debug());
             return Err(RuleFailure::new(FailureCode::ClaimReserved, message));
         }
-        let is_primary_user = *bag == Bag::Context && key == owned::PRIMARY_USER;
-        let is_linked = |id: &Value| id.as_str().is_some_and(|id| event.is_linked(id));
-        if is_primary_user && !value.as_ref().is_none_or(is_linked) {
+        let is_primary_user = *bag == Bag::Context && *key == owned::PRIMARY_USER;
+        let is_linked = |id: Node<'_>| id.as_str().is_some_and(|id| event.is_linked(id));
+        if is_primary_user && !value.is_none_or(is_linked) {
             let message = "`context.primaryUser` is no identity that is linked to this user; write `provider|user_id`";
             return Err(RuleFailure::new(FailureCode::MutationForbidden, message));
         }
@@ -146,7 +152,7 @@ impl Staged {
     }
 
     /// Checks a bag as it would be after the merge. One that was too large before may shrink.
-    fn check_size(bag: Bag, changes: &[Change], event: &Event) -> Result<(), RuleFailure> {
+    fn check_size(bag: Bag, changes: &[Change<'_>], event: &Event) -> Result<(), RuleFailure> {
         if !changes.iter().any(|change| change.bag == bag) {
             return Ok(());
         }
@@ -155,8 +161,8 @@ impl Staged {
             false => (limits::CLAIMS_BYTES, FailureCode::ClaimsTooLarge),
         };
         let own = changes.iter().filter(|change| change.bag == bag);
-        let own: Vec<_> = own.map(|change| (change.key.as_str(), change.value.as_ref())).collect();
-        if let Some(bytes) = event.bag(bag).outgrows(most, &own) {
+        let own = own.map(|change| (change.key, change.value));
+        if let Some(bytes) = event.bag(bag).outgrows(most, own) {
             let message = format!("`{bag}` would have {bytes} bytes, at most {most} are allowed");
             return Err(RuleFailure::new(code, message));
         }
