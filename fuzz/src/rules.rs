@@ -10,7 +10,8 @@ use vestibule_abi::{
     limits::{self, Budget, LoginBudget, Spent},
 };
 use vestibule_pipeline::{
-    Answer, Digest, Given, Login, LoginInput, Manifest, Outcome, Pipeline, PipelineFile, Rule, ScopePolicy, Step, json,
+    Answer, Digest, EventSource, EventText, Given, Login, LoginInput, Manifest, Outcome, Pipeline, PipelineFile, Rule,
+    ScopePolicy, Step, json,
 };
 
 /// Answers to start from.
@@ -126,8 +127,8 @@ fn pipeline(manifest: Manifest) -> Arc<Pipeline> {
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-fn login(pipeline: &Arc<Pipeline>, event: Value) -> Option<Login> {
-    let scopes = ScopePolicy::of_event(&event);
+fn login(pipeline: &Arc<Pipeline>, event: impl EventSource) -> Option<Login> {
+    let scopes = ScopePolicy::of_event(&Value::Null);
     let input = LoginInput { event, seed: [7; 32], now_ms: NOW_MS, scopes, budget: LoginBudget::STANDARD };
     Login::begin(Arc::clone(pipeline), input).ok()
 }
@@ -170,11 +171,18 @@ fn taken(pipeline: &Arc<Pipeline>, answer: &[u8]) {
     json::parse_event(&text).expect("an outcome is canonical JSON");
 }
 
-/// Any bytes as an event: refused, or given to the rule without credentials, with the host's own time.
+/// Any bytes as an event: refused, or given to the rule without credentials, with the host's own time; and the same as text
+/// as it is as a tree, whatever the rule reads of it.
 pub fn event(bytes: &[u8]) {
-    let Ok(event) = json::parse_event(bytes) else { return };
+    let as_text = |pipeline| login(pipeline, EventText(bytes));
+    let Ok(event) = json::parse_event(bytes) else {
+        assert!(as_text(&PERMISSIVE).is_none(), "what a rule reads is not checked");
+        drop(as_text(&NARROWED));
+        return;
+    };
     for pipeline in [&*PERMISSIVE, &*NARROWED] {
-        let Some(mut login) = login(pipeline, event.clone()) else { continue };
+        assert_eq!(as_text(pipeline).map(ended), login(pipeline, &event).map(ended));
+        let Some(mut login) = login(pipeline, &event) else { continue };
         match login.next() {
             Step::Run { event, .. } => seen(event, pipeline),
             Step::Skip { .. } => panic!("neither rule has a condition"),
@@ -182,6 +190,18 @@ pub fn event(bytes: &[u8]) {
             Step::Done(outcome) => panic!("nothing ran, and yet: {outcome:?}"),
         }
     }
+}
+
+/// What the rule sees, and what comes of a login in which it changes nothing.
+fn ended(mut login: Login) -> (Option<Vec<u8>>, String) {
+    let document = match login.next() {
+        Step::Run { event, .. } => Some(event.to_vec()),
+        Step::Skip { .. } => panic!("neither rule has a condition"),
+        Step::Done(outcome) => return (None, format!("{outcome:?}")),
+    };
+    login.take(Ok(br#"{"continue":{}}"#), &Spent::default());
+    let Step::Done(outcome) = login.next() else { panic!("one rule, one step") };
+    (document, serde_json::to_string(&outcome).expect("an outcome can be written"))
 }
 
 /// What the rule sees of an event.

@@ -377,9 +377,11 @@ fn offset(at: usize) -> Result<u32, EncodeError> {
     u32::try_from(at).map_err(|_| EncodeError::TooLarge)
 }
 
-/// The value of a text that came in an event, and was found to be JSON then.
+/// The value of a text that came in an event. It was found to be JSON then, and nothing more was looked at: what is outside
+/// the profile is given back as JSON has it.
 fn parsed(text: Option<&str>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    let text = text.unwrap_or_default();
+    json::parse_event(text.as_bytes()).ok().or_else(|| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// The tree of a node. It was written from one, or from text of the same profile, so there is nothing to fail.
