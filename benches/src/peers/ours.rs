@@ -321,9 +321,12 @@ impl Contestant for Part {
     }
 
     fn deploy(&self, task: &Task, tenant: usize) -> anyhow::Result<Box<dyn Deployed>> {
+        let (rule, budget) = (self.load(task.rule, tenant)?, self.language.budget(task.rule));
+        let declared = self.language.declared(task.rule)?;
         Ok(Box::new(DeployedPart {
-            rule: self.load(task.rule, tenant)?,
-            budget: self.language.budget(task.rule),
+            pipeline: self.bench.pipeline_of(vec![rule.clone()], &declared, &budget)?,
+            rule,
+            budget,
             is_ready: self.is_ready,
             is_floor: self.is_floor,
         }))
@@ -331,6 +334,8 @@ impl Contestant for Part {
 }
 
 struct DeployedPart {
+    /// What makes the document that the rule gets in a login.
+    pipeline: LoadedPipeline,
     rule: SandboxedRule,
     budget: Budget,
     is_ready: bool,
@@ -340,6 +345,7 @@ struct DeployedPart {
 impl Deployed for DeployedPart {
     fn lane(&self) -> anyhow::Result<Box<dyn Lane>> {
         let lane = PartLane {
+            pipeline: LoadedPipeline { pipeline: Arc::clone(&self.pipeline.pipeline), rules: Vec::new() },
             rule: self.rule.clone(),
             budget: self.budget,
             is_ready: self.is_ready,
@@ -352,6 +358,7 @@ impl Deployed for DeployedPart {
 }
 
 struct PartLane {
+    pipeline: LoadedPipeline,
     rule: SandboxedRule,
     budget: Budget,
     is_ready: bool,
@@ -362,7 +369,7 @@ struct PartLane {
 
 impl Lane for PartLane {
     fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
-        self.document = bench::document_of(&bench::completed(serde_json::from_str(event)?))?;
+        self.document = bench::document_for(&self.pipeline, &Arrival::of(&serde_json::from_str(event)?))?;
         Ok(())
     }
 

@@ -115,7 +115,8 @@ pub const ROWS: [Row; 27] = [
         "Vestibule, Rust: sandbox alone",
         Fresh,
         Ours,
-        "One run of the rule on a document that is ready: instantiate, read, answer, reset. Neither encoding the event nor merging the answer.",
+        "One run of the rule on the document that a login gives it, which is ready: instantiate, read, answer, reset. Neither encoding the \
+         event nor merging the answer.",
     )),
     row(
         "rust-fast",
