@@ -61,7 +61,10 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         return Ok(Exit::Reached);
     }
     for rule in proposal.plan.rules.iter().filter(|rule| rule.state == State::Removed) {
-        eprintln!("{LESS}lost{LESS:#}      `{}` runs now and is not among these rules: no login will run it", rule.name);
+        eprintln!(
+            "{LESS}lost{LESS:#}      `{}` runs now and is not among these rules: no login will run it",
+            rule.name
+        );
     }
     if !args.yes && !confirmed("Deploy this?")? {
         println!("Nothing was changed.");

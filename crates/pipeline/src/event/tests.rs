@@ -204,7 +204,10 @@ fn reads_gives_these_subtrees_and_nothing_else() {
         ("", empty()),
         ("\"user.email\"", with("user", json!({"email": "jane@example.com"}))),
         ("\"user.nothing\", \"shared\"", empty()),
-        ("\"user.app_metadata\"", with("user", json!({"app_metadata": {"plan": "gold", "kept": 7, "roles": ["a", "b"]}}))),
+        (
+            "\"user.app_metadata\"",
+            with("user", json!({"app_metadata": {"plan": "gold", "kept": 7, "roles": ["a", "b"]}})),
+        ),
         ("\"user.app_metadata.plan\"", with("user", json!({"app_metadata": {"plan": "gold"}}))),
         ("\"user.email.deeper\"", empty()),
         ("\"context.now\"", with("context", json!({"now": 1_700_000_000_123_i64}))),

@@ -168,7 +168,8 @@ fn a_later_rule_sees_what_earlier_rules_staged_and_shared() {
 
 #[test]
 fn metadata_that_is_set_to_what_it_was_is_nobodys_change() {
-    let first = json!({"continue": {"user_metadata": {"theme": "dark"}, "app_metadata": {"a": 1, "b": {"y": 2, "x": 1}}}});
+    let first =
+        json!({"continue": {"user_metadata": {"theme": "dark"}, "app_metadata": {"a": 1, "b": {"y": 2, "x": 1}}}});
     let again = json!({"continue": {"user_metadata": {"theme": "dark"}, "app_metadata": {"b": {"x": 1, "y": 3}}}});
     let (seen, _, outcome) = run(&[says(first), says(again), says(json!({"continue": {}}))]);
     assert_eq!(seen[2]["user"]["app_metadata"], json!({"a": 1, "b": {"x": 1, "y": 3}}));
