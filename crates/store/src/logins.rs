@@ -182,7 +182,7 @@ pub enum CommitError {
     /// The refresh token is not the current one any more; if it was rotated away, its family is revoked now.
     #[error("the refresh token was used before, or revoked")]
     Spent,
-    /// The store's own trouble. After [`StoreError::Unknown`], commit the same again.
+    /// The store's own trouble. After [`StoreError::Unknown`], ask [`Logins::login`], or commit the same again.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

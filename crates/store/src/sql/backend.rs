@@ -55,7 +55,7 @@ pub(crate) trait Transaction: Send {
     async fn announce(&mut self) -> Result<()>;
     /// A journal entry was written: its link is witnessed with the commit, where there is a witness.
     fn linked(&mut self, link: &Link);
-    /// Makes it durable, and waits for what it read to be so too. Once begun, it goes on even if nobody waits for it any more.
+    /// Makes it durable. Once begun, it goes on even if nobody waits for it any more.
     async fn commit(self: Box<Self>) -> Result<()>;
 }
 

@@ -22,7 +22,6 @@ impl Logins for Sql {
         let mut tx = self.begin().await?;
         let user = users::lock(&mut tx, tenant, &commit.user).await?;
         if let Some(known) = known(&mut tx, tenant, commit).await? {
-            tx.commit().await?; // It may be that whoever did it waits for it to be durable.
             return Ok(Committed::Known(known));
         }
         let before = user.ok_or(CommitError::Gone)?;

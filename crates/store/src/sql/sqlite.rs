@@ -1,7 +1,7 @@
 //! SQLite: one file, one writer, and a witness beside it.
 //!
-//! - A commit is acknowledged when the write-ahead log is on disk with it, and a line of the [`witness`] after that. One
-//!   sync of each serves all commits that wait for it, so SQLite is told not to sync its log for every one.
+//! - The write-ahead log is synced at every commit (`synchronous=FULL`), and a line of the [`witness`] after it; only then
+//!   is a commit acknowledged.
 //! - There is one writing connection. Whoever writes holds its [`Writer`]; the line of a commit is handed in before the
 //!   next one may begin, so both orders are the same.
 //! - Every row carries its checksum ([`rows`]).
@@ -95,7 +95,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal) // The witness syncs the log before anybody hears of a commit.
+        .synchronous(SqliteSynchronous::Full) // A commit that was acknowledged survives a power cut.
         .busy_timeout(PATIENCE)
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON") // Malformed pages are noticed when they are read.
@@ -170,7 +170,7 @@ impl Backend for Sqlite {
         if let Some(before) = writer.witness.take() {
             before.end().await; // Two would write into one file.
         }
-        writer.witness = Some(Witness::begin(&self.path, head)?);
+        writer.witness = Some(Witness::begin(&beside(&self.path, "-witness"), head, Default::default())?);
         *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }

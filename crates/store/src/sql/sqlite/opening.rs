@@ -34,7 +34,8 @@ impl Sqlite {
             let closed = private::close(&file);
             closed.map_err(|source| StoreError::File { path: file, action: "made private", source })?;
         }
-        let told = witness::read(&beside(path, "-witness"))?;
+        let witness_path = beside(path, "-witness");
+        let told = witness::read(&witness_path)?;
         refuse_absence(path, told.as_ref())?;
 
         let made = private::writing().create(true).truncate(false).open(path);
@@ -54,7 +55,7 @@ impl Sqlite {
             changes: watch::Sender::new(()),
             lock: Mutex::new(Some(lock)),
         };
-        match opened.begin_work(told).await {
+        match opened.begin_work(&witness_path, told).await {
             Ok(()) => Ok(opened),
             Err(error) => {
                 opened.close().await; // Whoever opens it next finds nobody at its files.
@@ -64,7 +65,7 @@ impl Sqlite {
     }
 
     /// Brings the schema up to this version, and goes on where the database and its witness stand.
-    async fn begin_work(&self, told: Option<Result<Testimony, Damage>>) -> Result<(), OpenError> {
+    async fn begin_work(&self, path: &Path, told: Option<Result<Testimony, Damage>>) -> Result<(), OpenError> {
         let mut connection = self.writing.acquire().await.map_err(fault::of)?;
         assert_version(&mut connection).await?;
         schema::migrate(&mut connection).await?;
@@ -76,9 +77,9 @@ impl Sqlite {
         let mut writer = self.writer.lock().await;
         writer.head = Some(head);
         match reconcile(head, &ring, told) {
-            Ok(Reconciled::Begin) => writer.witness = Some(Witness::begin(&self.path, head)?),
+            Ok(Reconciled::Begin) => writer.witness = Some(Witness::begin(path, head, Default::default())?),
             Ok(Reconciled::Resume(testimony, missing)) => {
-                writer.witness = Some(Witness::resume(&self.path, testimony, missing)?);
+                writer.witness = Some(Witness::resume(path, testimony, missing)?);
             }
             Err(damage) => self.found(damage),
         }

@@ -10,7 +10,7 @@ use super::{
     cells::{arguments, cells, read},
     head, ring,
     rows::{self, Touched},
-    witness::{Head, RING, Told, Witness},
+    witness::{Head, RING},
 };
 use crate::{
     Result, StoreError,
@@ -110,7 +110,7 @@ impl Transaction for Writing {
 impl Writing {
     async fn make_durable(mut self: Box<Self>) -> Result<()> {
         let Some(wrote) = self.wrote.take() else {
-            return self.settle().await;
+            return self.tx.rollback().await.map_err(fault::of);
         };
         rows::seal(&mut self.tx, &self.touched).await?;
         let (line, head) = self.head.next(&wrote.finalize().into(), self.link.as_ref());
@@ -127,22 +127,10 @@ impl Writing {
         if self.announced {
             self.changes.send_replace(());
         }
-        synced(told).await
-    }
-
-    /// It wrote nothing. What it read may be somebody's who waits for it to be on disk, and is not told before that either.
-    async fn settle(self: Box<Self>) -> Result<()> {
-        self.tx.rollback().await.map_err(fault::of)?;
-        let told = self.writer.witness.as_ref().map(Witness::ask);
-        drop(self.writer);
-        synced(told).await
-    }
-}
-
-async fn synced(told: Option<Told>) -> Result<()> {
-    match told {
-        Some(told) => told.synced().await.map_err(|error| StoreError::Unknown(error.into())),
-        None => Err(StoreError::Unknown(sqlx::Error::PoolClosed)),
+        match told {
+            Some(told) => told.synced().await.map_err(|error| StoreError::Unknown(error.into())),
+            None => Err(StoreError::Unknown(sqlx::Error::PoolClosed)),
+        }
     }
 }
 

@@ -13,9 +13,6 @@
 //!
 //! The database keeps the last [`RING`] lines as well. The database commits first: after a crash it may know lines that
 //! the file does not, and then gives them to it. The other way round, history was lost.
-//!
-//! The thread that writes the file is also what makes commits durable: SQLite writes its log and does not sync it. The
-//! thread syncs the log, writes and syncs the lines of what it then holds, and answers: however many wait, in one go.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread,
@@ -34,15 +31,11 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
-use super::{beside, private};
+use super::private;
 use crate::{Damage, StoreError, sql::backend::Link};
 
 /// How many lines the database keeps.
 pub(super) const RING: i64 = 512;
-
-/// How many commits may wait for their lines to be written. Were it more than the database keeps, a crash could leave some
-/// that nobody knows the lines of.
-const WAITING: usize = 256;
 
 /// From this size on, the file begins anew.
 const LONGEST: u64 = 16 << 20;
@@ -188,11 +181,6 @@ fn base(line: &[u8]) -> Option<Testimony> {
 #[derive(Debug)]
 struct WitnessFile {
     path: PathBuf,
-    /// The database's write-ahead log, which is on disk before any line about what it holds.
-    log: PathBuf,
-    /// Syncing the log failed once. The system may have forgotten what it could not write, and would say the next time that
-    /// all is well: until the database is opened again nothing more is acknowledged.
-    is_log_lost: bool,
     file: File,
     length: u64,
     /// Something may stand after that length.
@@ -205,8 +193,7 @@ struct WitnessFile {
 
 impl WitnessFile {
     /// Begins a file here, in place of what there was.
-    fn begin((path, log): (&Path, &Path), head: Head, chains: BTreeMap<String, (i64, [u8; 32])>) -> io::Result<Self> {
-        sync(log)?;
+    fn begin(path: &Path, head: Head, chains: BTreeMap<String, (i64, [u8; 32])>) -> io::Result<Self> {
         let mut text = format!("base\t{}\t{}", head.number, hex(&head.mark));
         for (chain, (sequence, link)) in &chains {
             push_link(&mut text, chain, *sequence, link);
@@ -221,16 +208,13 @@ impl WitnessFile {
         fs::rename(&next, path)?;
         sync_folder(path)?;
         let length = line.len() as u64;
-        let (path, log) = (path.to_owned(), log.to_owned());
-        Ok(Self { path, log, is_log_lost: false, file, length, torn: false, head, chains, pending: Vec::new() })
+        Ok(Self { path: path.to_owned(), file, length, torn: false, head, chains, pending: Vec::new() })
     }
 
     /// Goes on after what a file tells.
-    fn resume((path, log): (&Path, &Path), testimony: Testimony) -> io::Result<Self> {
+    fn resume(path: &Path, testimony: Testimony) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            log: log.to_owned(),
-            is_log_lost: false,
             file: OpenOptions::new().append(true).open(path)?,
             length: testimony.length,
             torn: true,
@@ -240,9 +224,8 @@ impl WitnessFile {
         })
     }
 
-    /// Syncs the log, writes what is pending, and syncs it. What fails stays pending.
+    /// Writes what is pending, and syncs it. What fails stays pending.
     fn flush(&mut self) -> io::Result<()> {
-        self.sync_log()?;
         if self.torn {
             self.file.set_len(self.length)?;
             self.torn = false;
@@ -265,26 +248,9 @@ impl WitnessFile {
             }
         }
         if self.length > LONGEST {
-            *self = Self::begin((&self.path, &self.log), self.head, std::mem::take(&mut self.chains))?;
+            *self = Self::begin(&self.path, self.head, std::mem::take(&mut self.chains))?;
         }
         Ok(())
-    }
-
-    fn sync_log(&mut self) -> io::Result<()> {
-        if self.is_log_lost {
-            return Err(io::Error::other("the log could not be synced before; start again"));
-        }
-        let synced = sync(&self.log);
-        self.is_log_lost = synced.is_err();
-        synced
-    }
-}
-
-/// Syncs the log. It is opened anew each time: SQLite removes it with the last connection, when the database has all of it.
-fn sync(log: &Path) -> io::Result<()> {
-    match File::open(log).and_then(|log| log.sync_data()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -298,16 +264,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 pub(super) struct Witness {
     path: PathBuf,
     orders: mpsc::Sender<Order>,
-    behind: Arc<Behind>,
-}
-
-/// How far the file is behind the database.
-#[derive(Debug, Default)]
-struct Behind {
-    /// Lines that were handed in and are not on disk.
-    waiting: AtomicUsize,
-    /// The last ones could not be written.
-    failed: AtomicBool,
+    behind: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -317,28 +274,30 @@ struct Order {
 }
 
 impl Witness {
-    /// Begins the file of a database.
-    pub(super) fn begin(database: &Path, head: Head) -> Result<Self, StoreError> {
-        let (path, log) = (beside(database, "-witness"), beside(database, "-wal"));
-        let file = WitnessFile::begin((&path, &log), head, BTreeMap::new());
-        file.and_then(Self::start).map_err(|source| unwritten(&path, source))
+    /// Begins a file.
+    pub(super) fn begin(
+        path: &Path,
+        head: Head,
+        chains: BTreeMap<String, (i64, [u8; 32])>,
+    ) -> Result<Self, StoreError> {
+        let file = WitnessFile::begin(path, head, chains).map_err(|source| unwritten(path, source))?;
+        Self::start(file).map_err(|source| unwritten(path, source))
     }
 
     /// Goes on after what the file tells, with the lines that only the database has.
-    pub(super) fn resume(database: &Path, testimony: Testimony, missing: Vec<String>) -> Result<Self, StoreError> {
-        let (path, log) = (beside(database, "-witness"), beside(database, "-wal"));
-        let resumed = WitnessFile::resume((&path, &log), testimony).and_then(|mut file| {
+    pub(super) fn resume(path: &Path, testimony: Testimony, missing: Vec<String>) -> Result<Self, StoreError> {
+        let resumed = WitnessFile::resume(path, testimony).and_then(|mut file| {
             file.pending = missing;
             file.flush()?;
             Ok(file)
         });
-        resumed.and_then(Self::start).map_err(|source| unwritten(&path, source))
+        resumed.and_then(Self::start).map_err(|source| unwritten(path, source))
     }
 
     /// A thread of its own writes and syncs: whatever waits, in one go.
     fn start(mut file: WitnessFile) -> io::Result<Self> {
         let (orders, waiting) = mpsc::channel::<Order>();
-        let behind = Arc::<Behind>::default();
+        let behind = Arc::new(AtomicBool::new(false));
         let path = file.path.clone();
         let told = Arc::clone(&behind);
         thread::Builder::new().name("vestibule-witness".to_owned()).spawn(move || {
@@ -346,10 +305,8 @@ impl Witness {
                 let mut batch = vec![first];
                 batch.extend(waiting.try_iter());
                 file.pending.extend(batch.iter_mut().filter_map(|order| order.line.take()));
-                let before = file.pending.len();
                 let written = file.flush();
-                told.waiting.fetch_sub(before.saturating_sub(file.pending.len()), Ordering::AcqRel);
-                told.failed.store(written.is_err(), Ordering::Release);
+                told.store(written.is_err(), Ordering::Release);
                 for order in batch {
                     let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
                     let answer = written.as_ref().copied().map_err(again);
@@ -362,27 +319,20 @@ impl Witness {
 
     /// Hands a line in; in the order of these calls they are written.
     pub(super) fn tell(&self, line: String) -> Told {
-        self.behind.waiting.fetch_add(1, Ordering::AcqRel);
         self.order(Some(line))
     }
 
-    /// Waits where lines could not be written, or too many are to be: nothing new may be committed before they are.
+    /// Whether lines could not be written: they are tried again now, and nothing new may be committed before.
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
-        let Behind { waiting, failed } = &*self.behind;
-        if failed.load(Ordering::Acquire) || waiting.load(Ordering::Acquire) >= WAITING {
-            return self.written().await;
+        if !self.behind.load(Ordering::Acquire) {
+            return Ok(());
         }
-        Ok(())
+        self.written().await
     }
 
     /// Waits until all that was handed in is on disk.
     pub(super) async fn written(&self) -> Result<(), StoreError> {
-        self.ask().synced().await.map_err(|source| unwritten(&self.path, source))
-    }
-
-    /// Asks for all that was handed in to be on disk.
-    pub(super) fn ask(&self) -> Told {
-        self.order(None)
+        self.order(None).synced().await.map_err(|source| unwritten(&self.path, source))
     }
 
     /// Waits until what was handed in is written, as far as it can be. Nothing is written after that.
@@ -414,29 +364,5 @@ fn unwritten(path: &Path, source: io::Error) -> StoreError {
             StoreError::Full(source.into())
         }
         _ => StoreError::File { path: path.to_owned(), action: "written", source },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A line that is on disk says that its commit is.
-    #[test]
-    fn no_line_is_written_before_the_log_is_synced() {
-        let folder = tempfile::tempdir().unwrap();
-        let [path, log] = ["witness", "log"].map(|name| folder.path().join(name));
-        fs::write(&log, "").unwrap();
-        let mut file = WitnessFile::begin((&path, &log), Head::START, BTreeMap::new()).unwrap();
-        let begun = fs::read(&path).unwrap();
-        let (line, _) = Head::START.next(&[7; 32], None);
-        file.pending.push(line);
-        file.log = log.join("no-folder");
-        file.flush().unwrap_err();
-        assert_eq!(fs::read(&path).unwrap(), begun);
-
-        file.log = log;
-        file.flush().expect_err("a sync that works after one that failed says nothing of what was lost");
-        assert_eq!(fs::read(&path).unwrap(), begun);
     }
 }
