@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{runtime::Builder, task::JoinSet};
-use vestibule_abi::{codes::FailureCode, limits::Budget};
+use vestibule_abi::{codes::FailureCode, host::Capability, limits::Budget};
 use vestibule_engine::{Grants, SandboxedRule, http::Source};
 use vestibule_testkit::{
     deploy::PROFILES,
@@ -63,6 +63,54 @@ fn a_spinner_ends_in_the_limit_it_reaches() {
             }
         });
     }
+}
+
+/// As with spinners; each hash takes as long as hundreds of their turns, and cannot be interrupted.
+#[test]
+fn an_innocent_rule_finishes_while_others_hash_passwords() {
+    let _alone = alone();
+    let hasher =
+        guests::rule_of(&[Capability::Core, Capability::Hash], 1, "", &format!("(loop {} (br 0))", bcrypt(11)));
+    for profile in PROFILES {
+        let hasher = deployed(profile, &hasher, Grants::default());
+        let innocent = deployed(profile, &guests::benign(), Grants::default());
+        Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(async {
+            let mut hashers = JoinSet::new();
+            for _ in 0..20 {
+                hashers.spawn(spin(hasher.clone(), ENDLESS));
+            }
+            tokio::task::yield_now().await; // All of them begin.
+            for _ in 0..10 {
+                let run = innocent.run(&event(), PATIENT, Source::Denied).await.expect("the engine is sound");
+                assert!(run.answer.is_ok(), "{profile:?}: {:?}", run.answer);
+            }
+            assert!(hashers.try_join_next().is_none(), "{profile:?}: a hasher ended");
+            hashers.shutdown().await;
+        });
+    }
+}
+
+#[test]
+fn the_time_of_a_hash_is_the_rules_own_and_waiting_for_a_thread_the_logins() {
+    let _alone = alone();
+    let limits = [
+        Budget { wall: Duration::from_millis(5), ..ENDLESS }, // Less than the hash takes.
+        Budget { elapsed: Duration::from_millis(5), ..ENDLESS }, // It may take that long, but the login does not wait.
+    ];
+    let hasher = guests::rule_of(&[Capability::Core, Capability::Hash], 1, "", &format!("{} (call $ok)", bcrypt(10)));
+    for profile in PROFILES {
+        let hasher = deployed(profile, &hasher, Grants::default());
+        for budget in limits {
+            let ended = runtime().block_on(spin(hasher.clone(), budget));
+            assert_eq!(ended, FailureCode::DeadlineExceeded, "{profile:?}: {budget:?}");
+        }
+        let run = runtime().block_on(hasher.run(&event(), ENDLESS, Source::Denied)).expect("the engine is sound");
+        assert!(run.answer.is_ok(), "{profile:?}: {:?}", run.answer);
+    }
+}
+
+fn bcrypt(cost: u32) -> String {
+    format!("(call $hash_bcrypt (i32.const 8) (i32.const 15) (i32.const 8) (i32.const {cost}) (i32.const 64))")
 }
 
 /// Limits that no test reaches.

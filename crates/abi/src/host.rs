@@ -11,6 +11,8 @@ pub const CORE: &str = "vestibule_v1";
 pub const HTTP: &str = "vestibule_http_v1";
 /// The namespace of the rule's own `data/` folder; granted by `files = true`.
 pub const FILE: &str = "vestibule_file_v1";
+/// The namespace of hashing, which tells and changes nothing: every rule may import it.
+pub const HASH: &str = "vestibule_hash_v1";
 
 /// The export that holds the guest's linear memory.
 pub const MEMORY_EXPORT: &str = "memory";
@@ -75,12 +77,26 @@ pub const FUNCTIONS: &[HostFunction] = &[
     function(FILE, "open", &["path_ptr", "path_len"], true),
     function(FILE, "size", &["handle"], true),
     function(FILE, "read", &["handle", "offset", "ptr", "len"], true),
+    function(HASH, "digest", &["algorithm", "ptr", "len", "to_ptr"], true),
+    function(HASH, "hmac", &["algorithm", "key_ptr", "key_len", "ptr", "len", "to_ptr"], true),
+    function(
+        HASH,
+        "pbkdf2",
+        &["algorithm", "password_ptr", "password_len", "salt_ptr", "salt_len", "rounds", "to_ptr", "to_len"],
+        false,
+    ),
+    function(HASH, "bcrypt", &["password_ptr", "password_len", "salt_ptr", "cost", "to_ptr"], false),
 ];
 
 /// Finds a host function by its import.
 #[must_use]
 pub fn lookup(namespace: &str, name: &str) -> Option<&'static HostFunction> {
     FUNCTIONS.iter().find(|function| function.namespace == namespace && function.name == name)
+}
+
+/// The host functions of a namespace.
+pub fn functions_of(namespace: &str) -> impl Iterator<Item = &'static HostFunction> {
+    FUNCTIONS.iter().filter(move |function| function.namespace == namespace)
 }
 
 /// A set of host functions that is granted to a rule as a whole.
@@ -92,9 +108,14 @@ pub enum Capability {
     Http,
     /// Reading the rule's own `data/` folder.
     Files,
+    /// Hashing: always granted.
+    Hash,
 }
 
 impl Capability {
+    /// What every rule is granted.
+    pub const ALWAYS: [Self; 2] = [Self::Core, Self::Hash];
+
     /// The capability a namespace asks for, or `None` for a namespace that is not ours.
     #[must_use]
     pub fn of_namespace(namespace: &str) -> Option<Self> {
@@ -102,6 +123,7 @@ impl Capability {
             CORE => Some(Self::Core),
             HTTP => Some(Self::Http),
             FILE => Some(Self::Files),
+            HASH => Some(Self::Hash),
             _ => None,
         }
     }
@@ -113,6 +135,7 @@ impl Capability {
             Self::Core => CORE,
             Self::Http => HTTP,
             Self::Files => FILE,
+            Self::Hash => HASH,
         }
     }
 
@@ -120,7 +143,7 @@ impl Capability {
     #[must_use]
     pub const fn grant_line(self) -> &'static str {
         match self {
-            Self::Core => "",
+            Self::Core | Self::Hash => "",
             Self::Http => r#"http = ["https://api.example.com"]"#,
             Self::Files => "files = true",
         }
@@ -161,6 +184,55 @@ impl Level {
             Self::Info => "info",
             Self::Warn => "warn",
             Self::Error => "error",
+        }
+    }
+}
+
+/// What `digest`, `hmac` and `pbkdf2` hash with; the numbers are the wire values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HashAlgorithm {
+    /// 0: broken as a signature; what older systems still ask for.
+    Md5,
+    /// 1: the same.
+    Sha1,
+    /// 2
+    Sha224,
+    /// 3
+    Sha256,
+    /// 4
+    Sha384,
+    /// 5
+    Sha512,
+    /// 6
+    Ripemd160,
+}
+
+impl HashAlgorithm {
+    /// Reads the wire value.
+    #[must_use]
+    pub const fn from_wire(value: i32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Md5),
+            1 => Some(Self::Sha1),
+            2 => Some(Self::Sha224),
+            3 => Some(Self::Sha256),
+            4 => Some(Self::Sha384),
+            5 => Some(Self::Sha512),
+            6 => Some(Self::Ripemd160),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a digest.
+    #[must_use]
+    pub const fn bytes(self) -> u32 {
+        match self {
+            Self::Md5 => 16,
+            Self::Sha1 | Self::Ripemd160 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
         }
     }
 }

@@ -66,6 +66,18 @@ pub const FILE_PATH_BYTES: u32 = 1_024;
 /// Files one run may have open.
 pub const OPEN_FILES: usize = 16;
 
+/// What one call hashes, in bytes: each of its arguments.
+pub const HASH_BYTES: u32 = 1024 * 1024;
+/// The key that one call derives, in bytes.
+pub const DERIVED_KEY_BYTES: u32 = 1_024;
+/// The salt of bcrypt, in bytes.
+pub const BCRYPT_SALT_BYTES: u32 = 16;
+/// The digest of bcrypt, in bytes.
+pub const BCRYPT_DIGEST_BYTES: u32 = 23;
+/// The least and the most that bcrypt may cost, as the power of two that it is. At the most it takes about a second,
+/// and cannot be stopped; what a rule has fuel for is less.
+pub const BCRYPT_COST: core::ops::RangeInclusive<u32> = 4..=14;
+
 /// What one run of a rule may spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {

@@ -169,14 +169,15 @@ fn granted(manifest: &Manifest) -> BTreeSet<Capability> {
     let capabilities = &manifest.capabilities;
     let http = (!capabilities.http.is_empty() || !capabilities.secrets.is_empty()).then_some(Capability::Http);
     let files = capabilities.files.then_some(Capability::Files);
-    [Some(Capability::Core), http, files].into_iter().flatten().collect()
+    Capability::ALWAYS.into_iter().chain(http).chain(files).collect()
 }
 
 fn advice(local: &LocalRule) -> Vec<String> {
     let manifest = &local.revision.rule.manifest;
     let asked = &local.revision.inspected.capabilities;
-    let unused =
-        granted(manifest).into_iter().filter(|granted| *granted != Capability::Core && !asked.contains(granted));
+    let unused = granted(manifest)
+        .into_iter()
+        .filter(|granted| !Capability::ALWAYS.contains(granted) && !asked.contains(granted));
     let unused = unused.map(|capability| {
         format!("{} is granted but never imported: take it out of [capabilities]", capability.namespace())
     });

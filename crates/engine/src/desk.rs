@@ -8,15 +8,19 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use vestibule_abi::{codes::FailureCode, document::Document, limits};
 use vestibule_pipeline::RuleFailure;
 
-use crate::{failure::Stop, http::Requests};
+use crate::{
+    failure::Stop,
+    hash::{Hashers, Hashing, Work},
+    http::Requests,
+};
 
 /// Something a host function needs done away from the guest's stack.
-#[derive(Debug)]
 pub(crate) enum Ask {
     /// The event as JSON text: form 0.
     EventText,
@@ -24,17 +28,22 @@ pub(crate) enum Ask {
     HttpStart { head: Vec<u8>, body: Vec<u8> },
     /// The first of these requests that is finished.
     HttpWait { handles: Vec<u32> },
+    /// Something hashed.
+    Hash(Work),
 }
 
 /// One run's desk: empty until the run begins.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Desk(Mutex<Papers>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Papers {
     event: Option<Arc<Vec<u8>>>,
     event_text: Option<Arc<[u8]>>,
     requests: Option<Requests>,
+    hashers: Option<Hashers>,
+    /// What came of the last hashing.
+    hashed: Vec<u8>,
     asked: Option<Ask>,
     reply: Option<Result<i32, RuleFailure>>,
 }
@@ -61,9 +70,11 @@ impl Desk {
         self.papers().asked.take()
     }
 
-    /// The host's side: does what was asked, or registers to be woken when it can go on.
-    pub(crate) fn poll_serve(&self, ask: &mut Ask, cx: &mut Context<'_>) -> Poll<()> {
+    /// The host's side: does what was asked, or registers to be woken when it can go on. What it took is told where it
+    /// counts as the guest's own time.
+    pub(crate) fn poll_serve(&self, ask: &mut Ask, cx: &mut Context<'_>) -> Poll<Duration> {
         let mut papers = self.papers();
+        let mut took = Duration::ZERO;
         let reply = match ask {
             Ask::EventText => papers.event_text(),
             Ask::HttpStart { head, body } => {
@@ -74,9 +85,16 @@ impl Desk {
                 Ok(Poll::Ready(finished)) => finished.and_then(handle),
                 Err(failure) => Err(failure),
             },
+            Ask::Hash(work) => match work.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(hashed) => hashed.map(|hashed| {
+                    (papers.hashed, took) = (hashed.bytes, hashed.took);
+                    0
+                }),
+            },
         };
         papers.reply = Some(reply);
-        Poll::Ready(())
+        Poll::Ready(took)
     }
 
     /// The papers, for host functions that only copy. A poisoned lock still holds whole papers.
@@ -87,9 +105,10 @@ impl Desk {
 
 impl Papers {
     /// Puts what a run works on onto the desk.
-    pub(crate) fn lay_out(&mut self, event: Arc<Vec<u8>>, requests: Option<Requests>) {
+    pub(crate) fn lay_out(&mut self, event: Arc<Vec<u8>>, requests: Option<Requests>, hashers: Hashers) {
         self.event = Some(event);
         self.requests = requests;
+        self.hashers = Some(hashers);
     }
 
     /// The event as a document: form 1.
@@ -107,6 +126,18 @@ impl Papers {
         self.requests
             .as_mut()
             .ok_or_else(|| RuleFailure::new(FailureCode::CapabilityDenied, "this rule has no HTTP capability"))
+    }
+
+    /// What hashes something for this run.
+    pub(crate) fn hashing(&self, hashing: Hashing<Vec<u8>>, price: u64) -> Result<Work, Stop> {
+        let hashers = self.hashers.clone();
+        let hashers = hashers.ok_or_else(|| Stop::new(FailureCode::HostInternal, "no run is under way"))?;
+        Ok(Box::pin(hashers.hash(hashing, price)))
+    }
+
+    /// What came of it.
+    pub(crate) fn hashed(&self) -> &[u8] {
+        &self.hashed
     }
 
     /// Lets go of all when the run is over, and gives the requests.

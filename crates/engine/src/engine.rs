@@ -75,6 +75,8 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Runs that have used up their first milliseconds take turns here, so that they never occupy every core.
     slow_lane: Arc<Semaphore>,
+    /// The same for hashing that takes long: it cannot take turns.
+    hash_lane: Arc<Semaphore>,
     housekeeper: Arc<Housekeeper>,
     ticker: Ticker,
     /// The interpreters that loaded rules run on, so that all of them share one module.
@@ -89,7 +91,6 @@ impl Engine {
     pub fn new(settings: Settings) -> Result<Self, EngineError> {
         let wasmtime = wasmtime::Engine::new(&run_config(&settings))?;
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let thread = |error: std::io::Error| EngineError::Runtime(error.into());
         let housekeeper = Arc::new(Housekeeper::start(settings.ready_runs).map_err(thread)?);
         let ticking = Ticking {
@@ -104,7 +105,8 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(Shared {
                 compatibility: compatibility(&wasmtime),
-                slow_lane: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+                slow_lane: all_cores_but_one(),
+                hash_lane: all_cores_but_one(),
                 wasmtime,
                 settings,
                 slots,
@@ -141,6 +143,10 @@ impl Engine {
         &self.shared.slow_lane
     }
 
+    pub(crate) fn hash_lane(&self) -> &Arc<Semaphore> {
+        &self.shared.hash_lane
+    }
+
     /// The one module of an interpreter, by its digest; made when the first rule needs it.
     pub(crate) fn interpreter<E>(
         &self,
@@ -166,6 +172,12 @@ impl Engine {
         self.shared.ticker.wake();
         Ok(slot)
     }
+}
+
+/// A permit for each core but one, and one at least.
+fn all_cores_but_one() -> Arc<Semaphore> {
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)))
 }
 
 fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {

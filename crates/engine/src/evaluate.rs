@@ -4,19 +4,22 @@
 //! sees no event, no clock, no network; what it leaves behind in memory is the rule.
 
 use vestibule_abi::{
-    codes::RefusalCode,
-    host::{CORE, MEMORY_EXPORT},
+    codes::{FailureCode, RefusalCode},
+    host::{CORE, HASH, MEMORY_EXPORT, functions_of},
     limits::Budget,
 };
 use wasmtime::{
-    Caller, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, WasmParams,
+    Caller, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, Val, WasmParams,
     WasmResults,
 };
 
 use crate::{
     Refusal,
+    failure::Stop,
+    hash::{Call, Place},
     heap::Heap,
     javascript::{JavaScriptUpload, ScriptKind, export},
+    link::{function_type, numbers},
     logs::printable,
 };
 
@@ -62,6 +65,34 @@ struct Host {
     said: Option<String>,
 }
 
+/// Hashing, for what a script makes of constants. It is done where it is asked for: nobody else waits in a worker.
+fn link_hash(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    for function in functions_of(HASH) {
+        let ty = function_type(linker.engine(), function);
+        linker.func_new(HASH, function.name, ty, move |mut caller, arguments, results| {
+            let Call { hashing, to_ptr } = Call::read(function, &numbers(arguments))?;
+            let price = hashing.price()?;
+            let left = caller.get_fuel()?.checked_sub(price).ok_or(Trap::OutOfFuel)?;
+            caller.set_fuel(left)?;
+            let outside = || Stop::new(FailureCode::HostcallBadArgs, "outside the memory");
+            let memory = caller.data().memory.ok_or_else(outside)?;
+            let place = |ptr: i32, len: usize| ptr as u32 as usize..(ptr as u32 as usize).saturating_add(len);
+            let bytes = memory.data(&caller);
+            let hashing =
+                hashing.copied(|Place(ptr, len)| bytes.get(place(ptr, len as u32 as usize)).ok_or_else(outside))?;
+            let hashed = hashing.done().map_err(Stop)?;
+            memory
+                .data_mut(&mut caller)
+                .get_mut(place(to_ptr, hashed.len()))
+                .ok_or_else(outside)?
+                .copy_from_slice(&hashed);
+            results.iter_mut().for_each(|result| *result = Val::I32(hashed.len() as i32));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 struct Evaluation {
     store: Store<Host>,
     instance: Instance,
@@ -87,6 +118,7 @@ impl Evaluation {
             caller.data_mut().said = Some(said);
             Err(wasmtime::Error::msg("the script failed"))
         })?;
+        link_hash(&mut linker)?;
         linker.define_unknown_imports_as_traps(interpreter)?; // No event, no network.
         let instance = linker.instantiate(&mut store, interpreter)?;
         let memory = instance

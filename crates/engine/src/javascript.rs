@@ -142,7 +142,7 @@ pub fn inspect_interpreter(wasm: &[u8]) -> Result<Arc<Inspected>, Refusal> {
 pub fn inspect_javascript(upload: &[u8], interpreter: &Arc<Inspected>) -> Result<Inspected, Refusal> {
     let parsed = JavaScriptUpload::parse(upload)?;
     let needs_http = parsed.capabilities.contains(&ScriptCapability::Http).then_some(Capability::Http);
-    let capabilities: BTreeSet<_> = [Some(Capability::Core), needs_http].into_iter().flatten().collect();
+    let capabilities: BTreeSet<_> = Capability::ALWAYS.into_iter().chain(needs_http).collect();
     let is_used = |import: &&vestibule_abi::host::HostFunction| {
         Capability::of_namespace(import.namespace).is_some_and(|capability| capabilities.contains(&capability))
     };

@@ -16,6 +16,7 @@ mod engine;
 mod evaluate;
 mod failure;
 mod files;
+mod hash;
 mod heap;
 pub mod http;
 #[cfg(feature = "in-process-compile")]

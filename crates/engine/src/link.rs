@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use vestibule_abi::{
     codes::FailureCode,
-    host::{CORE, Capability, FILE, FILE_ABSENT, FORM_DOCUMENT, FORM_JSON, HTTP, Level},
+    host::{self, CORE, Capability, FILE, FILE_ABSENT, FORM_DOCUMENT, FORM_JSON, HASH, HTTP, HostFunction, Level},
     limits,
 };
-use wasmtime::{Caller, ExternType, Linker, Module, Trap};
+use wasmtime::{Caller, ExternType, FuncType, Linker, Module, Trap, Val, ValType};
 
 use crate::{
     desk::{Ask, Desk},
     failure::Stop,
+    hash::{Call, Place},
     rule::Guest,
 };
 
@@ -27,6 +28,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>, granted: &[Capability]) -> Linked
             Capability::Core => link_core(linker)?,
             Capability::Http => link_http(linker)?,
             Capability::Files => link_files(linker)?,
+            Capability::Hash => link_hash(linker)?,
         }
     }
     Ok(())
@@ -204,6 +206,49 @@ fn link_files(linker: &mut Linker<Guest>) -> Linked {
     Ok(())
 }
 
+fn link_hash(linker: &mut Linker<Guest>) -> Linked {
+    for function in host::functions_of(HASH) {
+        let ty = function_type(linker.engine(), function);
+        linker.func_new_async(HASH, function.name, ty, move |mut caller, arguments, results| {
+            Box::new(async move {
+                let length = hash(&mut caller, Call::read(function, &numbers(arguments))?).await?;
+                results.iter_mut().for_each(|result| *result = Val::I32(length));
+                Ok(())
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// The type of a host function.
+pub(crate) fn function_type(engine: &wasmtime::Engine, function: &HostFunction) -> FuncType {
+    let params = function.params.iter().map(|_| ValType::I32);
+    FuncType::new(engine, params, function.returns.then_some(ValType::I32))
+}
+
+/// Arguments of a host function: all are `i32`.
+pub(crate) fn numbers(arguments: &[Val]) -> Vec<i32> {
+    arguments.iter().map(|argument| argument.i32().unwrap_or_default()).collect()
+}
+
+/// Has something hashed away from the guest's stack, and copies what comes of it; says how many bytes that are.
+async fn hash(caller: &mut Caller<'_, Guest>, call: Call) -> wasmtime::Result<i32> {
+    let Call { hashing, to_ptr } = call;
+    let (price, bytes) = (hashing.price()?, hashing.length());
+    let (memory, _) = parts(caller)?;
+    range(memory, to_ptr, bytes as i32)?;
+    let hashing = hashing.copied(|Place(ptr, len)| range(memory, ptr, len))?;
+    charge(caller, 0)?;
+    pay(caller, price)?;
+    let desk = Arc::clone(&caller.data().desk);
+    let work = desk.papers().hashing(hashing, price)?;
+    desk.ask(Ask::Hash(work)).await?;
+    let (memory, _) = parts(caller)?;
+    let papers = desk.papers();
+    range_mut(memory, to_ptr, papers.hashed().len())?.copy_from_slice(papers.hashed());
+    length(papers.hashed().len())
+}
+
 fn open_file(caller: &Caller<'_, Guest>, handle: i32) -> Result<Arc<[u8]>, Stop> {
     let file = usize::try_from(handle).ok().and_then(|handle| caller.data().open_files.get(handle));
     file.cloned().ok_or_else(|| bad_args("the handle names no open file"))
@@ -212,6 +257,11 @@ fn open_file(caller: &Caller<'_, Guest>, handle: i32) -> Result<Arc<[u8]>, Stop>
 /// Takes the price of a host call off the guest's fuel, before anything is done for it.
 fn charge(caller: &mut Caller<'_, Guest>, bytes: u32) -> wasmtime::Result<()> {
     let price = caller.data_mut().meter.host_call(bytes)?;
+    pay(caller, price)
+}
+
+/// Takes fuel off the guest.
+fn pay(caller: &mut Caller<'_, Guest>, price: u64) -> wasmtime::Result<()> {
     let left = caller.get_fuel()?.checked_sub(price).ok_or(Trap::OutOfFuel)?;
     caller.set_fuel(left)
 }

@@ -24,6 +24,7 @@ use crate::{
     compiler::CompileError,
     desk::Desk,
     failure,
+    hash::Hashers,
     heap::Heap,
     http::{HttpGrants, Record, Requests, Source},
     link::{link, link_denials},
@@ -46,7 +47,7 @@ impl Grants {
     fn capabilities(&self) -> Vec<Capability> {
         let http = self.http.as_ref().map(|_| Capability::Http);
         let files = self.files.as_ref().map(|_| Capability::Files);
-        [Some(Capability::Core), http, files].into_iter().flatten().collect()
+        Capability::ALWAYS.into_iter().chain(http).chain(files).collect()
     }
 }
 
@@ -274,7 +275,8 @@ impl Linked {
             .typed::<(), ()>(&store)?;
         let (tick, slow_lane) = (self.engine.settings().tick, Arc::clone(self.engine.slow_lane()));
         let silence = if self.heap.is_some() { no_callback } else { no_answer };
-        Ok(Ok(PreparedRun { store, run, tick, slow_lane, silence }))
+        let hash_lane = Arc::clone(self.engine.hash_lane());
+        Ok(Ok(PreparedRun { store, run, tick, slow_lane, hash_lane, silence }))
     }
 
     fn lay_over(&self, heap: &Heap, instance: Instance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
@@ -333,6 +335,7 @@ pub(crate) struct PreparedRun {
     run: TypedFunc<(), ()>,
     tick: Duration,
     slow_lane: Arc<Semaphore>,
+    hash_lane: Arc<Semaphore>,
     /// What it means that the run ends without an answer.
     silence: fn() -> RuleFailure,
 }
@@ -345,7 +348,8 @@ impl PreparedRun {
             return Run::failed(failure, began.elapsed());
         }
         let desk = Arc::clone(&self.store.data().desk);
-        desk.papers().lay_out(event, requests);
+        let hashers = Hashers { lane: Arc::clone(&self.hash_lane), deadline };
+        desk.papers().lay_out(event, requests, hashers);
         let ended = {
             let call = pin!(self.run.call_async(&mut self.store, ()));
             let mut watch = Watch::new(call, &desk, Arc::clone(&self.slow_lane), self.tick, &budget, deadline);

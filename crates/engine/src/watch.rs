@@ -50,8 +50,11 @@ impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RuleFailure>> {
         loop {
             if let Some(ask) = &mut self.asked {
-                ready!(self.desk.poll_serve(ask, cx));
+                self.ran.so_far += ready!(self.desk.poll_serve(ask, cx));
                 self.asked = None;
+                if self.ran.so_far > self.allowed {
+                    return Poll::Ready(Err(self.late()));
+                }
             }
             ready!(self.turn.poll_taken(cx));
             let polled = self.ran.of(|| self.call.as_mut().poll(cx));
@@ -107,7 +110,7 @@ impl GuestTime {
 }
 
 /// What this thread has run so far.
-fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

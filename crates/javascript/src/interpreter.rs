@@ -30,6 +30,7 @@ const SHIM: &[(&str, &str)] = &[
     ("changes.c", include_str!("../../../sdk/javascript/engine/changes.c")),
     ("promises.c", include_str!("../../../sdk/javascript/engine/promises.c")),
     ("json.c", include_str!("../../../sdk/javascript/engine/json.c")),
+    ("hash.c", include_str!("../../../sdk/javascript/engine/hash.c")),
     ("memory.c", include_str!("../../../sdk/javascript/engine/memory.c")),
 ];
 /// What cargo fetches the rest by.

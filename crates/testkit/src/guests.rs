@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use vestibule_abi::host::{Capability, FUNCTIONS};
 
 /// What a guest may import here.
-pub const ALL: &[Capability] = &[Capability::Core, Capability::Http, Capability::Files];
+pub const ALL: &[Capability] = &[Capability::Core, Capability::Http, Capability::Files, Capability::Hash];
 
 /// A module with the imports of these capabilities and these further fields.
 ///
@@ -48,6 +48,7 @@ pub fn imports(capabilities: &[Capability]) -> String {
         let prefix = match Capability::of_namespace(function.namespace) {
             Some(Capability::Http) => "http_",
             Some(Capability::Files) => "file_",
+            Some(Capability::Hash) => "hash_",
             Some(Capability::Core) | None => "",
         };
         let params = " i32".repeat(function.params.len());

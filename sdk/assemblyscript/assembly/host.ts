@@ -44,3 +44,16 @@ export declare function fileSize(handle: i32): i32;
 // @ts-ignore: decorator
 @external("vestibule_file_v1", "read")
 export declare function fileRead(handle: i32, offset: i32, ptr: usize, len: i32): i32;
+
+// @ts-ignore: decorator
+@external("vestibule_hash_v1", "digest")
+export declare function hashDigest(algorithm: i32, ptr: usize, len: i32, to: usize): i32;
+// @ts-ignore: decorator
+@external("vestibule_hash_v1", "hmac")
+export declare function hashHmac(algorithm: i32, key: usize, keyLen: i32, ptr: usize, len: i32, to: usize): i32;
+// @ts-ignore: decorator
+@external("vestibule_hash_v1", "pbkdf2")
+export declare function hashPbkdf2(algorithm: i32, password: usize, passwordLen: i32, salt: usize, saltLen: i32, rounds: i32, to: usize, toLen: i32): void;
+// @ts-ignore: decorator
+@external("vestibule_hash_v1", "bcrypt")
+export declare function hashBcrypt(password: usize, passwordLen: i32, salt: usize, cost: i32, to: usize): void;

@@ -1,10 +1,13 @@
 // A host for tests: compiles a rule with the real compiler and the flags of `asconfig.json`, and runs it once for each call.
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { encode } from "./document.js";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
+/** The hashes, by their numbers. */
+export const HASHES = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160"];
 const ENDED = Symbol("the rule called fail");
 
 /** Compiles `test/rules/NAME.ts`. */
@@ -74,6 +77,12 @@ export function run(wasm, event, { http = {}, files = {}, order = (handles) => h
       open: (ptr, len) => (files[text(ptr, len)] === undefined ? -1 : opened.push(files[text(ptr, len)]) - 1),
       size: (handle) => Buffer.byteLength(opened[handle]),
       read: (handle, offset, ptr, len) => copy(opened[handle], offset, ptr, len),
+    },
+    vestibule_hash_v1: {
+      digest: (hash, ptr, len, to) => copy(createHash(HASHES[hash]).update(bytes(ptr, len)).digest(), 0, to, 64),
+      hmac: (hash, key, keyLen, ptr, len, to) => copy(createHmac(HASHES[hash], bytes(key, keyLen)).update(bytes(ptr, len)).digest(), 0, to, 64),
+      pbkdf2: (hash, ptr, len, salt, saltLen, rounds, to, toLen) => void copy(pbkdf2Sync(bytes(ptr, len), bytes(salt, saltLen), rounds, toLen, HASHES[hash]), 0, to, toLen),
+      bcrypt: (ptr, len, salt, cost, to) => void copy(`${cost}/${text(salt, 16).slice(8)}/${text(ptr, len)}`.padEnd(23), 0, to, 23), // What it was asked.
     },
   };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), imports);

@@ -1,17 +1,18 @@
 // The package against the contract in `crates/abi`: what it reads, what it writes, what it imports.
 import assert from "node:assert/strict";
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { before, describe, test } from "node:test";
 import { generate, names } from "../scripts/symbols.js";
 import { encode } from "./document.js";
-import { compile, run } from "./host.js";
+import { compile, HASHES, run } from "./host.js";
 
 const ABI = (path) => readFileSync(new URL(`../../../crates/abi/src/${path}`, import.meta.url), "utf8");
 const SDK = (path) => readFileSync(new URL(`../assembly/${path}`, import.meta.url), "utf8");
 
 const wasm = {};
 before(async () => {
-  for (const rule of ["reader", "answerer", "http", "files", "small"]) wasm[rule] = await compile(rule);
+  for (const rule of ["reader", "answerer", "http", "files", "hash", "small"]) wasm[rule] = await compile(rule);
 });
 
 const ADA = {
@@ -64,9 +65,9 @@ describe("the contract", () => {
 
   test("the imports are those of the ABI", () => {
     const source = ABI("host.rs");
-    const namespaces = Object.fromEntries([...source.matchAll(/pub const (CORE|HTTP|FILE): &str = "(\w+)";/g)].map(([, key, name]) => [key, name]));
+    const namespaces = Object.fromEntries([...source.matchAll(/pub const (CORE|HTTP|FILE|HASH): &str = "(\w+)";/g)].map(([, key, name]) => [key, name]));
     const table = /pub const FUNCTIONS.*?= &\[(.*?)\n\];/s.exec(source)[1];
-    const abi = [...table.matchAll(/function\((\w+), "(\w+)", &\[(.*?)\], (true|false)\)/g)]
+    const abi = [...table.matchAll(/function\(\s*(\w+),\s*"(\w+)",\s*&\[(.*?)\],\s*(true|false),?\s*\)/g)]
       .map(([, namespace, name, params, returns]) => `${namespaces[namespace]}.${name}/${params.split(",").length} ${returns === "true"}`);
     const sdk = [...SDK("host.ts").matchAll(/@external\("(\w+)", "(\w+)"\)\nexport declare function \w+\((.*?)\): (\w+);/g)]
       .map(([, namespace, name, params, returns]) => `${namespace}.${name}/${params.split(",").length} ${returns !== "void"}`);
@@ -90,6 +91,7 @@ describe("the contract", () => {
       answerer: ["vestibule_v1"],
       http: ["vestibule_http_v1", "vestibule_v1"],
       files: ["vestibule_file_v1", "vestibule_v1"],
+      hash: ["vestibule_hash_v1", "vestibule_v1"],
     })) {
       const module = new WebAssembly.Module(wasm[rule]);
       assert.deepEqual(namespaces(module), wanted, rule);
@@ -299,6 +301,24 @@ describe("HTTP", () => {
     const ran = ask({ status: 200, body: '{"plan":"gold","owner":3}' });
     assert.equal(ran.failure, "response.owner: expected a string, found an integer");
     assert.equal(ask({ status: 200, body: "<html>" }).failure, "shared.plan: there is no value at response.plan");
+  });
+});
+
+describe("hashing", () => {
+  test("the host is asked for each hash by its number", () => {
+    const { answer } = run(wasm.hash, { user: {}, context: {}, configuration: { text: "données" } });
+    const said = answer.continue.shared;
+    for (const [number, name] of HASHES.entries()) {
+      assert.equal(said[`digest${number}`], createHash(name).update("données").digest("hex"), name);
+      assert.equal(said[`hmac${number}`], createHmac(name, "key").update("données").digest("hex"), name);
+    }
+    assert.equal(said.pbkdf2, pbkdf2Sync("données", "key", 3, 40, "sha256").toString("hex"));
+    assert.equal(said.bcrypt, Buffer.from("4/89abcdef/données".padEnd(23)).subarray(0, 23).toString("hex"));
+  });
+
+  test("the numbers are those of the ABI", () => {
+    const numbers = [...ABI("host.rs").matchAll(/(\d) => Some\(Self::(Md5|Sha\d+|Ripemd160)\)/g)].map(([, number, name]) => [Number(number), name.toLowerCase()]);
+    assert.deepEqual(numbers, [...HASHES.entries()]);
   });
 });
 

@@ -199,6 +199,7 @@ void host_install(JSContext *ctx) {
     contract_install(ctx, host);
     changes_install(ctx, host);
     promises_install(ctx, host);
+    hash_install(ctx, host);
     JS_SetPropertyStr(ctx, global, "__host", host);
     JSValue math = JS_GetPropertyStr(ctx, global, "Math");
     host_method(ctx, math, "random", js_math_random, 0);

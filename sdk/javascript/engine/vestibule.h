@@ -7,6 +7,7 @@
  * changes.c   what a rule did to what it was given
  * promises.c  promises whose value is made when somebody waits for it
  * json.c      the answer as text
+ * hash.c      hashing, which the host does
  * vestibule.c the life of the module: initialise, evaluate, run
  *
  * One instance serves one login and is thrown away, so nothing here frees what the instance takes with it.
@@ -36,6 +37,15 @@ IMPORT("vestibule_http_v1", "result_len") int32_t host_http_result_len(int32_t h
 IMPORT("vestibule_http_v1", "result_read") void host_http_result_read(int32_t handle, void *to);
 IMPORT("vestibule_http_v1", "body_read")
 int32_t host_http_body_read(int32_t handle, size_t offset, void *to, size_t length);
+
+IMPORT("vestibule_hash_v1", "digest") int32_t host_hash_digest(int32_t algorithm, const void *at, size_t length, void *to);
+IMPORT("vestibule_hash_v1", "hmac")
+int32_t host_hash_hmac(int32_t algorithm, const void *key, size_t key_length, const void *at, size_t length, void *to);
+IMPORT("vestibule_hash_v1", "pbkdf2")
+void host_hash_pbkdf2(int32_t algorithm, const void *password, size_t password_length, const void *salt, size_t salt_length,
+                      uint32_t rounds, void *to, size_t length);
+IMPORT("vestibule_hash_v1", "bcrypt")
+void host_hash_bcrypt(const void *password, size_t password_length, const void *salt, int32_t cost, void *to);
 
 #define FORM_DOCUMENT 1
 
@@ -148,6 +158,11 @@ typedef struct Text {
 /* Once, before the heap is kept. */
 void json_intern(JSContext *ctx);
 Text json_between(JSContext *ctx, const char *before, JSValueConst value, const char *after);
+
+/* ---- hash.c ---- */
+
+/* Adds `digest`, `hmac`, `pbkdf2` and `bcrypt` to `__host`. */
+void hash_install(JSContext *ctx, JSValueConst host);
 
 /* ---- changes.c ---- */
 

@@ -37,7 +37,7 @@ pub(crate) use crate::wasm::imports::*;
 
 #[cfg(test)]
 mod tests {
-    use vestibule_abi::host::FUNCTIONS;
+    use vestibule_abi::host::{FUNCTIONS, HASH};
 
     /// The declarations as `namespace.name(params)`, with whether they return.
     macro_rules! list {
@@ -53,6 +53,7 @@ mod tests {
         let declared: Vec<(&str, &str, Vec<&str>, bool)> = imports!(list);
         let contract: Vec<_> = FUNCTIONS
             .iter()
+            .filter(|function| function.namespace != HASH) // Rules in Rust hash with a crate.
             .map(|function| (function.namespace, function.name, function.params.to_vec(), function.returns))
             .collect();
         assert_eq!(declared, contract);

@@ -57,6 +57,7 @@ pub fn arguments() -> Vec<Case> {
             guests::rule_of(&[Capability::Core, Capability::Files], 1, r#"(data (i32.const 64) "answer\ff")"#, run);
         failed("HR-62", name, wasm, HostcallBadArgs).under(FILES)
     };
+    let hash = |name: &str, call: &str| failed("HR-58", name, hasher(call), HostcallBadArgs);
     const OPEN: &str = "(drop (call $file_open (i32.const 64) (i32.const 6)))";
     vec![
         bad("event_len of form 2", "(drop (call $event_len (i32.const 2)))"),
@@ -94,7 +95,38 @@ pub fn arguments() -> Vec<Case> {
             Expect::Outcome("allow"),
         )
         .under(FILES),
+        hash("a digest by algorithm 7", "(drop (call $hash_digest (i32.const 7) (i32.const 8) (i32.const 15) (i32.const 64)))"),
+        hash("an HMAC by algorithm -1", "(drop (call $hash_hmac (i32.const -1) (i32.const 8) (i32.const 1) (i32.const 8) (i32.const 15) (i32.const 64)))"),
+        hash("a digest of what lies beyond the memory", "(drop (call $hash_digest (i32.const 0) (i32.const 65530) (i32.const 100) (i32.const 64)))"),
+        hash("a digest of 2^32 - 1 bytes", "(drop (call $hash_digest (i32.const 0) (i32.const 0) (i32.const -1) (i32.const 64)))"),
+        hash("a digest to the end of memory", "(drop (call $hash_digest (i32.const 5) (i32.const 8) (i32.const 15) (i32.const 65473)))"),
+        hash("a digest to 2^32 - 1", "(drop (call $hash_digest (i32.const 5) (i32.const 8) (i32.const 15) (i32.const -1)))"),
+        hash("an HMAC with a key from beyond the memory", "(drop (call $hash_hmac (i32.const 3) (i32.const -1) (i32.const 2) (i32.const 8) (i32.const 15) (i32.const 64)))"),
+        hash("pbkdf2 without rounds", &pbkdf2(0, 64)),
+        hash("pbkdf2 for a key of nothing", &pbkdf2(1, 0)),
+        hash("pbkdf2 for a key of 1 025 bytes", &pbkdf2(1, 1_025)),
+        hash("pbkdf2 for a key of 2^32 - 1 bytes", &pbkdf2(1, -1)),
+        hash("bcrypt at cost 3", &bcrypt(3)),
+        hash("bcrypt at cost 15", &bcrypt(15)),
+        hash("bcrypt at cost -1", &bcrypt(-1)),
+        hash("bcrypt with a salt from the end of memory", "(call $hash_bcrypt (i32.const 8) (i32.const 15) (i32.const 65521) (i32.const 4) (i32.const 64))"),
     ]
+}
+
+/// A rule that may hash.
+fn hasher(run: &str) -> Vec<u8> {
+    guests::rule_of(&[Capability::Core, Capability::Hash], 1, "", run)
+}
+
+fn pbkdf2(rounds: i32, length: i32) -> String {
+    format!(
+        "(call $hash_pbkdf2 (i32.const 5) (i32.const 8) (i32.const 15) (i32.const 8) (i32.const 15) (i32.const {rounds})
+         (i32.const 64) (i32.const {length}))"
+    )
+}
+
+fn bcrypt(cost: i32) -> String {
+    format!("(call $hash_bcrypt (i32.const 8) (i32.const 15) (i32.const 8) (i32.const {cost}) (i32.const 64))")
 }
 
 /// Storms of host calls: HR-59, HR-62, HR-93.
@@ -145,6 +177,17 @@ pub fn storms() -> Vec<Case> {
             "one line of 16 MiB",
             counted(256, 1, "(call $log (i32.const 1) (i32.const 0) (i32.const 16777216))"),
             Expect::Outcome("allow"),
+        ),
+        failed("HR-59", "bcrypt for ever", hasher(&format!("(loop {} (br 0))", bcrypt(4))), FuelExhausted),
+        failed("HR-59", "bcrypt at the highest cost", hasher(&bcrypt(14)), FuelExhausted),
+        failed("HR-59", "pbkdf2 with 2^32 - 1 rounds", hasher(&pbkdf2(-1, 1_024)), FuelExhausted),
+        failed(
+            "HR-59",
+            "digests for ever",
+            hasher(
+                "(loop (drop (call $hash_digest (i32.const 6) (i32.const 0) (i32.const 65536) (i32.const 0))) (br 0))",
+            ),
+            FuelExhausted,
         ),
         failed(
             "HR-62",

@@ -1,0 +1,350 @@
+//! Hashing for guests, by kept crates: bcrypt, interpreted, would take more fuel than any login has.
+//!
+//! What is hashed is a pure function of its arguments, so nothing of it is recorded for replays. Its price in fuel is
+//! taken before it is done, so that no guest gets more of it than it can pay for. What takes long is done on a thread of
+//! its own, on never more of them than leave a core free; its time is the guest's.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hmac::Mac as _;
+use md5::Md5;
+use ripemd::Ripemd160;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
+use vestibule_abi::{
+    codes::FailureCode,
+    host::{HashAlgorithm, HostFunction},
+    limits,
+};
+use vestibule_pipeline::RuleFailure;
+
+use crate::{failure::Stop, rule::admitted, watch::thread_time};
+
+/// What a digest costs beside its bytes: padding, and the keys of an HMAC.
+const BASE_FUEL: u64 = 2_000;
+/// The price of a byte. The slowest algorithm takes some three nanoseconds for it.
+const FUEL_PER_BYTE: u64 = 8;
+/// The price of one round of pbkdf2, for each digest's worth of the key: half a microsecond with the slowest.
+const FUEL_PER_ROUND: u64 = 256;
+/// The price of one of bcrypt's `2^cost` rounds, some fifty microseconds. Cost 10 has to fit what a rule in JavaScript has.
+const FUEL_PER_BCRYPT_ROUND: u64 = 32 * 1024;
+/// What costs more is done on a thread of its own: half a millisecond of pbkdf2, and bcrypt always.
+const FUEL_AT_ONCE: u64 = 256 * 1024;
+
+/// The characters of a password that bcrypt looks at, its final zero among them.
+const BCRYPT_PASSWORD_BYTES: usize = 72;
+const SALT_LEN: i32 = limits::BCRYPT_SALT_BYTES as i32;
+
+/// Something to be hashed: `B` is where its bytes are in the guest's memory, or the bytes themselves.
+#[derive(Debug)]
+pub(crate) enum Hashing<B> {
+    Digest { algorithm: HashAlgorithm, data: B },
+    Hmac { algorithm: HashAlgorithm, key: B, data: B },
+    Pbkdf2 { algorithm: HashAlgorithm, password: B, salt: B, rounds: u32, length: u32 },
+    Bcrypt { password: B, salt: B, cost: u32 },
+}
+
+/// A range of the guest's memory, as the guest gave it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(pub(crate) i32, pub(crate) i32);
+
+impl Place {
+    fn bytes(self) -> u64 {
+        u64::from(self.1 as u32)
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Hashed {
+    pub(crate) bytes: Vec<u8>,
+    /// The time it took, which counts as the guest's.
+    pub(crate) took: Duration,
+}
+
+impl<B> Hashing<B> {
+    /// How many bytes come of it.
+    pub(crate) fn length(&self) -> u32 {
+        match self {
+            Self::Digest { algorithm, .. } | Self::Hmac { algorithm, .. } => algorithm.bytes(),
+            Self::Pbkdf2 { length, .. } => *length,
+            Self::Bcrypt { .. } => limits::BCRYPT_DIGEST_BYTES,
+        }
+    }
+}
+
+/// A call of one of the host functions: what to hash, and where the guest wants it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) hashing: Hashing<Place>,
+    pub(crate) to_ptr: i32,
+}
+
+impl Call {
+    /// Reads the arguments, which are in the order of the contract.
+    ///
+    /// # Errors
+    /// `hostcall_bad_args` for what is out of range.
+    pub(crate) fn read(function: &HostFunction, arguments: &[i32]) -> Result<Self, Stop> {
+        let (hashing, to_ptr) = match (function.name, arguments) {
+            ("digest", &[algorithm, ptr, len, to_ptr]) => {
+                (Hashing::Digest { algorithm: of_wire(algorithm)?, data: Place(ptr, len) }, to_ptr)
+            }
+            ("hmac", &[algorithm, key_ptr, key_len, ptr, len, to_ptr]) => {
+                let (key, data) = (Place(key_ptr, key_len), Place(ptr, len));
+                (Hashing::Hmac { algorithm: of_wire(algorithm)?, key, data }, to_ptr)
+            }
+            ("pbkdf2", &[algorithm, password_ptr, password_len, salt_ptr, salt_len, rounds, to_ptr, to_len]) => {
+                let (password, salt) = (Place(password_ptr, password_len), Place(salt_ptr, salt_len));
+                let (rounds, length) = (rounds as u32, to_len as u32);
+                if rounds == 0 || !(1..=limits::DERIVED_KEY_BYTES).contains(&length) {
+                    return Err(bad_args("pbkdf2: no rounds, or a key of no length or of more than there can be"));
+                }
+                (Hashing::Pbkdf2 { algorithm: of_wire(algorithm)?, password, salt, rounds, length }, to_ptr)
+            }
+            ("bcrypt", &[password_ptr, password_len, salt_ptr, cost, to_ptr]) => {
+                let (password, salt) = (Place(password_ptr, password_len), Place(salt_ptr, SALT_LEN));
+                let cost = cost as u32;
+                if !limits::BCRYPT_COST.contains(&cost) {
+                    return Err(bad_args("bcrypt: the cost is a number from 4 to 14"));
+                }
+                (Hashing::Bcrypt { password, salt, cost }, to_ptr)
+            }
+            _ => return Err(Stop::new(FailureCode::HostInternal, format!("nothing hashes for `{function}`"))),
+        };
+        Ok(Self { hashing, to_ptr })
+    }
+}
+
+impl Hashing<Place> {
+    /// What it costs, in fuel.
+    ///
+    /// # Errors
+    /// `hostcall_bad_args` for more bytes than are hashed at once.
+    pub(crate) fn price(&self) -> Result<u64, Stop> {
+        let (places, rounds) = match self {
+            Self::Digest { data, .. } => ([*data, Place(0, 0)], 0),
+            Self::Hmac { key, data, .. } => ([*key, *data], 0),
+            Self::Pbkdf2 { algorithm, password, salt, rounds, length } => {
+                let digests = u64::from(length.div_ceil(algorithm.bytes()));
+                ([*password, *salt], FUEL_PER_ROUND * digests * u64::from(*rounds))
+            }
+            Self::Bcrypt { password, salt, cost } => ([*password, *salt], FUEL_PER_BCRYPT_ROUND << cost),
+        };
+        if places.iter().any(|place| place.bytes() > u64::from(limits::HASH_BYTES)) {
+            return Err(bad_args("more bytes than are hashed at once"));
+        }
+        Ok(BASE_FUEL + FUEL_PER_BYTE * places.iter().map(|place| place.bytes()).sum::<u64>() + rounds)
+    }
+
+    /// The same with the bytes that are there.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub(crate) fn copied<'m>(self, read: impl Fn(Place) -> Result<&'m [u8], Stop>) -> Result<Hashing<Vec<u8>>, Stop> {
+        let read = |place| read(place).map(<[u8]>::to_vec);
+        Ok(match self {
+            Self::Digest { algorithm, data } => Hashing::Digest { algorithm, data: read(data)? },
+            Self::Hmac { algorithm, key, data } => Hashing::Hmac { algorithm, key: read(key)?, data: read(data)? },
+            Self::Pbkdf2 { algorithm, password, salt, rounds, length } => {
+                Hashing::Pbkdf2 { algorithm, password: read(password)?, salt: read(salt)?, rounds, length }
+            }
+            Self::Bcrypt { password, salt, cost } => {
+                Hashing::Bcrypt { password: read(password)?, salt: read(salt)?, cost }
+            }
+        })
+    }
+}
+
+fn of_wire(algorithm: i32) -> Result<HashAlgorithm, Stop> {
+    HashAlgorithm::from_wire(algorithm).ok_or_else(|| bad_args("there is no hash algorithm of that number"))
+}
+
+fn bad_args(message: &str) -> Stop {
+    Stop::new(FailureCode::HostcallBadArgs, message)
+}
+
+/// Calls what is generic over a hash with the one that is named.
+macro_rules! with_hash {
+    ($algorithm:expr, $hash:ident => $body:expr) => {
+        match $algorithm {
+            HashAlgorithm::Md5 => with_hash!(@ $hash = Md5, $body),
+            HashAlgorithm::Sha1 => with_hash!(@ $hash = Sha1, $body),
+            HashAlgorithm::Sha224 => with_hash!(@ $hash = Sha224, $body),
+            HashAlgorithm::Sha256 => with_hash!(@ $hash = Sha256, $body),
+            HashAlgorithm::Sha384 => with_hash!(@ $hash = Sha384, $body),
+            HashAlgorithm::Sha512 => with_hash!(@ $hash = Sha512, $body),
+            HashAlgorithm::Ripemd160 => with_hash!(@ $hash = Ripemd160, $body),
+        }
+    };
+    (@ $hash:ident = $chosen:ty, $body:expr) => {{
+        type $hash = $chosen;
+        $body
+    }};
+}
+
+impl Hashing<Vec<u8>> {
+    /// Does it, here and now.
+    ///
+    /// # Errors
+    /// `host_internal` if a crate refuses what it always takes.
+    pub(crate) fn done(&self) -> Result<Vec<u8>, RuleFailure> {
+        match self {
+            Self::Digest { algorithm, data } => Ok(with_hash!(algorithm, H => H::digest(data).to_vec())),
+            Self::Hmac { algorithm, key, data } => with_hash!(algorithm, H => hmac::Hmac::<H>::new_from_slice(key)
+                .map(|mac| mac.chain_update(data).finalize().into_bytes().to_vec())
+                .map_err(|error| RuleFailure::new(FailureCode::HostInternal, error.to_string()))),
+            Self::Pbkdf2 { algorithm, password, salt, rounds, length } => {
+                let mut key = vec![0; *length as usize];
+                with_hash!(algorithm, H => pbkdf2::pbkdf2_hmac::<H>(password, salt, *rounds, &mut key));
+                Ok(key)
+            }
+            Self::Bcrypt { password, salt, cost } => {
+                let salt: [u8; limits::BCRYPT_SALT_BYTES as usize] = salt
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| RuleFailure::new(FailureCode::HostInternal, "a salt of another length"))?;
+                let mut password: Vec<u8> = password.iter().copied().take(BCRYPT_PASSWORD_BYTES).collect();
+                if password.len() < BCRYPT_PASSWORD_BYTES {
+                    password.push(0);
+                }
+                let digest = bcrypt::bcrypt(*cost, salt, &password);
+                Ok(digest.into_iter().take(limits::BCRYPT_DIGEST_BYTES as usize).collect())
+            }
+        }
+    }
+}
+
+/// Where a run's hashing is done.
+#[derive(Debug, Clone)]
+pub(crate) struct Hashers {
+    /// A permit for each thread that may hash at one time.
+    pub(crate) lane: Arc<Semaphore>,
+    /// When the run has to be over.
+    pub(crate) deadline: Instant,
+}
+
+/// A guest's hashing, under way.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Hashed, RuleFailure>> + Send>>;
+
+impl Hashers {
+    /// Does what was paid for.
+    pub(crate) async fn hash(self, hashing: Hashing<Vec<u8>>, price: u64) -> Result<Hashed, RuleFailure> {
+        if price > FUEL_AT_ONCE {
+            return self.on_a_thread(hashing).await;
+        }
+        let began = Instant::now();
+        hashing.done().map(|bytes| Hashed { bytes, took: began.elapsed() })
+    }
+
+    async fn on_a_thread(self, hashing: Hashing<Vec<u8>>) -> Result<Hashed, RuleFailure> {
+        let internal = |error: &dyn fmt::Display| RuleFailure::new(FailureCode::HostInternal, error.to_string());
+        let late = || RuleFailure::new(FailureCode::DeadlineExceeded, "the login has no time left");
+        let permit = admitted(&self.lane, self.deadline).await.map_err(|error| internal(&error))?.ok_or_else(late)?;
+        let thread = spawn_blocking(move || {
+            let _permit = permit; // Kept to the end, also when nobody waits for it any more.
+            let began = thread_time();
+            let bytes = hashing.done()?;
+            Ok(Hashed { bytes, took: thread_time().saturating_sub(began) })
+        });
+        match timeout_at(self.deadline.into(), thread).await {
+            Ok(ended) => ended.map_err(|error| internal(&error))?,
+            Err(_) => Err(late()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vestibule_abi::limits::Budget;
+
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn done(hashing: &Hashing<Vec<u8>>) -> String {
+        let bytes = hashing.done().unwrap();
+        assert_eq!(bytes.len(), hashing.length() as usize);
+        hex(&bytes)
+    }
+
+    /// RFC 1321, FIPS 180 and the paper of RIPEMD-160: the digests of `abc`.
+    #[test]
+    fn every_algorithm_is_the_one_of_its_name() {
+        let known = [
+            (HashAlgorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
+            (HashAlgorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (HashAlgorithm::Sha224, "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"),
+            (HashAlgorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                HashAlgorithm::Sha384,
+                "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
+            ),
+            (
+                HashAlgorithm::Sha512,
+                "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                 2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            ),
+            (HashAlgorithm::Ripemd160, "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc"),
+        ];
+        for (number, (algorithm, digest)) in (0..).zip(known) {
+            assert_eq!(HashAlgorithm::from_wire(number), Some(algorithm));
+            assert_eq!(done(&Hashing::Digest { algorithm, data: b"abc".into() }), digest, "{algorithm:?}");
+        }
+        assert_eq!((HashAlgorithm::from_wire(-1), HashAlgorithm::from_wire(7)), (None, None));
+    }
+
+    /// RFC 4231, test case 2; RFC 6070, test case 2.
+    #[test]
+    fn keyed_and_stretched_hashes_are_those_of_the_standards() {
+        let (algorithm, key) = (HashAlgorithm::Sha256, b"Jefe".into());
+        assert_eq!(
+            done(&Hashing::Hmac { algorithm, key, data: b"what do ya want for nothing?".into() }),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let (algorithm, password, salt) = (HashAlgorithm::Sha1, b"password".into(), b"salt".into());
+        assert_eq!(
+            done(&Hashing::Pbkdf2 { algorithm, password, salt, rounds: 2, length: 20 }),
+            "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957"
+        );
+    }
+
+    #[test]
+    fn bcrypt_looks_at_72_bytes_and_ends_shorter_ones_with_a_zero() {
+        let of = |password: &[u8]| done(&Hashing::Bcrypt { password: password.into(), salt: vec![7; 16], cost: 4 });
+        assert_ne!(of(b""), of(b"a"));
+        assert_ne!(of(b"a"), of(b"aa"), "the zero ends it");
+        assert_ne!(of(&[b'x'; 71]), of(&[b'x'; 72]));
+        assert_eq!(of(&[b'x'; 72]), of(&[b'x'; 200]));
+    }
+
+    #[test]
+    fn cost_10_fits_what_a_rule_in_javascript_may_spend_and_cost_11_does_not() {
+        let price = |cost| Hashing::Bcrypt { password: Place(0, 100), salt: Place(0, 16), cost }.price().unwrap();
+        let budget = Budget::JAVASCRIPT.fuel;
+        assert!(price(10) < budget * 7 / 10 && price(11) > budget, "{} and {}", price(10), price(11));
+    }
+
+    #[test]
+    fn everything_has_its_price() {
+        let algorithm = HashAlgorithm::Sha512;
+        let digest = |len| Hashing::Digest { algorithm, data: Place(0, len) }.price();
+        assert!(digest(1_000_000).unwrap() > 1_000 * digest(0).unwrap(), "by the byte");
+        assert_eq!(digest(1 << 20).unwrap(), BASE_FUEL + FUEL_PER_BYTE * (1 << 20));
+        assert_eq!(digest((1 << 20) + 1).unwrap_err().0.code, FailureCode::HostcallBadArgs);
+        assert_eq!(digest(-1).unwrap_err().0.code, FailureCode::HostcallBadArgs);
+        let (password, salt) = (Place(0, 1), Place(0, 1));
+        let pbkdf2 = |rounds, length| Hashing::Pbkdf2 { algorithm, password, salt, rounds, length }.price().unwrap();
+        assert!(pbkdf2(u32::MAX, 1) > 1_000_000_000_000, "by the round");
+        assert_eq!(pbkdf2(10, 65) - pbkdf2(10, 64), pbkdf2(10, 64) - BASE_FUEL - 2 * FUEL_PER_BYTE, "by the digest");
+    }
+}
