@@ -2,13 +2,16 @@
 //
 // It keeps to the seam as the engine does: scripts in the same order, `start`, `waiting`, `arrived`, `finish`.
 
-import { createHash } from "node:crypto";
+import bcrypt from "bcryptjs";
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), "../dist");
+/** The hashes by the numbers the host has for them. */
+const HASHES = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160"];
 const table = JSON.parse(readFileSync(join(dist, "modules.json"), "utf8"));
 const scripts = new Map();
 
@@ -99,6 +102,14 @@ export function deploy(source, { kind = "rule", file = "rule.js" } = {}) {
     randomBytes: random,
     utf8Encode: (text) => toArrayBuffer(Buffer.from(text, "utf8")),
     utf8Decode: (buffer, offset = 0, length = buffer.byteLength - offset) => Buffer.from(buffer, offset, length).toString("utf8"),
+    digest: (hash, data) => toArrayBuffer(createHash(HASHES[hash]).update(data).digest()),
+    hmac: (hash, key, data) => toArrayBuffer(createHmac(HASHES[hash], key).update(data).digest()),
+    pbkdf2: (hash, password, salt, rounds, length) => toArrayBuffer(pbkdf2Sync(password, salt, rounds, length, HASHES[hash])),
+    bcrypt: (password, salt, cost) => {
+      const prefix = `$2b$${String(cost).padStart(2, "0")}$${bcrypt.encodeBase64([...salt], salt.length)}`;
+      const hash = bcrypt.hashSync(Buffer.from(password).toString("utf8"), prefix);
+      return toArrayBuffer(Buffer.from(bcrypt.decodeBase64(hash.slice(prefix.length), 23)));
+    },
     httpStart: (head, body) => {
       const request = { ...JSON.parse(head), body: body === null ? "" : Buffer.from(body).toString("utf8") };
       state.requests.push(request);

@@ -2,18 +2,22 @@
 
 const { host } = require("vestibule:internals");
 const { Buffer } = require("buffer");
-const { hmac } = require("@noble/hashes/hmac.js");
-const { md5, ripemd160, sha1 } = require("@noble/hashes/legacy.js");
-const { sha224, sha256, sha384, sha512 } = require("@noble/hashes/sha2.js");
-const { pbkdf2 } = require("@noble/hashes/pbkdf2.js");
 
-const HASHES = { md5, ripemd160, rmd160: ripemd160, sha1, sha224, sha256, sha384, sha512 };
+/** As the host numbers them. */
+const HASHES = { md5: 0, sha1: 1, sha224: 2, sha256: 3, sha384: 4, sha512: 5, ripemd160: 6, rmd160: 6 };
 const LARGEST = 65_536;
+/** What the host hashes at once, and the longest key that it derives. */
+const MOST = 1_048_576;
+const LONGEST_KEY = 1_024;
 
 function hashOf(name) {
   const hash = HASHES[String(name).toLowerCase().replace(/^rsa-/, "").replace("sha-", "sha")];
   if (hash === undefined) throw new Error("Digest method not supported");
   return hash;
+}
+
+function within(most, what, length) {
+  if (!(length <= most)) throw new RangeError(`${what} of ${length} bytes: a rule can have ${most} at most`);
 }
 
 function bytes(data, encoding) {
@@ -27,31 +31,47 @@ function bytes(data, encoding) {
 }
 
 function encoded(digest, encoding) {
-  const buffer = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength);
+  const buffer = Buffer.from(digest);
   if (encoding === undefined || encoding === null || encoding === "buffer") return buffer;
   if (encoding === "base64url") return buffer.toString("base64").replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   return buffer.toString(encoding);
 }
 
+/** Collects what is to be hashed; the host hashes it as one. */
 class Digester {
-  constructor(state) {
-    this.state = state;
+  constructor(hash) {
+    this.hash = hash;
+    this.parts = [];
+    this.length = 0;
   }
   update(data, encoding) {
-    if (this.state === undefined) throw Object.assign(new Error("Digest already called"), { code: "ERR_CRYPTO_HASH_FINALIZED" });
-    this.state.update(bytes(data, encoding));
+    if (this.parts === undefined) throw finalized();
+    const part = Buffer.from(bytes(data, encoding));
+    this.length += part.length;
+    within(MOST, "something to hash", this.length);
+    this.parts.push(part);
     return this;
   }
   digest(encoding) {
-    if (this.state === undefined) throw Object.assign(new Error("Digest already called"), { code: "ERR_CRYPTO_HASH_FINALIZED" });
-    const digest = this.state.digest();
-    this.state = undefined;
-    return encoded(digest, encoding);
+    if (this.parts === undefined) throw finalized();
+    const data = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
+    this.parts = undefined;
+    return encoded(this.hash(data), encoding);
   }
 }
 
-exports.createHash = (name) => new Digester(hashOf(name).create());
-exports.createHmac = (name, key) => new Digester(hmac.create(hashOf(name), bytes(key)));
+const finalized = () => Object.assign(new Error("Digest already called"), { code: "ERR_CRYPTO_HASH_FINALIZED" });
+
+exports.createHash = function createHash(name) {
+  const hash = hashOf(name);
+  return new Digester((data) => host.digest(hash, data));
+};
+exports.createHmac = function createHmac(name, key) {
+  const hash = hashOf(name);
+  const secret = Buffer.from(bytes(key));
+  within(MOST, "a key", secret.length);
+  return new Digester((data) => host.hmac(hash, secret, data));
+};
 exports.getHashes = () => Object.keys(HASHES);
 
 /** Random bytes of this login: the same login gives the same bytes. */
@@ -93,7 +113,12 @@ exports.timingSafeEqual = function timingSafeEqual(one, other) {
   return difference === 0;
 };
 exports.pbkdf2Sync = function pbkdf2Sync(password, salt, iterations, length, digest = "sha1") {
-  return encoded(pbkdf2(hashOf(digest), bytes(password), bytes(salt), { c: iterations, dkLen: length }));
+  const hash = hashOf(digest);
+  if (!(iterations >= 1 && iterations < 2 ** 32)) throw new RangeError(`The value of "iterations" is out of range. Received ${iterations}`);
+  within(LONGEST_KEY, "a key", length);
+  const [from, grain] = [bytes(password), bytes(salt)];
+  within(MOST, "a password or salt", Math.max(from.length, grain.length));
+  return length === 0 ? Buffer.alloc(0) : encoded(host.pbkdf2(hash, from, grain, iterations, length));
 };
 exports.pbkdf2 = function (password, salt, iterations, length, digest, callback) {
   const settle = callback ?? digest;
