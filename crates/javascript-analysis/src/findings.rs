@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use oxc_ast::ast::{
     Argument, AssignmentExpression, AssignmentTarget, BindingPattern, CallExpression, ComputedMemberExpression,
-    Expression, ObjectProperty, PropertyKey, StaticMemberExpression, StringLiteral, TemplateLiteral,
-    VariableDeclarator,
+    Decorator, Expression, ImportExpression, ObjectProperty, PropertyKey, StaticMemberExpression, StringLiteral,
+    TemplateLiteral, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use url::Url;
@@ -31,6 +31,8 @@ pub(crate) struct Findings {
     pub(crate) api: Vec<(String, String, u32)>,
     /// Whether `exports.onExecutePostLogin` is set.
     pub(crate) is_action: bool,
+    /// What the grammar allows and the interpreter does not have: where, and what to write instead.
+    pub(crate) beyond: Vec<(u32, &'static str)>,
 }
 
 impl Findings {
@@ -104,6 +106,16 @@ fn is_context_member(target: &AssignmentTarget<'_>, name: &str) -> bool {
 }
 
 impl<'a> Visit<'a> for Findings {
+    fn visit_decorator(&mut self, decorator: &Decorator<'a>) {
+        let message = "a decorator is not there in a rule: call it as a function on the class or method";
+        self.beyond.push((decorator.span.start, message));
+    }
+
+    fn visit_import_expression(&mut self, import: &ImportExpression<'a>) {
+        self.beyond.push((import.span.start, "`import()` is not there in a rule: use `require('name')`"));
+        walk::walk_import_expression(self, import);
+    }
+
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
         if is_named(&call.callee, "require") {
             match call.arguments.first() {

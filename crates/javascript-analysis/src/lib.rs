@@ -5,6 +5,7 @@
 //! would have failed at a login. [`Program::code`] is the author's text at its own lines and columns.
 
 mod findings;
+mod instead;
 mod modules;
 mod names;
 mod place;

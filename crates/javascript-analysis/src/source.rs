@@ -13,6 +13,7 @@ use oxc_syntax::operator::UnaryOperator;
 use crate::{
     Diagnostic, Kind, Place, Program,
     findings::Findings,
+    instead::instead,
     modules::{Found, ModuleTable},
     names,
     types::Types,
@@ -68,9 +69,11 @@ fn without_semicolon(text: &str) -> String {
 pub(crate) fn analyse(file: &str, text: &str, table: &ModuleTable) -> Result<Program, Vec<Diagnostic>> {
     let rule = Source::rule(file, text);
     match examine(&rule, table) {
-        Err(syntax) if text.contains("onExecutePostLogin") => {
-            examine(&Source::action(file, text), table).unwrap_or(Err(vec![syntax]))
-        }
+        Err(syntax) if text.contains("onExecutePostLogin") => examine(&Source::action(file, text), table)
+            .unwrap_or_else(|of_action| {
+                let is_a_rule = syntax.place > of_action.place; // It was understood as far as there.
+                Err(vec![if is_a_rule { syntax } else { of_action }])
+            }),
         Err(syntax) => Err(vec![syntax]),
         Ok(examined) => examined,
     }
@@ -109,6 +112,7 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
     }
     let mut findings = Findings::default();
     findings.visit_program(&parsed.program);
+    refused.extend(findings.beyond.iter().map(|(offset, message)| source.says(*offset, *message)));
     if source.kind == Kind::Action && !findings.is_action {
         return Err(source.says(0, "an Action sets `exports.onExecutePostLogin`"));
     }
@@ -118,7 +122,11 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
 
 fn syntax_error(source: &Source<'_>, error: &oxc_diagnostics::OxcDiagnostic) -> Diagnostic {
     let offset = error.labels.iter().next().map_or(0, |label| label.offset());
-    source.says(offset, format!("syntax error: {}", lower_first(&error.message)))
+    let (start, is_typescript) = (usize::from(source.kind == Kind::Rule), source.file.ends_with(".ts"));
+    match instead(&source.parsed, start, is_typescript, offset as usize, &error.message) {
+        Some((at, message)) => source.says(u32::try_from(at).unwrap_or(offset), message),
+        None => source.says(offset, format!("syntax error: {}", lower_first(&error.message))),
+    }
 }
 
 fn lower_first(text: &str) -> String {

@@ -241,3 +241,87 @@ fn types_that_need_code_are_refused() {
     let errors = refused("rule.ts", "function (u: any, c: any, cb: any) {\n  enum A { B }\n  cb();\n}");
     assert_eq!(errors, ["rule.ts:2:3: an `enum` cannot be erased: use a constant object"]);
 }
+
+/// A source that is no rule, and the one thing that is said of it.
+#[track_caller]
+fn says(file: &str, source: &str, said: &str) {
+    assert_eq!(refused(file, source), [format!("{file}:{said}")], "{source}");
+}
+
+const RULE: &str = "function (user, context, callback) { callback(null, user, context); }";
+
+#[test]
+fn modules_of_es2015_are_told_to_require() {
+    let import = "`import` is not there in a rule: use `const name = require('name')`, inside the function";
+    let export =
+        "`export` is not there in a rule: a rule is the function alone, an Action sets `exports.onExecutePostLogin`";
+    says("rule.js", &format!("// é\nimport _ from 'lodash';\n{RULE}"), &format!("2:1: {import}"));
+    says("rule.ts", &format!("/* types */ import type {{ User }} from 'auth0';\n{RULE}"), &format!("1:13: {import}"));
+    says("rule.js", "function (u, c, cb) {\n  import x from 'y';\n  cb();\n}", &format!("2:3: {import}"));
+    says("rule.js", "\nexport default async function (u, c, cb) { cb(); }", &format!("2:1: {export}"));
+    says("action.js", "export const onExecutePostLogin = async (event, api) => {};", &format!("1:1: {export}"));
+    says("action.js", "import x from 'y';\nexports.onExecutePostLogin = async () => {};", &format!("1:1: {import}"));
+    says(
+        "rule.js",
+        "async function (u, c, cb) {\n  const x = await import('lodash');\n  cb();\n}",
+        "2:19: `import()` is not there in a rule: use `require('name')`",
+    );
+}
+
+#[test]
+fn typescript_that_needs_code_of_its_own_is_told_what_to_write() {
+    let beside = "a rule is one function with nothing beside it: put what it needs inside it";
+    says(
+        "rule.ts",
+        "function (u, c, cb) {\n  enum Plan { Free }\n  cb();\n}",
+        "2:3: an `enum` cannot be erased: use a constant object",
+    );
+    says("rule.ts", &format!("enum Plan {{ Free }}\n{RULE}"), &format!("1:1: {beside}"));
+    says("rule.ts", &format!("namespace Util {{ export const a = 1; }}\n{RULE}"), &format!("1:1: {beside}"));
+    says("rule.ts", &format!("interface Plan {{ free: boolean }}\n{RULE}"), &format!("1:1: {beside}"));
+    let decorator = "a decorator is not there in a rule: call it as a function on the class or method";
+    for file in ["rule.ts", "rule.js"] {
+        says(file, "function (u, c, cb) {\n  @log class A {}\n  cb();\n}", &format!("2:3: {decorator}"));
+        says(file, "function (u, c, cb) {\n  class A { @log m() {} }\n  cb();\n}", &format!("2:13: {decorator}"));
+    }
+}
+
+#[test]
+fn types_in_a_file_of_javascript_are_told_its_name() {
+    let typescript = "this is TypeScript: name the file `rule.ts`";
+    says("rule.js", "function (user: User, c, cb) { cb(); }", &format!("1:15: {typescript}"));
+    says("rule.js", "function (u, c, cb) {\n  interface A { b: string }\n  cb();\n}", &format!("2:13: {typescript}"));
+}
+
+#[test]
+fn what_waits_outside_of_an_async_function_is_told_so() {
+    let wait = "`await` needs an `async` function around it; while a rule is loaded there is nothing to wait for";
+    says(
+        "rule.js",
+        "function (u, c, cb) {\n  const x = await fetch('https://a.test');\n  cb();\n}",
+        &format!("2:13: {wait}"),
+    );
+    says(
+        "action.js",
+        "const x = await fetch('https://a.test');\nexports.onExecutePostLogin = async () => {};",
+        &format!("1:11: {wait}"),
+    );
+}
+
+#[test]
+fn jsx_is_told_to_be_text() {
+    let jsx = "JSX is not there in a rule: write the text as a string, or a template literal";
+    says("rule.js", "function (u, c, cb) {\n  u.x = <b>{u.name}</b>;\n  cb();\n}", &format!("2:9: {jsx}"));
+    let said = refused("rule.ts", "function (u, c, cb) {\n  u.x = <b>{u.name}</b>;\n  cb();\n}");
+    assert!(said.first().unwrap().ends_with(jsx) && said.first().unwrap().starts_with("rule.ts:2:"), "{said:?}");
+}
+
+#[test]
+fn helpers_beside_the_function_are_told_to_be_inside() {
+    let beside = "a rule is one function with nothing beside it: put what it needs inside it";
+    says("rule.js", &format!("// first\nconst one = 1;\n{RULE}"), &format!("2:1: {beside}"));
+    says("rule.js", "function one() {}\nfunction rule(u, c, cb) { cb(); }", &format!("2:1: {beside}"));
+    let nothing = "there is nothing here: a rule is a function (user, context, callback)";
+    says("rule.js", "", &format!("1:1: {nothing}"));
+    says("rule.js", "// only words\n", &format!("2:1: {nothing}"));
+}
