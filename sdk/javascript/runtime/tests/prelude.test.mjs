@@ -161,6 +161,23 @@ test("randomness is the login's: the same seed, the same bytes", () => {
   assert.notDeepEqual(seeded("a"), seeded("b"));
 });
 
+test("what a rule caches in `global` and JSON cannot say is its own: the login goes on without it", () => {
+  const result = run(`function (user, context, callback) {
+    class Client { constructor() { this.open = true; } send() { return 'sent'; } }
+    global.client = new Client();
+    global.circle = { name: 'circle' };
+    global.circle.self = global.circle;
+    global.nested = { deep: [{ run: () => 1 }] };
+    global.map = new Map([['a', 1]]);
+    global.kept = [{ a: null, date: new Date(0) }, 'b', [true]];
+    context.idToken.sent = global.client.send() + global.circle.self.name;
+    callback(null, user, context);
+  }`);
+  assert.deepEqual(members(result), { id_token: { sent: "sentcircle" }, shared: { kept: [{ a: null, date: "1970-01-01T00:00:00.000Z" }, "b", [true]] } });
+  const dropped = result.logs.map(({ text }) => /global\.(\w+) is more than JSON/.exec(text)?.[1]);
+  assert.deepEqual(dropped, ["client", "circle", "nested", "map"]);
+});
+
 test("nothing of one login is left for the next", () => {
   const rule = deploy("function (user, context, callback) { global.n = (global.n || 0) + 1; context.idToken.n = global.n; callback(null, user, context); }");
   rule.run(event());

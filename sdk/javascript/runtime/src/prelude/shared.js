@@ -7,6 +7,9 @@ import { LEVEL, log } from "./host.js";
 import { login } from "./login.js";
 import { hasOwn, keysOf } from "./own.js";
 
+const { getPrototypeOf, prototype: plain } = Object;
+const { isArray } = Array;
+
 /** Where in-memory changes of metadata travel to later rules; never globals. */
 export const TRANSIENT = { user_metadata: "user.user_metadata", app_metadata: "user.app_metadata" };
 const isTransient = (key) => key === TRANSIENT.user_metadata || key === TRANSIENT.app_metadata;
@@ -42,6 +45,18 @@ export function openShared(shared) {
   }
 }
 
+/** Deeper than the host takes it. */
+const DEEPEST = 30;
+
+/** Whether a value is the same to a later rule, where it arrives as JSON: none of functions, clients, circles. */
+function isJson(value, above = []) {
+  if (typeof value !== "object" || value === null) return typeof value !== "function" && typeof value !== "symbol";
+  if (above.includes(value) || above.length > DEEPEST) return false;
+  if (typeof value.toJSON === "function") return true;
+  if (!isArray(value) && getPrototypeOf(value) !== plain && getPrototypeOf(value) !== null) return false;
+  return keysOf(value).every((key) => isJson(value[key], [...above, value]));
+}
+
 /** What later rules shall see, or `undefined` where nobody looked. */
 export function collectShared(transient) {
   const before = login.shared;
@@ -51,10 +66,11 @@ export function collectShared(transient) {
   if (isOpen) {
     for (const key of keysOf(globalThis)) {
       if (own.has(key)) continue;
-      if (typeof globalThis[key] === "function") {
-        log(LEVEL.warn, `global.${key} is a function: later rules do not see it, only JSON values are passed on`);
-      } else {
+      if (isJson(globalThis[key])) {
         after[key] = globalThis[key];
+      } else {
+        const what = typeof globalThis[key] === "function" ? "a function" : "more than JSON";
+        log(LEVEL.warn, `global.${key} is ${what}: later rules do not see it, only JSON values are passed on`);
       }
     }
   }
