@@ -10,7 +10,10 @@ use std::{
 };
 
 use serde::Serialize;
-use vestibule_abi::{codes::RefusalCode, host::Capability};
+use vestibule_abi::{
+    codes::RefusalCode,
+    host::{Capability, HostFunction},
+};
 use vestibule_pipeline::{
     Manifest, Pipeline,
     claim::is_namespaced,
@@ -19,7 +22,7 @@ use vestibule_pipeline::{
 
 use crate::{
     exit::{Done, Exit, Fault},
-    local::LocalRule,
+    local::{LocalRule, is_script},
     project,
     workbench::{Compiled, Outside, ProfileName, Workbench},
 };
@@ -37,7 +40,7 @@ pub(crate) struct Args {
 struct Findings {
     rule: String,
     module_bytes: usize,
-    /// The host functions it imports.
+    /// The host functions it imports; of a script, whose engine imports all of them, those that need a grant.
     imports: Vec<String>,
     /// The namespaces it imports from: what it asks for.
     asks_for: Vec<&'static str>,
@@ -49,6 +52,8 @@ struct Findings {
     /// What compiling cost; absent when it cannot be linked.
     #[serde(skip_serializing_if = "Option::is_none")]
     compiled: Option<Cost>,
+    #[serde(skip)]
+    is_script: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,7 +106,8 @@ fn locals(paths: &[PathBuf]) -> Result<Vec<LocalRule>, Fault> {
 }
 
 fn is_module(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm" || extension == "js")
+    is_script(path)
+        || path.extension().is_some_and(|extension| extension == "wasm")
         || (path.is_file() && path.extension().is_none())
 }
 
@@ -116,6 +122,11 @@ impl Findings {
         let asked = &local.revision.inspected.capabilities;
         // A module by itself has no manifest that could grant anything; what it asks for is only shown.
         let granted = if local.is_bare { asked.clone() } else { granted(manifest) };
+        let is_script = local.revision.inspected.interpreter.is_some();
+        let is_told = |import: &&&HostFunction| {
+            let capability = Capability::of_namespace(import.namespace);
+            !is_script || capability.is_some_and(|capability| !Capability::ALWAYS.contains(&capability))
+        };
         let missing = asked.difference(&granted).map(|capability| Missing {
             namespace: capability.namespace(),
             table: "capabilities",
@@ -124,7 +135,7 @@ impl Findings {
         Self {
             rule: local.name().to_owned(),
             module_bytes: local.revision.inspected.bytes.len(),
-            imports: local.revision.inspected.imports.iter().map(ToString::to_string).collect(),
+            imports: local.revision.inspected.imports.iter().filter(is_told).map(ToString::to_string).collect(),
             asks_for: asked.iter().map(|capability| capability.namespace()).collect(),
             missing: missing.collect(),
             writes: if local.is_bare {
@@ -134,6 +145,7 @@ impl Findings {
             },
             advice: if local.is_bare { Vec::new() } else { advice(local) },
             compiled: None,
+            is_script,
         }
     }
 
@@ -153,7 +165,8 @@ impl Findings {
         }
         if let Some(Cost { tier, code_bytes, ms, from_cache }) = &self.compiled {
             let how = if *from_cache { "from the cache" } else { "compiled" };
-            println!("  {how} in {ms} ms, {tier}, {} KiB of machine code", code_bytes.div_ceil(1024));
+            let what = if self.is_script { "heap" } else { "machine code" };
+            println!("  {how} in {ms} ms, {tier}, {} KiB of {what}", code_bytes.div_ceil(1024));
         }
     }
 }

@@ -51,6 +51,12 @@ impl LocalRule {
     pub(crate) fn bare<'k>(module: &Path, configuration: impl Iterator<Item = &'k str>) -> Result<Self, Fault> {
         let name = module.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let next_step = "name a module, a JavaScript source or the folder of a rule";
+        if let Some(other) = other_script(module) {
+            let message = format!(
+                "rule `{name}`: `.{other}` is not the name of a rule: call the file `{name}.js`, or `{name}.ts`"
+            );
+            return Err(Fault::bad_input(BadInput::BuildFailed, message));
+        }
         let inspected = match is_script(module) {
             true => inspected_script(&name, module, next_step)?,
             false => inspected_module(&name, module, next_step)?,
@@ -68,6 +74,12 @@ impl LocalRule {
 /// Whether a file is JavaScript, by its name.
 pub(crate) fn is_script(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "js" || extension == "ts")
+}
+
+/// What Node and its tools call scripts beside that.
+fn other_script(path: &Path) -> Option<&str> {
+    let extension = path.extension()?.to_str()?;
+    ["cjs", "cts", "jsx", "mjs", "mts", "tsx"].contains(&extension).then_some(extension)
 }
 
 fn inspected_module(rule: &str, path: &Path, next_step: &str) -> Result<Inspected, Fault> {

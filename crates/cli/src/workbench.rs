@@ -14,9 +14,10 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use secrecy::SecretString;
 use tokio::runtime::{self, Runtime};
+use vestibule_abi::{codes::RefusalCode, host::Capability};
 use vestibule_engine::{
-    CompileError, CompiledRule, Compiler, Engine, EngineError, GrantError, Grants, Profile, Report, SandboxedRule,
-    Settings, drive,
+    CompileError, CompiledRule, Compiler, Engine, EngineError, GrantError, Grants, Profile, Refusal, Report,
+    SandboxedRule, Settings, drive,
     http::{Egress, EgressSettings, HttpGrants, Recording, Source},
 };
 use vestibule_pipeline::{InvalidEvent, Login, LoginInput, Pipeline};
@@ -151,7 +152,7 @@ impl Workbench {
         for local in &locals {
             progress.say(format!("compiling {}", local.name()));
             let grants = grants(local, outside)?;
-            let (rule, compiled) = self.load_one(local, grants).map_err(|error| classified(local.name(), error))?;
+            let (rule, compiled) = self.load_one(local, grants).map_err(|error| unloadable(local, error))?;
             loaded.rules.push(rule);
             loaded.compiled.push(compiled);
         }
@@ -275,6 +276,24 @@ fn source(loaded: &Loaded, outside: &Outside) -> Result<Source, Fault> {
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A rule without a manifest has no place for the grant that it is told to add.
+fn unloadable(local: &LocalRule, error: CompileError) -> Fault {
+    match error {
+        CompileError::Refused(Refusal { code: RefusalCode::CapabilityDenied, .. }) if local.is_bare => {
+            let asked =
+                local.revision.inspected.capabilities.iter().filter(|asked| !Capability::ALWAYS.contains(asked));
+            let asked: Vec<&str> = asked.map(|capability| capability.namespace()).collect();
+            let message = format!(
+                "it uses {}, which a `rule.toml` has to grant: `vestibule import auth0 FILE` makes one for a rule of \
+                 Auth0's; `--http-recording` answers its requests without one",
+                asked.join(" and ")
+            );
+            refused(local.name(), &Refusal::new(RefusalCode::CapabilityDenied, message))
+        }
+        error => classified(local.name(), error),
+    }
 }
 
 fn classified(rule: &str, error: CompileError) -> Fault {
