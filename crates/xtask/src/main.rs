@@ -14,6 +14,7 @@ mod prove;
 mod service;
 mod shell;
 mod test;
+mod test262;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ enum Command {
     Demo,
     /// Build the guests and run every test; the last line counts them all
     Test,
+    /// Run Test262 in the sandbox, or those of its tests whose path has these words
+    Test262(test262::Args),
     /// Run the benchmarks
     Bench(bench::Args),
     /// Fuzz the parsers of guest and author bytes (needs cargo-fuzz and a nightly compiler)
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Demo => demo::run(),
         Command::Test => test::run(),
+        Command::Test262(args) => test262::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::ProveAtomic(args) => prove::atomic(&args),

@@ -13,6 +13,7 @@ use crate::{
     chromium, clients,
     counts::Counts,
     shell::{self, cargo, heading, root},
+    test262,
 };
 
 /// Runs everything; the closing line stands alone.
@@ -47,6 +48,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let mut language = Command::new("node");
     language.arg("tests/conformance.mjs").env("VESTIBULE", &vestibule).current_dir(&runtime).stdin(Stdio::null());
     tally.add("JavaScript itself, case by case, in the sandbox", &mut language)?;
+    match test262::fetched() {
+        Ok(tests) => tally.add("JavaScript itself, by Test262, in the sandbox", &mut test262::runner(&tests)?)?,
+        Err(why) => println!("Test262 is not to be had here, its tests are left out: {why:#}"),
+    }
     let mut cases = Command::new(&vestibule);
     tally.add("the cases of the example rules", cases.arg("test").arg(root().join("rules-examples")))?;
     for (language, what) in [
