@@ -18,7 +18,7 @@ use vestibule_engine::{
     inspect,
 };
 use vestibule_pipeline::{
-    EventText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, Step, manifest::Limits,
+    CanonicalText, Login, LoginInput, Manifest, Outcome, Pipeline, Rule, ScopePolicy, Step, manifest::Limits,
     pipeline::Digest,
 };
 
@@ -149,9 +149,9 @@ impl Arrival {
 
     /// What the host brings to a login.
     #[must_use]
-    pub fn input(&self) -> LoginInput<EventText<'_>> {
+    pub fn input(&self) -> LoginInput<CanonicalText<'_>> {
         LoginInput {
-            event: EventText(self.text.as_bytes()),
+            event: CanonicalText(&self.text),
             scopes: self.scopes.clone(),
             seed: [9; 32],
             now_ms: 1_795_500_000_000,
@@ -204,7 +204,7 @@ pub async fn run(rule: &SandboxedRule, document: &Arc<Vec<u8>>) -> anyhow::Resul
 ///
 /// # Errors
 /// When the engine fails; how the login ended is in the result.
-pub async fn login(loaded: &LoadedPipeline, input: LoginInput<EventText<'_>>) -> anyhow::Result<(Login, Outcome)> {
+pub async fn login(loaded: &LoadedPipeline, input: LoginInput<CanonicalText<'_>>) -> anyhow::Result<(Login, Outcome)> {
     let mut login = Login::begin(Arc::clone(&loaded.pipeline), input)?;
     let report = drive(&mut login, &loaded.rules, |_| Source::Denied).await?;
     Ok((login, report.outcome))

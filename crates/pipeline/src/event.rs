@@ -26,7 +26,7 @@ use vestibule_abi::{
 };
 
 pub use credentials::hide_credentials;
-pub use intake::{EventSource, EventText, InvalidEvent};
+pub use intake::{CanonicalText, EventSource, EventText, InvalidEvent};
 pub(crate) use members::Members;
 pub use scopes::{AllowedScopes, ScopePolicy};
 

@@ -23,7 +23,7 @@ pub mod json;
 pub use crate::{
     answer::{Answer, Given, Patch},
     claim::ClaimName,
-    event::{EventSource, EventText, InvalidEvent, ScopePolicy},
+    event::{CanonicalText, EventSource, EventText, InvalidEvent, ScopePolicy},
     failure::RuleFailure,
     login::{Login, LoginInput, RuleOutcome, SkipReason, Step},
     manifest::{Manifest, ManifestError, PipelineFile},

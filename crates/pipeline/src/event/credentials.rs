@@ -1,6 +1,6 @@
 //! What never reaches a rule: the credentials of a request, and those of other systems in an identity (DESIGN §2).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vestibule_abi::document::Node;
 
 use crate::manifest::ReadTree;
@@ -74,7 +74,7 @@ pub fn hide_credentials(request: &mut Value) {
     for part in SENT {
         match request.get_mut(part) {
             None => {}
-            Some(members @ Value::Object(_)) => scrub(members),
+            Some(members @ Value::Object(_)) => scrub(members, &CREDENTIALS),
             Some(_) => {
                 request.shift_remove(part);
             }
@@ -89,9 +89,7 @@ pub(super) fn stand_in_identities(identities: Node<'_>) -> bool {
 
 /// The identities as rules see them that do not name their credentials.
 pub(super) fn without_idp_credentials(mut identities: Value) -> Value {
-    for identity in identities.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        identity.retain(|key, _| !IDP_CREDENTIALS.all.contains(&key.as_str()));
-    }
+    scrub(&mut identities, &IDP_CREDENTIALS);
     identities
 }
 
@@ -102,10 +100,16 @@ pub(super) fn named_identities(full: &Value, user: &ReadTree) -> Option<Value> {
     if !IDP_CREDENTIALS.all.iter().any(|key| named(key)) {
         return None;
     }
-    let visible = |key: &str| named(key) || (reads.whole && !IDP_CREDENTIALS.all.contains(&key));
     let identities = full.as_array()?.iter().map(|identity| {
-        let members = identity.as_object().into_iter().flatten().filter(|(key, _)| visible(key));
-        members.map(|(key, value)| (key.clone(), value.clone())).collect::<Value>()
+        let mut seen = Map::new();
+        for (key, value) in identity.as_object().into_iter().flatten() {
+            if named(key) {
+                seen.insert(key.clone(), value.clone());
+            } else if reads.whole && !IDP_CREDENTIALS.hold(key) {
+                seen.insert(key.clone(), without_idp_credentials(value.clone()));
+            }
+        }
+        Value::Object(seen)
     });
     Some(identities.collect())
 }
@@ -119,13 +123,14 @@ fn holds_any(node: Node<'_>, names: &Names) -> bool {
     }
 }
 
-fn scrub(value: &mut Value) {
+/// Takes the members of these names out, at every level.
+fn scrub(value: &mut Value, names: &Names) {
     match value {
         Value::Object(members) => {
-            members.retain(|key, _| !CREDENTIALS.hold(key));
-            members.values_mut().for_each(scrub);
+            members.retain(|key, _| !names.hold(key));
+            members.values_mut().for_each(|value| scrub(value, names));
         }
-        Value::Array(elements) => elements.iter_mut().for_each(scrub),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| scrub(element, names)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

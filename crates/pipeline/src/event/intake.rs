@@ -1,7 +1,7 @@
 //! Taking an event in: what it has to be, and how it is taken apart while it is read.
 //!
-//! Only what a rule of the pipeline reads is encoded, and what the host itself looks at. The rest is kept as the text it
-//! came as, and decoded where somebody asks for it after all.
+//! Of a text that is known to be canonical only what a rule of the pipeline reads is encoded, and what the host itself looks
+//! at. The rest is kept as the text it came as, and decoded where somebody asks for it after all.
 
 use std::{fmt, fmt::Display, sync::Arc};
 
@@ -31,22 +31,34 @@ pub trait EventSource {
     fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent>;
 }
 
-/// An event as text: taken in by one pass, without a tree of values.
-///
-/// What rules read of it is checked against the canonical profile as it is encoded. The rest is only checked for being
-/// JSON, and given back as it came: whoever does not know where the text comes from calls [`crate::json::parse_event`]
-/// first.
+/// An event as text, of whatever origin: checked and encoded as a whole, in one pass and without a tree of values.
 #[derive(Debug, Clone, Copy)]
 pub struct EventText<'t>(pub &'t [u8]);
 
 impl EventSource for EventText<'_> {
-    fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
-        let text = text_of(self.0).map_err(not_canonical)?;
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let mut intake = Intake::new(text.len(), reads);
-        let read = Root { intake: &mut intake, reads }.deserialize(&mut reader).and_then(|()| reader.end());
-        read.map_err(|error| intake.explain(&error, true)).map(|()| intake.into_parts())
+    fn parts(&self, _: &ReadTree) -> Result<Parts, InvalidEvent> {
+        taken_in(text_of(self.0).map_err(not_canonical)?, &EVERYTHING)
     }
+}
+
+/// An event as text of which the host knows that it is in the canonical profile: it wrote the text from values of its own.
+///
+/// Only what rules read is encoded. The rest is checked for being JSON and no further, and is decoded where somebody asks
+/// for it after all.
+#[derive(Debug, Clone, Copy)]
+pub struct CanonicalText<'t>(pub &'t str);
+
+impl EventSource for CanonicalText<'_> {
+    fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
+        taken_in(self.0, reads)
+    }
+}
+
+fn taken_in(text: &str, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut intake = Intake::new(text.len(), reads);
+    let read = Root { intake: &mut intake, reads }.deserialize(&mut reader).and_then(|()| reader.end());
+    read.map_err(|error| intake.explain(&error, true)).map(|()| intake.into_parts())
 }
 
 impl EventSource for Value {
@@ -165,6 +177,11 @@ impl Part {
     /// Whether a member is the host's own, whatever the event says.
     fn is_hosts_own(self, key: &str) -> bool {
         self == Self::Context && matches!(key, "now" | "seed")
+    }
+
+    /// Whether a member that no rule reads is not kept: a request may hold credentials, and nobody asks for it later.
+    fn is_dropped_unread(self, key: &str) -> bool {
+        self == Self::Context && key == "request"
     }
 
     /// Whether the host itself looks at a member, so that it has to be encoded even where no rule reads it.
@@ -349,6 +366,8 @@ impl<'t> Visitor<'t> for PartOf<'_, 't> {
                 members.next_value_seed(Node(&mut intake.pass))?;
                 let place = intake.written(part, &key, start);
                 places.push(intake.pass.said(place)?);
+            } else if part.is_dropped_unread(&key) {
+                members.next_value::<IgnoredAny>()?;
             } else {
                 let place =
                     intake.parts.came.keep_text(&key, members.next_value::<&RawValue>()?.get(), intake.text_bytes);
