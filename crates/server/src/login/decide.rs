@@ -3,7 +3,7 @@
 //! This is pure but for randomness. Only [`Outcome::Allow`] becomes [`Verdict::Allow`], and only that carries changes, a
 //! session, a code or a refresh token.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use vestibule_engine::Report;
 use vestibule_pipeline::{
     Outcome, RuleFailure,
@@ -44,7 +44,7 @@ pub(crate) enum Decided {
 /// A run of all rules, and what it ran on.
 pub(super) struct Ran<'r> {
     pub(super) report: Report,
-    pub(super) event: Value,
+    pub(super) event: Box<RawValue>,
     pub(super) recorded: &'r Recorded,
     pub(super) has_factor: bool,
 }

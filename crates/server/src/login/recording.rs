@@ -2,22 +2,19 @@
 //! but the seed, which is made again.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use vestibule_engine::http::Exchange;
-use vestibule_pipeline::{
-    LoginInput, Pipeline, ScopePolicy,
-    event::{AllowedScopes, hide_credentials},
-};
+use vestibule_pipeline::{CanonicalText, LoginInput, ScopePolicy, event::AllowedScopes};
 use vestibule_store::LoginId;
 
-use super::{LoginTransaction, Rules, decide::Ran, rules::seed};
+use super::{LoginTransaction, decide::Ran, rules::seed};
 use crate::{app::App, error::Fault, keys::Seal};
 
 /// The inputs of a login's rules on the attempt that was committed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recording {
-    /// What the rules saw, credentials taken out.
-    pub event: Value,
+    /// What the rules saw.
+    pub event: Box<RawValue>,
     /// What the rules saw as now, in milliseconds since 1970.
     pub now_ms: i64,
     /// The scope before the rules.
@@ -42,16 +39,9 @@ pub struct RuleExchanges {
 impl Recording {
     pub(super) fn of(login: &LoginTransaction<'_>, ran: &Ran<'_>) -> Self {
         let ScopePolicy { granted, allowed, is_management } = login.scopes();
-        let mut event = ran.event.clone();
-        if let Some(request) = event.pointer_mut("/context/request") {
-            hide_credentials(request);
-        }
-        if let (Some(configuration), Rules::Of(generation)) = (event.get_mut("configuration"), &login.rules) {
-            keep_granted(configuration, &generation.loaded.pipeline);
-        }
         let of_rules = ran.report.rules.iter().zip(ran.recorded);
         Self {
-            event,
+            event: ran.event.clone(),
             now_ms: login.at.0,
             granted,
             allowed: match allowed {
@@ -80,9 +70,9 @@ impl Recording {
     /// The input of the state machine, to run the rules of this login again as they ran then. Its randomness is made again
     /// from its id: it is stored nowhere.
     #[must_use]
-    pub fn input(&self, app: &App, login: &LoginId) -> LoginInput {
+    pub fn input(&self, app: &App, login: &LoginId) -> LoginInput<CanonicalText<'_>> {
         LoginInput {
-            event: self.event.clone(),
+            event: CanonicalText(self.event.get()),
             seed: seed(app, login),
             now_ms: self.now_ms,
             scopes: ScopePolicy {
@@ -95,40 +85,6 @@ impl Recording {
     }
 }
 
-/// Drops the configuration keys that none of the rules was granted: no replay needs them, and whoever replays must not
-/// read them.
-fn keep_granted(configuration: &mut Value, pipeline: &Pipeline) {
-    let Some(configuration) = configuration.as_object_mut() else { return };
-    let granted = |key: &String| {
-        let mut rules = pipeline.rules().iter();
-        rules.any(|rule| rule.manifest.capabilities.configuration.contains(key))
-    };
-    configuration.retain(|key, _| granted(key));
-}
-
 fn purpose(login: &LoginId, leg: u32) -> String {
     format!("replay/{login}/{leg}")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use vestibule_abi::limits::Budget;
-    use vestibule_pipeline::{Digest, Manifest, Rule};
-
-    use super::*;
-
-    #[test]
-    fn only_configuration_that_a_rule_was_granted_is_recorded() {
-        let rule = |name: &str, order: i64, keys: &[&str]| {
-            let mut manifest = Manifest::permissive(name);
-            manifest.order = order;
-            manifest.capabilities.configuration = keys.iter().map(|key| (*key).to_owned()).collect();
-            Rule::new(manifest, Digest::of(name.as_bytes()), &Budget::CEILING).unwrap()
-        };
-        let pipeline = Pipeline::new(vec![rule("a", 1, &["REGION"]), rule("b", 2, &["PLAN", "ABSENT"])]).unwrap();
-        let mut configuration = json!({"REGION": "eu", "PLAN": "gold", "SMTP_PASSWORD": "canary"});
-        keep_granted(&mut configuration, &pipeline);
-        assert_eq!(configuration, json!({"REGION": "eu", "PLAN": "gold"}));
-    }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use vestibule_abi::codes::FailureCode;
 use vestibule_engine::{
     Report, drive,
     http::{Exchange, Source, Unrecorded},
 };
-use vestibule_pipeline::{Login, LoginInput, Pipeline};
+use vestibule_pipeline::{CanonicalText, Login, LoginInput, Pipeline};
 use vestibule_store::{GenerationNumber, LoginId, Timestamp, User};
 
 use super::{LoginTransaction, event};
@@ -76,10 +76,10 @@ pub(super) async fn run_rules(
     user: &User,
     attempt: Attempt,
     recorded: &mut Recorded,
-) -> Result<(Report, Value), Fault> {
-    let event = event::event(login, user);
+) -> Result<(Report, Box<RawValue>), Fault> {
+    let event = event::event(login, user)?;
     let input = LoginInput {
-        event: &event,
+        event: CanonicalText(event.get()),
         seed: seed(app, &login.id),
         now_ms: login.at.0,
         scopes: login.scopes(),
