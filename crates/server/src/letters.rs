@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long whoever has a letter may try to send it before others do.
-const TRYING: Duration = Duration::from_secs(2 * 60);
+pub(crate) const TRYING: Duration = Duration::from_secs(2 * 60);
 /// How long a letter without a link is worth sending.
 const NOTICE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How often a node looks for letters that nobody sent.
@@ -55,7 +55,7 @@ pub(crate) fn tell(app: &App, user: &User, says: Says) {
 
 fn send(app: &App, tenant: &TenantId, id: String, letter: Letter) {
     let (behind, tenant) = (app.clone(), tenant.clone());
-    app.accounts.mailer.post(letter, async move {
+    app.accounts.mailer.post(id.clone(), letter, async move {
         if let Err(error) = behind.store.remove_letter(&tenant, &id).await {
             tracing::warn!(%error, "a mail that was sent could not be crossed out; it may be sent again");
         }

@@ -4,8 +4,10 @@
 //! from its time whether there was one (HS-05); links come from the configured public URL alone (HS-13).
 
 use std::{
+    collections::HashSet,
+    error::Error as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -21,7 +23,7 @@ use lettre::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::task::TaskTracker;
 
 /// The longest line that a mail may have as it is.
@@ -114,6 +116,7 @@ pub struct Mailer {
     service: Arc<str>,
     /// How many letters may be on their way; further ones wait where they are kept.
     places: Arc<Semaphore>,
+    under_way: Arc<Mutex<HashSet<String>>>,
     letters: TaskTracker,
 }
 
@@ -126,6 +129,8 @@ enum Route {
 impl Mailer {
     /// How many letters may be on their way at once.
     const PLACES: usize = 1_000;
+    /// How long one try may take in all. All tries together end before others may take the letter.
+    const TRY: Duration = Duration::from_secs(30);
     /// How long to wait after each time that it could not be sent, but the last.
     const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
@@ -137,7 +142,7 @@ impl Mailer {
             MailRoute::Smtp(url) => {
                 let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
                 let builder = builder.map_err(MailError::Smtp)?;
-                Route::Smtp(builder.timeout(Some(Duration::from_secs(30))).build())
+                Route::Smtp(builder.timeout(Some(Self::TRY)).build())
             }
             MailRoute::Outbox(path) => {
                 private_folder(path).map_err(|source| MailError::Outbox { path: path.clone(), source })?;
@@ -145,22 +150,24 @@ impl Mailer {
             }
         };
         let places = Arc::new(Semaphore::new(Self::PLACES));
-        Ok(Self { route, from, service: settings.service.as_str().into(), places, letters: TaskTracker::new() })
+        let (under_way, letters) = (Arc::default(), TaskTracker::new());
+        Ok(Self { route, from, service: settings.service.as_str().into(), places, under_way, letters })
     }
 
-    /// Sends a letter, later, and does this when it is sent or never can be. Where it could not be sent for now, or too
-    /// many are on their way, nothing more happens.
-    pub fn post(&self, letter: Letter, then: impl Future<Output = ()> + Send + 'static) {
+    /// Sends the letter of this id, later, and does this when it is sent or never can be. Where it could not be sent for
+    /// now, is on its way already, or too many are, nothing more happens.
+    pub fn post(&self, id: String, letter: Letter, then: impl Future<Output = ()> + Send + 'static) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return tracing::warn!("a mail has to wait: too many are on their way");
         };
+        let Some(under_way) = UnderWay::begin(id, &self.under_way) else { return };
         let mailer = self.clone();
         self.letters.spawn(async move {
             match mailer.deliver(&letter).await {
                 Delivery::Over => then.await,
                 Delivery::NotYet => {}
             }
-            drop(place);
+            drop((place, under_way));
         });
     }
 
@@ -181,12 +188,25 @@ impl Mailer {
         };
         let mut pauses = Self::PAUSES.into_iter();
         loop {
-            let Err(failure) = self.send(message.clone()).await else { return Delivery::Over };
-            if !failure.may_pass {
-                tracing::error!(error = %failure.cause, "a mail could not be sent");
+            // The transport's own timeout is for connecting only.
+            let tried = timeout(Self::TRY, self.send(message.clone())).await;
+            let Err(failure) = tried.unwrap_or_else(|_| Err(Failure::Passing("it takes too long".to_owned()))) else {
                 return Delivery::Over;
+            };
+            match failure {
+                Failure::Letter(cause) => {
+                    tracing::error!(error = cause, "a mail could not be sent");
+                    return Delivery::Over;
+                }
+                Failure::Settings(cause) => {
+                    tracing::error!(
+                        error = cause,
+                        "the mail server refuses what it is sent; see `[mail]` in the settings"
+                    );
+                    return Delivery::NotYet;
+                }
+                Failure::Passing(cause) => tracing::warn!(error = cause, "a mail could not be sent yet"),
             }
-            tracing::warn!(error = %failure.cause, "a mail could not be sent yet");
             let Some(pause) = pauses.next() else { return Delivery::NotYet };
             tokio::time::sleep(pause).await;
         }
@@ -194,17 +214,13 @@ impl Mailer {
 
     async fn send(&self, message: Message) -> Result<(), Failure> {
         match &self.route {
-            Route::Smtp(server) => server.send(message).await.map(drop).map_err(|error| {
-                // What the server said may quote the address: the kind of the error has to do.
-                let cause = if error.is_permanent() { "refused by the server" } else { "the server cannot be used" };
-                Failure { may_pass: !error.is_permanent(), cause: cause.to_owned() }
-            }),
+            Route::Smtp(server) => server.send(message).await.map(drop).map_err(|error| Failure::of(&error)),
             Route::Outbox(folder) => match folder.send(message).await {
                 Ok(id) => {
                     tracing::info!(file = format!("{id}.eml"), "a mail was put into the outbox");
                     Ok(())
                 }
-                Err(error) => Err(Failure { may_pass: true, cause: error.to_string() }), // A full disk, say.
+                Err(error) => Err(Failure::Passing(error.to_string())), // A full disk, say.
             },
         }
     }
@@ -239,10 +255,69 @@ enum Delivery {
     NotYet,
 }
 
+/// A letter on its way: this process does not send it twice at one time.
+struct UnderWay {
+    id: String,
+    all: Arc<Mutex<HashSet<String>>>,
+}
+
+impl UnderWay {
+    /// `None`: it is on its way already.
+    fn begin(id: String, all: &Arc<Mutex<HashSet<String>>>) -> Option<Self> {
+        let is_new = all.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        is_new.then(|| Self { id, all: Arc::clone(all) })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
 /// Why a mail was not sent.
-struct Failure {
-    may_pass: bool,
-    cause: String,
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    /// The server will never take this letter.
+    Letter(String),
+    /// The server takes none from us: who we say we are, or whom we write as, has to be mended first.
+    Settings(String),
+    /// It may be otherwise in a moment.
+    Passing(String),
+}
+
+impl Failure {
+    /// What the server said may quote the address: its numbers have to do.
+    fn of(error: &smtp::Error) -> Self {
+        let Some(code) = error.status().filter(|_| error.is_permanent()) else {
+            return Self::Passing("the server cannot be used".to_owned());
+        };
+        let said = error.source().map(ToString::to_string).unwrap_or_default();
+        let status = EnhancedStatus::read(&said);
+        let told = status.map_or_else(String::new, |EnhancedStatus(subject, detail)| format!(" 5.{subject}.{detail}"));
+        let cause = format!("refused by the server: {code}{told}");
+        match status {
+            Some(status) if status.is_of_the_letter() => Self::Letter(cause),
+            Some(_) | None => Self::Settings(cause),
+        }
+    }
+}
+
+/// What a refusal is about (RFC 3463). The code alone does not tell: 550 is an unknown recipient, and a forbidden sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct EnhancedStatus(u16, u16);
+
+impl EnhancedStatus {
+    /// Reads the one that the text begins with, if it is that of a refusal for good.
+    fn read(text: &str) -> Option<Self> {
+        let (subject, detail) = text.split_whitespace().next()?.strip_prefix("5.")?.split_once('.')?;
+        Some(Self(subject.parse().ok()?, detail.parse().ok()?))
+    }
+
+    /// The recipient (but not 5.1.7 and 5.1.8, which are the sender), their mailbox, or the content.
+    fn is_of_the_letter(self) -> bool {
+        matches!(self, Self(1, 1..=6 | 9 | 10) | Self(2 | 6, _))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
