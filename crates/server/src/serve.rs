@@ -133,12 +133,12 @@ pub async fn serve(
     let cut = listener::serve("public", public, public_routes, limits, proxies, stop).await;
     admin_stop.cancel();
     let _ended = admin.await;
-    if tokio::time::timeout(limits.drain.0, app.accounts.drain()).await.is_err() {
-        tracing::warn!("mails could not be sent in the time for draining; whichever node is next sends them");
-    }
     following.cancel();
     for follower in followers {
-        let _ended = follower.await;
+        let _ended = follower.await; // Before draining: one of them takes up mails.
+    }
+    if tokio::time::timeout(limits.drain.0, app.accounts.drain()).await.is_err() {
+        tracing::warn!("mails could not be sent in the time for draining; whichever node is next sends them");
     }
     app.store.close().await;
     tracing::info!(cut, "stopped");
