@@ -30,16 +30,19 @@ const BATCH: u32 = 50;
 /// [`Fault`] when it cannot be kept.
 pub(crate) async fn post(app: &App, user: &User, letter: Letter) -> Result<(), Fault> {
     let (now, id) = (app.now(), app.entropy.id::<16>());
+    let (only_one, worth) = match letter.says {
+        Says::Verify { .. } => (Some("verify"), app.accounts.verification), // Earlier links are dead.
+        Says::Reset { .. } => (Some("reset"), app.accounts.reset),
+        Says::Changed | Says::FactorAdded => (None, NOTICE),
+    };
     let new = NewLetter {
         sealed: app.keys.seal.seal(&purpose(&user.tenant, &id), &serde_json::to_vec(&letter)?)?,
         id,
         user: user.id.clone(),
+        only_one: only_one.map(str::to_owned),
+        at: now,
         due_at: now.plus(TRYING),
-        expires_at: now.plus(match letter.says {
-            Says::Verify { .. } => app.accounts.verification,
-            Says::Reset { .. } => app.accounts.reset,
-            Says::Changed | Says::FactorAdded => NOTICE,
-        }),
+        expires_at: now.plus(worth),
     };
     app.store.put_letter(&user.tenant, &new).await?;
     send(app, &user.tenant, new.id, letter);

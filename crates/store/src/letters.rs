@@ -13,6 +13,10 @@ pub struct NewLetter {
     pub user: UserId,
     /// What it says, and to which address, sealed by the caller.
     pub sealed: Vec<u8>,
+    /// Of what a user has only one, if it is of that: earlier ones that are not sent go.
+    pub only_one: Option<String>,
+    /// When it was written.
+    pub at: Timestamp,
     /// When others may take it, should whoever keeps it not have sent it.
     pub due_at: Timestamp,
     /// When it is of no use any more.
@@ -33,7 +37,7 @@ pub struct Letter {
 pub trait Letters: Send + Sync {
     /// Keeps a letter.
     async fn put_letter(&self, tenant: &TenantId, new: &NewLetter) -> Result<()>;
-    /// Takes up to so many letters that are due, the oldest first: until then nobody else gets them.
+    /// Takes up to so many letters that are due, in the order in which they were written: until then nobody else gets them.
     async fn take_letters(&self, tenant: &TenantId, now: Timestamp, until: Timestamp, most: u32)
     -> Result<Vec<Letter>>;
     /// It was sent, or never will be.

@@ -11,11 +11,17 @@ use crate::{Letter, Letters, NewLetter, Result, TenantId, Timestamp};
 #[async_trait]
 impl Letters for Sql {
     async fn put_letter(&self, tenant: &TenantId, new: &NewLetter) -> Result<()> {
-        let insert = "INSERT INTO letters (tenant, id, user_id, sealed, due_at, expires_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6)";
-        let NewLetter { id, user, sealed, due_at, expires_at } = new;
-        self.write(insert, args![tenant, id.as_str(), user, sealed.as_slice(), *due_at, *expires_at]).await?;
-        Ok(())
+        let NewLetter { id, user, sealed, only_one, at, due_at, expires_at } = new;
+        let mut tx = self.begin().await?;
+        if let Some(only_one) = only_one {
+            let delete = "DELETE FROM letters WHERE tenant = $1 AND user_id = $2 AND only_one = $3";
+            tx.write(delete, args![tenant, user, only_one.as_str()]).await?;
+        }
+        let insert = "INSERT INTO letters (tenant, id, user_id, sealed, due_at, expires_at, only_one, at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let (id, sealed, only_one) = (id.as_str(), sealed.as_slice(), only_one.as_deref());
+        tx.write(insert, args![tenant, id, user, sealed, *due_at, *expires_at, only_one, *at]).await?;
+        tx.commit().await
     }
 
     async fn take_letters(
@@ -32,10 +38,11 @@ impl Letters for Sql {
         let mut tx = self.begin().await?;
         let take = "UPDATE letters SET due_at = $3 WHERE tenant = $1 AND due_at <= $2 AND id IN \
                     (SELECT id FROM letters WHERE tenant = $1 AND due_at <= $2 AND expires_at > $2 \
-                    ORDER BY due_at, id LIMIT $4)";
-        let taken = tx.write_all(take, "id, sealed", args![tenant, now, until, most]).await?;
+                    ORDER BY due_at, at, id LIMIT $4)";
+        let mut taken: Vec<Taken> = tx.write_all(take, "at, id, sealed", args![tenant, now, until, most]).await?;
         tx.commit().await?;
-        Ok(taken)
+        taken.sort_by(|Taken(a, one), Taken(b, other)| (a, &one.id).cmp(&(b, &other.id)));
+        Ok(taken.into_iter().map(|Taken(_, letter)| letter).collect())
     }
 
     async fn remove_letter(&self, tenant: &TenantId, id: &str) -> Result<()> {
@@ -44,8 +51,11 @@ impl Letters for Sql {
     }
 }
 
-impl FromRow for Letter {
+/// A letter, and when it was written: `None` by those of older versions.
+struct Taken(Option<Timestamp>, Letter);
+
+impl FromRow for Taken {
     fn from_row(row: &mut Row) -> Result<Self> {
-        Ok(Self { id: row.next()?, sealed: row.next()? })
+        Ok(Self(row.next()?, Letter { id: row.next()?, sealed: row.next()? }))
     }
 }

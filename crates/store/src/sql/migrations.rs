@@ -21,6 +21,7 @@ pub(super) const ALL: &[Step] = &[
         text: include_str!("../../migrations/0002_prepared_generations.sql"),
     },
     Step { version: 3, name: "letters", text: include_str!("../../migrations/0003_letters.sql") },
+    Step { version: 4, name: "one letter", text: include_str!("../../migrations/0004_one_letter.sql") },
 ];
 
 /// Why a database could not be brought up to this version.

@@ -9,12 +9,24 @@ super::on_both![
     a_letter_is_there_until_it_is_sent,
     one_of_64_takes_a_letter,
     a_letter_goes_with_its_addressee_and_with_time,
+    letters_are_taken_in_the_order_in_which_they_were_written,
+    a_letter_that_is_the_only_one_of_its_kind_replaces_an_unsent_one,
 ];
 
+fn letter(id: &str, due: u64) -> NewLetter {
+    NewLetter {
+        id: id.to_owned(),
+        user: "ada".into(),
+        sealed: vec![7],
+        only_one: None,
+        at: at(due),
+        due_at: at(due),
+        expires_at: at(1_000),
+    }
+}
+
 async fn put(store: &dyn Store, id: &str, due: u64) {
-    let new =
-        NewLetter { id: id.to_owned(), user: "ada".into(), sealed: vec![7], due_at: at(due), expires_at: at(1_000) };
-    store.put_letter(&tenant(), &new).await.unwrap();
+    store.put_letter(&tenant(), &letter(id, due)).await.unwrap();
 }
 
 async fn take(store: &dyn Store, now: u64, until: u64, most: u32) -> Vec<String> {
@@ -55,4 +67,33 @@ async fn a_letter_goes_with_its_addressee_and_with_time(store: TestStore) {
     put(&*store, "b", 10).await;
     assert_eq!(take(&*store, 1_000, 2_000, 9).await, [""; 0], "it is of no use any more");
     assert_eq!(store.tidy(at(1_000)).await.unwrap().letters, 1);
+}
+
+async fn letters_are_taken_in_the_order_in_which_they_were_written(store: TestStore) {
+    let written = ["q", "c", "z", "a", "m"];
+    for (id, due) in written.into_iter().zip(10..) {
+        put(&*store, id, due).await;
+    }
+    for now in [100, 200] {
+        let taken = store.take_letters(&tenant(), at(now), at(now + 50), 9).await.unwrap();
+        assert_eq!(taken.iter().map(|letter| letter.id.as_str()).collect::<Vec<_>>(), written, "at {now}");
+    }
+}
+
+async fn a_letter_that_is_the_only_one_of_its_kind_replaces_an_unsent_one(store: TestStore) {
+    let only = |id: &str, user: &str, kind: &str| NewLetter {
+        user: user.into(),
+        only_one: Some(kind.to_owned()),
+        ..letter(id, 10)
+    };
+    put(&*store, "notice", 10).await;
+    for new in [
+        only("first", "ada", "reset"),
+        only("other kind", "ada", "verify"),
+        only("other user", "bob", "reset"),
+        only("second", "ada", "reset"),
+    ] {
+        store.put_letter(&tenant(), &new).await.unwrap();
+    }
+    assert_eq!(take(&*store, 10, 20, 9).await, ["notice", "other kind", "other user", "second"]);
 }

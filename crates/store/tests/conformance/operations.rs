@@ -100,8 +100,15 @@ async fn with_backup(store: &TestStore, backup: &Path) -> User {
         };
         store.put_token(&tenant(), &token, Alone::No).await.unwrap();
     }
-    let letter =
-        NewLetter { id: "letter".to_owned(), user: ada.id.clone(), sealed: vec![3], due_at: NOW, expires_at: later() };
+    let letter = NewLetter {
+        id: "letter".to_owned(),
+        user: ada.id.clone(),
+        sealed: vec![3],
+        only_one: Some("reset".to_owned()),
+        at: NOW,
+        due_at: NOW,
+        expires_at: later(),
+    };
     store.put_letter(&tenant(), &letter).await.unwrap();
     for number in 0..450 {
         let event = Event {
