@@ -129,19 +129,21 @@ impl Hashing<Place> {
     /// # Errors
     /// `hostcall_bad_args` for more bytes than are hashed at once.
     pub(crate) fn price(&self) -> Result<u64, Stop> {
-        let (places, rounds) = match self {
-            Self::Digest { data, .. } => ([*data, Place(0, 0)], 0),
-            Self::Hmac { key, data, .. } => ([*key, *data], 0),
+        // How often the second place is hashed: pbkdf2 takes in its salt for each digest's worth of the key.
+        let (places, times, rounds) = match self {
+            Self::Digest { data, .. } => ([Place(0, 0), *data], 1, 0),
+            Self::Hmac { key, data, .. } => ([*key, *data], 1, 0),
             Self::Pbkdf2 { algorithm, password, salt, rounds, length } => {
                 let digests = u64::from(length.div_ceil(algorithm.bytes()));
-                ([*password, *salt], FUEL_PER_ROUND * digests * u64::from(*rounds))
+                ([*password, *salt], digests, FUEL_PER_ROUND * digests * u64::from(*rounds))
             }
-            Self::Bcrypt { password, salt, cost } => ([*password, *salt], FUEL_PER_BCRYPT_ROUND << cost),
+            Self::Bcrypt { password, salt, cost } => ([*password, *salt], 1, FUEL_PER_BCRYPT_ROUND << cost),
         };
-        if places.iter().any(|place| place.bytes() > u64::from(limits::HASH_BYTES)) {
+        let [once, often] = places.map(Place::bytes);
+        if once.max(often) > u64::from(limits::HASH_BYTES) {
             return Err(bad_args("more bytes than are hashed at once"));
         }
-        Ok(BASE_FUEL + FUEL_PER_BYTE * places.iter().map(|place| place.bytes()).sum::<u64>() + rounds)
+        Ok(BASE_FUEL + FUEL_PER_BYTE * (once + often * times) + rounds)
     }
 
     /// The same with the bytes that are there.
@@ -345,6 +347,9 @@ mod tests {
         let (password, salt) = (Place(0, 1), Place(0, 1));
         let pbkdf2 = |rounds, length| Hashing::Pbkdf2 { algorithm, password, salt, rounds, length }.price().unwrap();
         assert!(pbkdf2(u32::MAX, 1) > 1_000_000_000_000, "by the round");
-        assert_eq!(pbkdf2(10, 65) - pbkdf2(10, 64), pbkdf2(10, 64) - BASE_FUEL - 2 * FUEL_PER_BYTE, "by the digest");
+        assert_eq!(pbkdf2(10, 65) - pbkdf2(10, 64), pbkdf2(10, 64) - BASE_FUEL - FUEL_PER_BYTE, "by the digest");
+        let (algorithm, salt) = (HashAlgorithm::Md5, Place(0, 1 << 20));
+        let salted = Hashing::Pbkdf2 { algorithm, password, salt, rounds: 1, length: 1_024 }.price().unwrap();
+        assert!(salted > 64 * FUEL_PER_BYTE * (1 << 20), "by the salt, for each digest");
     }
 }
