@@ -65,13 +65,12 @@ fn a_spinner_ends_in_the_limit_it_reaches() {
     }
 }
 
-/// As with spinners; each hash takes as long as hundreds of their turns, and cannot be interrupted.
+/// As with spinners; a bcrypt takes as long as hundreds of their turns, and cannot be interrupted, and a digest has no tick.
 #[test]
-fn an_innocent_rule_finishes_while_others_hash_passwords() {
+fn an_innocent_rule_finishes_while_others_hash() {
     let _alone = alone();
-    let hasher =
-        guests::rule_of(&[Capability::Core, Capability::Hash], 1, "", &format!("(loop {} (br 0))", bcrypt(11)));
-    for profile in PROFILES {
+    for (profile, work) in PROFILES.into_iter().flat_map(|profile| [(profile, bcrypt(11)), (profile, digest())]) {
+        let hasher = guests::rule_of(&[Capability::Core, Capability::Hash], 1, "", &format!("(loop {work} (br 0))"));
         let hasher = deployed(profile, &hasher, Grants::default());
         let innocent = deployed(profile, &guests::benign(), Grants::default());
         Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(async {
@@ -113,11 +112,17 @@ fn bcrypt(cost: u32) -> String {
     format!("(call $hash_bcrypt (i32.const 8) (i32.const 15) (i32.const 8) (i32.const {cost}) (i32.const 64))")
 }
 
+/// As much as is hashed at once.
+fn digest() -> String {
+    "(drop (call $hash_digest (i32.const 0) (i32.const 0) (i32.const 32000) (i32.const 64)))".to_owned()
+}
+
 /// Limits that no test reaches.
 const ENDLESS: Budget = Budget {
     fuel: 1_000_000_000_000_000,
     wall: Duration::from_secs(3_600),
     elapsed: Duration::from_secs(3_600),
+    host_calls: u32::MAX,
     ..Budget::STANDARD
 };
 /// The usual limits, with time enough on a busy machine.

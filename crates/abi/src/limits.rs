@@ -155,7 +155,7 @@ pub struct LoginBudget {
 impl LoginBudget {
     /// What a login gets unless the operator says otherwise.
     pub const STANDARD: Self = Self {
-        fuel: 200_000_000, // Of four rules that use all they can have; some thirty milliseconds of work.
+        fuel: 200_000_000, // Of four rules that use all they can have; as bcrypt, some 300 ms of work.
         wall: Duration::from_secs(10),
         log_bytes: 8 * 1024,
         log_lines: 100,

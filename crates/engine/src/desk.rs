@@ -7,7 +7,7 @@
 use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use vestibule_pipeline::RuleFailure;
 
 use crate::{
     failure::Stop,
-    hash::{Hashers, Hashing, Work},
+    hash::{FUEL_AT_ONCE, Hashed, Hashers, Hashing, Work},
     http::Requests,
 };
 
@@ -28,8 +28,17 @@ pub(crate) enum Ask {
     HttpStart { head: Vec<u8>, body: Vec<u8> },
     /// The first of these requests that is finished.
     HttpWait { handles: Vec<u32> },
-    /// Something hashed.
-    Hash(Work),
+    /// Something hashed that takes no time to speak of.
+    Hash(Hashing<Vec<u8>>),
+    /// Something that is hashed on another thread.
+    LongHash(Work),
+}
+
+impl Ask {
+    /// Whether serving it takes the core that the guest would have.
+    pub(crate) const fn is_work(&self) -> bool {
+        matches!(self, Self::Hash(_))
+    }
 }
 
 /// One run's desk: empty until the run begins.
@@ -85,13 +94,8 @@ impl Desk {
                 Ok(Poll::Ready(finished)) => finished.and_then(handle),
                 Err(failure) => Err(failure),
             },
-            Ask::Hash(work) => match work.as_mut().poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(hashed) => hashed.map(|hashed| {
-                    (papers.hashed, took) = (hashed.bytes, hashed.took);
-                    0
-                }),
-            },
+            Ask::Hash(hashing) => hashing.timed().map(|hashed| papers.keep(hashed, &mut took)),
+            Ask::LongHash(work) => ready!(work.as_mut().poll(cx)).map(|hashed| papers.keep(hashed, &mut took)),
         };
         papers.reply = Some(reply);
         Poll::Ready(took)
@@ -128,11 +132,19 @@ impl Papers {
             .ok_or_else(|| RuleFailure::new(FailureCode::CapabilityDenied, "this rule has no HTTP capability"))
     }
 
-    /// What hashes something for this run.
-    pub(crate) fn hashing(&self, hashing: Hashing<Vec<u8>>, price: u64) -> Result<Work, Stop> {
+    /// How something of this price is hashed for this run.
+    pub(crate) fn hashing(&self, hashing: Hashing<Vec<u8>>, price: u64) -> Result<Ask, Stop> {
+        if price <= FUEL_AT_ONCE {
+            return Ok(Ask::Hash(hashing));
+        }
         let hashers = self.hashers.clone();
         let hashers = hashers.ok_or_else(|| Stop::new(FailureCode::HostInternal, "no run is under way"))?;
-        Ok(Box::pin(hashers.hash(hashing, price)))
+        Ok(Ask::LongHash(Box::pin(hashers.on_a_thread(hashing))))
+    }
+
+    fn keep(&mut self, hashed: Hashed, took: &mut Duration) -> i32 {
+        (self.hashed, *took) = (hashed.bytes, hashed.took);
+        0
     }
 
     /// What came of it.

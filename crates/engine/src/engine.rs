@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
+    hash::Threads,
     ready::Housekeeper,
     rule::admitted,
     settings::{Settings, run_config},
@@ -75,8 +76,8 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Runs that have used up their first milliseconds take turns here, so that they never occupy every core.
     slow_lane: Arc<Semaphore>,
-    /// The same for hashing that takes long: it cannot take turns.
-    hash_lane: Arc<Semaphore>,
+    /// For hashing that takes long, and cannot take turns.
+    hash_threads: Threads,
     housekeeper: Arc<Housekeeper>,
     ticker: Ticker,
     /// The interpreters that loaded rules run on, so that all of them share one module.
@@ -105,8 +106,8 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(Shared {
                 compatibility: compatibility(&wasmtime),
-                slow_lane: all_cores_but_one(),
-                hash_lane: all_cores_but_one(),
+                slow_lane: Arc::new(Semaphore::new(cores_but_one())),
+                hash_threads: Threads::new(cores_but_one()),
                 wasmtime,
                 settings,
                 slots,
@@ -143,8 +144,8 @@ impl Engine {
         &self.shared.slow_lane
     }
 
-    pub(crate) fn hash_lane(&self) -> &Arc<Semaphore> {
-        &self.shared.hash_lane
+    pub(crate) fn hash_threads(&self) -> &Threads {
+        &self.shared.hash_threads
     }
 
     /// The one module of an interpreter, by its digest; made when the first rule needs it.
@@ -174,10 +175,9 @@ impl Engine {
     }
 }
 
-/// A permit for each core but one, and one at least.
-fn all_cores_but_one() -> Arc<Semaphore> {
-    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Arc::new(Semaphore::new(cores.saturating_sub(1).max(1)))
+/// All cores but one, and one at least.
+fn cores_but_one() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get).saturating_sub(1).max(1)
 }
 
 fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {

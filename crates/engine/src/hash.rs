@@ -1,8 +1,9 @@
 //! Hashing for guests, by kept crates: bcrypt, interpreted, would take more fuel than any login has.
 //!
 //! What is hashed is a pure function of its arguments, so nothing of it is recorded for replays. Its price in fuel is
-//! taken before it is done, so that no guest gets more of it than it can pay for. What takes long is done on a thread of
-//! its own, on never more of them than leave a core free; its time is the guest's.
+//! taken before it is done, so that no guest gets more of it than it can pay for. What is short is done in the run's own
+//! turn; what takes long on one of as many threads as there are cores but one. Its time is the guest's. Long runs and
+//! people's passwords have lanes of their own: all three full, no core is free.
 
 use std::{
     fmt,
@@ -17,7 +18,11 @@ use md5::Md5;
 use ripemd::Ripemd160;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout_at,
+};
 use vestibule_abi::{
     codes::FailureCode,
     host::{HashAlgorithm, HostFunction},
@@ -36,7 +41,7 @@ const FUEL_PER_ROUND: u64 = 256;
 /// The price of one of bcrypt's `2^cost` rounds, some fifty microseconds. Cost 10 has to fit what a rule in JavaScript has.
 const FUEL_PER_BCRYPT_ROUND: u64 = 32 * 1024;
 /// What costs more is done on a thread of its own: half a millisecond of pbkdf2, and bcrypt always.
-const FUEL_AT_ONCE: u64 = 256 * 1024;
+pub(crate) const FUEL_AT_ONCE: u64 = 256 * 1024;
 
 /// The characters of a password that bcrypt looks at, its final zero among them.
 const BCRYPT_PASSWORD_BYTES: usize = 72;
@@ -193,11 +198,21 @@ macro_rules! with_hash {
 }
 
 impl Hashing<Vec<u8>> {
-    /// Does it, here and now.
+    /// Does it, here and now, and says how long this thread was at it.
+    ///
+    /// # Errors
+    /// As [`Hashing::done`].
+    pub(crate) fn timed(&self) -> Result<Hashed, RuleFailure> {
+        let began = thread_time();
+        let bytes = self.done()?;
+        Ok(Hashed { bytes, took: thread_time().saturating_sub(began) })
+    }
+
+    /// Does it.
     ///
     /// # Errors
     /// `host_internal` if a crate refuses what it always takes.
-    pub(crate) fn done(&self) -> Result<Vec<u8>, RuleFailure> {
+    fn done(&self) -> Result<Vec<u8>, RuleFailure> {
         match self {
             Self::Digest { algorithm, data } => Ok(with_hash!(algorithm, H => H::digest(data).to_vec())),
             Self::Hmac { algorithm, key, data } => with_hash!(algorithm, H => hmac::Hmac::<H>::new_from_slice(key)
@@ -224,11 +239,35 @@ impl Hashing<Vec<u8>> {
     }
 }
 
+/// The threads that hash what takes long.
+#[derive(Debug, Clone)]
+pub(crate) struct Threads {
+    all: Arc<Semaphore>,
+    count: usize,
+}
+
+impl Threads {
+    pub(crate) fn new(count: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(count)), count }
+    }
+
+    /// What one rule has of them: it may hold all, but what it has beyond that waits behind the others.
+    pub(crate) fn of_a_rule(&self) -> Lane {
+        Lane { all: Arc::clone(&self.all), of_the_rule: Arc::new(Semaphore::new(self.count)) }
+    }
+}
+
+/// Where one rule waits for a thread that hashes.
+#[derive(Debug, Clone)]
+pub(crate) struct Lane {
+    all: Arc<Semaphore>,
+    of_the_rule: Arc<Semaphore>,
+}
+
 /// Where a run's hashing is done.
 #[derive(Debug, Clone)]
 pub(crate) struct Hashers {
-    /// A permit for each thread that may hash at one time.
-    pub(crate) lane: Arc<Semaphore>,
+    pub(crate) lane: Lane,
     /// When the run has to be over.
     pub(crate) deadline: Instant,
 }
@@ -237,30 +276,30 @@ pub(crate) struct Hashers {
 pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Hashed, RuleFailure>> + Send>>;
 
 impl Hashers {
-    /// Does what was paid for.
-    pub(crate) async fn hash(self, hashing: Hashing<Vec<u8>>, price: u64) -> Result<Hashed, RuleFailure> {
-        if price > FUEL_AT_ONCE {
-            return self.on_a_thread(hashing).await;
-        }
-        let began = Instant::now();
-        hashing.done().map(|bytes| Hashed { bytes, took: began.elapsed() })
-    }
-
-    async fn on_a_thread(self, hashing: Hashing<Vec<u8>>) -> Result<Hashed, RuleFailure> {
-        let internal = |error: &dyn fmt::Display| RuleFailure::new(FailureCode::HostInternal, error.to_string());
-        let late = || RuleFailure::new(FailureCode::DeadlineExceeded, "the login has no time left");
-        let permit = admitted(&self.lane, self.deadline).await.map_err(|error| internal(&error))?.ok_or_else(late)?;
+    /// Does what takes long, on a thread.
+    pub(crate) async fn on_a_thread(self, hashing: Hashing<Vec<u8>>) -> Result<Hashed, RuleFailure> {
+        let of_the_rule = self.place(&self.lane.of_the_rule).await?;
+        let of_all = self.place(&self.lane.all).await?;
         let thread = spawn_blocking(move || {
-            let _permit = permit; // Kept to the end, also when nobody waits for it any more.
-            let began = thread_time();
-            let bytes = hashing.done()?;
-            Ok(Hashed { bytes, took: thread_time().saturating_sub(began) })
+            let hashed = hashing.timed();
+            drop((of_all, of_the_rule)); // Kept to the end, also when nobody waits for it any more.
+            hashed
         });
         match timeout_at(self.deadline.into(), thread).await {
             Ok(ended) => ended.map_err(|error| internal(&error))?,
-            Err(_) => Err(late()),
+            Err(_) => Err(RuleFailure::new(FailureCode::DeadlineExceeded, "the login has no time left")),
         }
     }
+
+    async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RuleFailure> {
+        let place = admitted(places, self.deadline).await.map_err(|error| internal(&error))?;
+        let message = "more is to be hashed than there are threads for; try again";
+        place.ok_or_else(|| RuleFailure::new(FailureCode::Overloaded, message))
+    }
+}
+
+fn internal(error: &dyn fmt::Display) -> RuleFailure {
+    RuleFailure::new(FailureCode::HostInternal, error.to_string())
 }
 
 #[cfg(test)]
@@ -327,6 +366,40 @@ mod tests {
         assert_ne!(of(b"a"), of(b"aa"), "the zero ends it");
         assert_ne!(of(&[b'x'; 71]), of(&[b'x'; 72]));
         assert_eq!(of(&[b'x'; 72]), of(&[b'x'; 200]));
+    }
+
+    fn slow() -> Hashing<Vec<u8>> {
+        Hashing::Bcrypt { password: vec![1], salt: vec![7; 16], cost: 4 }
+    }
+
+    #[tokio::test]
+    async fn having_found_no_thread_in_time_is_a_fault_of_ours() {
+        let (lane, deadline) = (Threads::new(0).of_a_rule(), Instant::now() + Duration::from_millis(10));
+        let failure = Hashers { lane, deadline }.on_a_thread(slow()).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::Overloaded);
+    }
+
+    #[tokio::test]
+    async fn what_one_rule_has_to_hash_waits_behind_that_of_others() {
+        let threads = Threads::new(1);
+        let (many, other) = (threads.of_a_rule(), threads.of_a_rule());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let busy = Arc::clone(&threads.all).try_acquire_owned().unwrap();
+        let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for (lane, is_other) in std::iter::repeat_n((many, false), 5).chain([(other, true)]) {
+            let (hashers, done) = (Hashers { lane, deadline }, done.clone());
+            tokio::spawn(async move {
+                hashers.on_a_thread(slow()).await.unwrap();
+                done.send(is_other).unwrap();
+            });
+            tokio::task::yield_now().await; // It takes its place.
+        }
+        drop(busy);
+        let mut ended = Vec::new();
+        for _ in 0..6 {
+            ended.push(order.recv().await.unwrap());
+        }
+        assert_eq!(ended.iter().position(|is_other| *is_other), Some(1), "{ended:?}");
     }
 
     #[test]

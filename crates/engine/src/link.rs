@@ -241,8 +241,8 @@ async fn hash(caller: &mut Caller<'_, Guest>, call: Call) -> wasmtime::Result<i3
     charge(caller, 0)?;
     pay(caller, price)?;
     let desk = Arc::clone(&caller.data().desk);
-    let work = desk.papers().hashing(hashing, price)?;
-    desk.ask(Ask::Hash(work)).await?;
+    let ask = desk.papers().hashing(hashing, price)?;
+    desk.ask(ask).await?;
     let (memory, _) = parts(caller)?;
     let papers = desk.papers();
     range_mut(memory, to_ptr, papers.hashed().len())?.copy_from_slice(papers.hashed());

@@ -24,7 +24,7 @@ use crate::{
     compiler::CompileError,
     desk::Desk,
     failure,
-    hash::Hashers,
+    hash::{Hashers, Lane},
     heap::Heap,
     http::{HttpGrants, Record, Requests, Source},
     link::{link, link_denials},
@@ -78,6 +78,7 @@ pub(crate) struct Linked {
     heap: Option<Heap>,
     /// The runs that this rule may have at one time: one that waits for its network leaves room for others.
     slots: Arc<Semaphore>,
+    hash_lane: Lane,
     pub(crate) ready: Ready,
 }
 
@@ -125,8 +126,9 @@ impl Engine {
         let (memory, run) = (export(MEMORY_EXPORT)?, export(RUN_EXPORT)?);
         let pre = linker.instantiate_pre(&module).map_err(EngineError::from)?;
         let slots = Arc::new(Semaphore::new(self.settings().runs_of_a_rule()));
+        let hash_lane = self.hash_threads().of_a_rule();
         let (engine, heap, ready) = (self.clone(), compiled.heap().cloned(), Ready::default());
-        Ok(SandboxedRule(Arc::new(Linked { engine, pre, memory, run, grants, heap, slots, ready })))
+        Ok(SandboxedRule(Arc::new(Linked { engine, pre, memory, run, grants, heap, slots, hash_lane, ready })))
     }
 
     fn module(&self, compiled: &CompiledRule) -> Result<Module, CompileError> {
@@ -275,7 +277,7 @@ impl Linked {
             .typed::<(), ()>(&store)?;
         let (tick, slow_lane) = (self.engine.settings().tick, Arc::clone(self.engine.slow_lane()));
         let silence = if self.heap.is_some() { no_callback } else { no_answer };
-        let hash_lane = Arc::clone(self.engine.hash_lane());
+        let hash_lane = self.hash_lane.clone();
         Ok(Ok(PreparedRun { store, run, tick, slow_lane, hash_lane, silence }))
     }
 
@@ -335,7 +337,7 @@ pub(crate) struct PreparedRun {
     run: TypedFunc<(), ()>,
     tick: Duration,
     slow_lane: Arc<Semaphore>,
-    hash_lane: Arc<Semaphore>,
+    hash_lane: Lane,
     /// What it means that the run ends without an answer.
     silence: fn() -> RuleFailure,
 }
@@ -348,7 +350,7 @@ impl PreparedRun {
             return Run::failed(failure, began.elapsed());
         }
         let desk = Arc::clone(&self.store.data().desk);
-        let hashers = Hashers { lane: Arc::clone(&self.hash_lane), deadline };
+        let hashers = Hashers { lane: self.hash_lane.clone(), deadline };
         desk.papers().lay_out(event, requests, hashers);
         let ended = {
             let call = pin!(self.run.call_async(&mut self.store, ()));

@@ -50,7 +50,11 @@ impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RuleFailure>> {
         loop {
             if let Some(ask) = &mut self.asked {
+                if ask.is_work() {
+                    ready!(self.turn.poll_taken(cx));
+                }
                 self.ran.so_far += ready!(self.desk.poll_serve(ask, cx));
+                self.turn.pass_on(self.ran.so_far);
                 self.asked = None;
                 if self.ran.so_far > self.allowed {
                     return Poll::Ready(Err(self.late()));
@@ -151,7 +155,10 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
+    use vestibule_abi::host::HashAlgorithm;
+
     use super::*;
+    use crate::hash::Hashing;
 
     const TICK: Duration = Duration::from_millis(1);
 
@@ -164,12 +171,33 @@ mod tests {
         assert!(ran.so_far < Duration::from_millis(10), "{:?}", ran.so_far);
     }
 
+    fn spin(time: Duration) {
+        let before = thread_time();
+        while thread_time() - before < time {}
+    }
+
+    #[test]
+    fn who_has_sprinted_hashes_only_in_its_turn() {
+        let desk = Desk::default();
+        let mut call = Box::pin(async {
+            spin(SPRINT * 2);
+            let digest = Hashing::Digest { algorithm: HashAlgorithm::Md5, data: vec![0; 32_000] };
+            let answer = desk.ask(Ask::Hash(digest)).await;
+            answer.map(drop).map_err(|stop| wasmtime::Error::msg(stop.0.to_string()))
+        });
+        let lane = Arc::new(Semaphore::new(0)); // Others have their turns.
+        let (budget, deadline) = (Budget::STANDARD, Instant::now() + Duration::from_secs(60));
+        let mut watch = Watch::new(call.as_mut(), &desk, Arc::clone(&lane), TICK, &budget, deadline);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(watch.poll(&mut cx).is_pending());
+        assert!(desk.papers().hashed().is_empty(), "it is not its turn");
+        lane.add_permits(1);
+        assert!(matches!(watch.poll(&mut cx), Poll::Ready(Ok(()))));
+        assert_eq!(desk.papers().hashed().len(), 16);
+    }
+
     #[test]
     fn time_in_which_the_guest_ran_counts() {
-        let spin = |time: Duration| {
-            let before = thread_time();
-            while thread_time() - before < time {}
-        };
         let mut ran = GuestTime::new(TICK);
         ran.of(|| spin(TICK / 2));
         assert!(ran.so_far >= TICK / 2, "{:?}", ran.so_far);
