@@ -39,7 +39,7 @@ pub struct Tidied {
 /// Checking, tidying, copying.
 #[async_trait]
 pub trait Operations: Send + Sync {
-    /// Whether the database answers: what `/health/ready` asks.
+    /// Whether the database answers and would commit: what `/health/ready` asks.
     async fn ping(&self) -> Result<()>;
     /// What was found to be wrong when the store was opened: until it is accepted, nothing can be written (HR-125).
     fn damage(&self) -> Option<Damage>;

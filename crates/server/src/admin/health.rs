@@ -17,7 +17,7 @@ pub(super) async fn live() -> &'static str {
 pub(super) async fn ready(State(ops): State<Ops>) -> impl IntoResponse {
     let store = &ops.app.store;
     let live = store.active_generation(&TenantId::default()).await;
-    let database = live.is_ok() && store.damage().is_none(); // A damaged database is read and never written.
+    let database = live.is_ok() && store.ping().await.is_ok();
     let stopping = ops.stopping.is_cancelled();
     let serving = ops.generations.active(&TenantId::default()).number;
     let behind = live.is_ok_and(|live| live.map(|live| live.number) != serving);

@@ -25,6 +25,8 @@ pub(crate) trait Backend: Debug + Send + Sync + 'static {
     /// Hears of every change that this or another node announces.
     fn changes(&self) -> watch::Receiver<()>;
 
+    /// Whether something could be committed now, as far as that can be told without doing it.
+    async fn can_commit(&self) -> Result<()>;
     /// What was found to be wrong when the database was opened. Until it is accepted, nothing can be written.
     fn damage(&self) -> Option<Damage>;
     /// Something was found to be wrong.

@@ -10,7 +10,8 @@ use crate::{Damage, Operations, Result, Tidied, Timestamp, Verification};
 #[async_trait]
 impl Operations for Sql {
     async fn ping(&self) -> Result<()> {
-        self.first::<(i64,)>("SELECT changes FROM installation", args![]).await.map(|_| ())
+        self.first::<(i64,)>("SELECT changes FROM installation", args![]).await?;
+        self.backend.can_commit().await
     }
 
     fn damage(&self) -> Option<Damage> {

@@ -133,6 +133,13 @@ impl Backend for Postgres {
         self.changes.subscribe()
     }
 
+    async fn can_commit(&self) -> Result<()> {
+        match self.damage() {
+            Some(damage) => Err(damage.into()),
+            None => Ok(()), // That it answers was asked already.
+        }
+    }
+
     fn damage(&self) -> Option<Damage> {
         self.damage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }

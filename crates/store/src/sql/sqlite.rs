@@ -153,6 +153,20 @@ impl Backend for Sqlite {
         self.changes.subscribe()
     }
 
+    async fn can_commit(&self) -> Result<()> {
+        if let Some(damage) = self.damage() {
+            return Err(damage.into());
+        }
+        let writer = timeout(PATIENCE, self.writer.lock());
+        let writer = writer.await.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolTimedOut))?;
+        let asked = writer.witness.as_ref().map(Witness::asked);
+        drop(writer);
+        match asked {
+            Some(asked) => asked.await,
+            None => Err(StoreError::Unavailable(sqlx::Error::PoolClosed)),
+        }
+    }
+
     fn damage(&self) -> Option<Damage> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -203,5 +217,25 @@ impl Backend for Sqlite {
         self.readers.close().await;
         self.writing.close().await;
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_its_witness_cannot_tell_of_it_cannot_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("vestibule.db")).await.unwrap();
+        store.can_commit().await.unwrap();
+        let unwritable = witness::tests::unwritable(&folder.path().join("other-witness"));
+        unwritable.tell("a commit".to_owned()).synced().await.unwrap_err();
+        store.writer.lock().await.witness = Some(unwritable);
+        assert!(matches!(store.can_commit().await, Err(StoreError::File { .. })));
+        store.writer.lock().await.witness = Some(witness::tests::without_a_thread());
+        assert!(matches!(store.can_commit().await, Err(StoreError::File { .. })));
+        store.close().await;
+        assert!(matches!(store.can_commit().await, Err(StoreError::Unavailable(_))));
     }
 }

@@ -39,6 +39,8 @@ pub(super) const RING: i64 = 512;
 
 /// From this size on, the file begins anew.
 const LONGEST: u64 = 16 << 20;
+/// How much longer it grows where it could not, before that is tried again.
+const RETRY: u64 = 1 << 20;
 
 /// What everything up to a commit comes to.
 pub(super) type Mark = [u8; 32];
@@ -185,6 +187,10 @@ struct WitnessFile {
     length: u64,
     /// Something may stand after that length.
     torn: bool,
+    /// It may not be known yet that it is here.
+    moved: bool,
+    /// From this length on it begins anew.
+    longest: u64,
     head: Head,
     chains: BTreeMap<String, (i64, [u8; 32])>,
     /// Lines that could not be written yet.
@@ -192,7 +198,7 @@ struct WitnessFile {
 }
 
 impl WitnessFile {
-    /// Begins a file here, in place of what there was.
+    /// Begins a file here, in place of what there was. That it is here is known after [`WitnessFile::settle`].
     fn begin(path: &Path, head: Head, chains: BTreeMap<String, (i64, [u8; 32])>) -> io::Result<Self> {
         let mut text = format!("base\t{}\t{}", head.number, hex(&head.mark));
         for (chain, (sequence, link)) in &chains {
@@ -206,9 +212,8 @@ impl WitnessFile {
         let file = OpenOptions::new().append(true).open(&next)?;
         file.sync_all()?;
         fs::rename(&next, path)?;
-        sync_folder(path)?;
-        let length = line.len() as u64;
-        Ok(Self { path: path.to_owned(), file, length, torn: false, head, chains, pending: Vec::new() })
+        let (path, length, pending) = (path.to_owned(), line.len() as u64, Vec::new());
+        Ok(Self { path, file, length, torn: false, moved: true, longest: LONGEST, head, chains, pending })
     }
 
     /// Goes on after what a file tells.
@@ -218,18 +223,30 @@ impl WitnessFile {
             file: OpenOptions::new().append(true).open(path)?,
             length: testimony.length,
             torn: true,
+            moved: false,
+            longest: LONGEST,
             head: testimony.head,
             chains: testimony.chains,
             pending: Vec::new(),
         })
     }
 
-    /// Writes what is pending, and syncs it. What fails stays pending.
-    fn flush(&mut self) -> io::Result<()> {
+    /// Undoes what was done by half.
+    fn settle(&mut self) -> io::Result<()> {
+        if self.moved {
+            sync_folder(&self.path)?;
+            self.moved = false;
+        }
         if self.torn {
             self.file.set_len(self.length)?;
             self.torn = false;
         }
+        Ok(())
+    }
+
+    /// Writes what is pending, and syncs it. What fails stays pending.
+    fn flush(&mut self) -> io::Result<()> {
+        self.settle()?;
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -247,10 +264,19 @@ impl WitnessFile {
                 }
             }
         }
-        if self.length > LONGEST {
-            *self = Self::begin(&self.path, self.head, std::mem::take(&mut self.chains))?;
+        if self.length > self.longest
+            && let Err(error) = self.begin_anew()
+        {
+            // What was pending is on disk, in a file that can go on to grow for a while.
+            tracing::warn!(%error, "the witness file could not begin anew; it grows on");
+            self.longest = self.length + RETRY;
         }
         Ok(())
+    }
+
+    fn begin_anew(&mut self) -> io::Result<()> {
+        *self = Self::begin(&self.path, self.head, self.chains.clone())?;
+        self.settle()
     }
 }
 
@@ -280,8 +306,11 @@ impl Witness {
         head: Head,
         chains: BTreeMap<String, (i64, [u8; 32])>,
     ) -> Result<Self, StoreError> {
-        let file = WitnessFile::begin(path, head, chains).map_err(|source| unwritten(path, source))?;
-        Self::start(file).map_err(|source| unwritten(path, source))
+        let begun = WitnessFile::begin(path, head, chains).and_then(|mut file| {
+            file.settle()?;
+            Ok(file)
+        });
+        begun.and_then(Self::start).map_err(|source| unwritten(path, source))
     }
 
     /// Goes on after what the file tells, with the lines that only the database has.
@@ -332,7 +361,13 @@ impl Witness {
 
     /// Waits until all that was handed in is on disk.
     pub(super) async fn written(&self) -> Result<(), StoreError> {
-        self.order(None).synced().await.map_err(|source| unwritten(&self.path, source))
+        self.asked().await
+    }
+
+    /// The same, for who does not keep the writer waiting meanwhile.
+    pub(super) fn asked(&self) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let (told, path) = (self.order(None), self.path.clone());
+        async move { told.synced().await.map_err(|source| unwritten(&path, source)) }
     }
 
     /// Waits until what was handed in is written, as far as it can be. Nothing is written after that.
@@ -364,5 +399,48 @@ fn unwritten(path: &Path, source: io::Error) -> StoreError {
             StoreError::Full(source.into())
         }
         _ => StoreError::File { path: path.to_owned(), action: "written", source },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    fn link(sequence: i64) -> Link {
+        Link { chain: "node".to_owned(), sequence, link: [7; 32] }
+    }
+
+    /// A witness whose file cannot be written.
+    pub(in super::super) fn unwritable(path: &Path) -> Witness {
+        let mut file = WitnessFile::begin(path, Head::START, BTreeMap::new()).unwrap();
+        file.file = File::open(path).unwrap(); // For reading.
+        Witness::start(file).unwrap()
+    }
+
+    /// A witness whose thread has ended.
+    pub(in super::super) fn without_a_thread() -> Witness {
+        Witness { path: PathBuf::from("witness"), orders: mpsc::channel().0, behind: Arc::default() }
+    }
+
+    #[test]
+    fn a_file_that_cannot_begin_anew_forgets_nothing_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, in_the_way) = (folder.path().join("witness"), folder.path().join("witness.next"));
+        let mut file = WitnessFile::begin(&path, Head::START, BTreeMap::new()).unwrap();
+        let mut head = Head::START;
+        let mut tell = |file: &mut WitnessFile, link: Option<Link>| {
+            let (line, next) = head.next(&[1; 32], link.as_ref());
+            (head, file.longest) = (next, 1);
+            file.pending.push(line);
+            file.flush()
+        };
+        fs::create_dir(&in_the_way).unwrap();
+        tell(&mut file, Some(link(5))).expect("the line itself is written");
+        assert!(file.longest > 1, "it is not tried again at once");
+        fs::remove_dir(&in_the_way).unwrap();
+        tell(&mut file, None).unwrap();
+        let told = read(&path).unwrap().unwrap().unwrap();
+        assert_eq!((told.head, told.lines), (head, 0), "it began anew");
+        assert_eq!(told.chains, BTreeMap::from([("node".to_owned(), (5, [7; 32]))]));
     }
 }

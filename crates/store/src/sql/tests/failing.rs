@@ -75,6 +75,10 @@ impl Backend for Failing {
         self.inner.changes()
     }
 
+    async fn can_commit(&self) -> Result<()> {
+        self.inner.can_commit().await
+    }
+
     fn damage(&self) -> Option<Damage> {
         self.inner.damage()
     }
