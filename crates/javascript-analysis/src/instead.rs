@@ -5,6 +5,7 @@ use oxc_parser::Parser;
 use oxc_span::SourceType;
 
 const IMPORT: &str = "`import` is not there in a rule: use `const name = require('name')`, inside the function";
+const META: &str = "`import.meta` is not there in a rule: it is no module";
 const EXPORT: &str =
     "`export` is not there in a rule: a rule is the function alone, an Action sets `exports.onExecutePostLogin`";
 const JSX: &str = "JSX is not there in a rule: write the text as a string, or a template literal";
@@ -36,11 +37,12 @@ pub(crate) fn instead(
         (_, "export") => (line, EXPORT),
         _ if said.contains("JSX") || closes_a_tag(parsed, line) => (error, JSX),
         _ if said.contains("`await`") => (error, AWAIT),
+        _ if said.contains("import.meta") => (error, META),
         _ if !is_typescript && is_valid_typescript(parsed) => (error, TYPESCRIPT),
         ("const" | "let" | "var" | "class" | "enum" | "namespace" | "interface" | "type" | "declare", _) => {
             (head, BESIDE)
         }
-        ("function" | "async", "const" | "let" | "var" | "class" | "function" | "async") => (line, BESIDE),
+        ("function" | "async", _) if is_whole(parsed.get(start..line).unwrap_or_default()) => (line, BESIDE),
         _ => return None,
     };
     Some(found)
@@ -75,6 +77,11 @@ fn word(text: &str) -> &str {
 fn closes_a_tag(parsed: &str, line: usize) -> bool {
     let line = parsed.get(line..).unwrap_or_default().lines().next().unwrap_or_default();
     line.contains("</") && line.contains('>')
+}
+
+/// Whether a text is an expression by itself: what follows it stands beside it.
+fn is_whole(text: &str) -> bool {
+    is_valid_typescript(&format!("({text}\n)"))
 }
 
 fn is_valid_typescript(parsed: &str) -> bool {

@@ -266,6 +266,8 @@ fn modules_of_es2015_are_told_to_require() {
         "async function (u, c, cb) {\n  const x = await import('lodash');\n  cb();\n}",
         "2:19: `import()` is not there in a rule: use `require('name')`",
     );
+    let meta = "2:13: `import.meta` is not there in a rule: it is no module";
+    says("rule.js", "function (u, c, cb) {\n  const x = import.meta.url;\n  cb();\n}", meta);
 }
 
 #[test]
