@@ -7,7 +7,7 @@ use vestibule_abi::{
     host::Capability,
 };
 
-use super::{Case, Expect, failed, module};
+use super::{Case, Expect, SPENT, failed, module};
 use crate::guests;
 
 /// Answers from nowhere: HR-51, HR-52, HR-53, HR-65, and the order of answers.
@@ -178,8 +178,25 @@ pub fn storms() -> Vec<Case> {
             counted(256, 1, "(call $log (i32.const 1) (i32.const 0) (i32.const 16777216))"),
             Expect::Outcome("allow"),
         ),
-        failed("HR-59", "bcrypt for ever", hasher(&format!("(loop {} (br 0))", bcrypt(4))), FuelExhausted),
+        module(
+            "HR-59",
+            "bcrypt for ever",
+            hasher(&format!("(loop {} (br 0))", bcrypt(4))),
+            Expect::FailedWithOneOf(SPENT),
+        ),
         failed("HR-59", "bcrypt at the highest cost", hasher(&bcrypt(14)), FuelExhausted),
+        failed(
+            "HR-59",
+            "pbkdf2 with a salt that each digest of the key takes in",
+            guests::rule_of(
+                &[Capability::Core, Capability::Hash],
+                16,
+                "",
+                "(call $hash_pbkdf2 (i32.const 0) (i32.const 8) (i32.const 15) (i32.const 0) (i32.const 1000000) (i32.const 1)
+                 (i32.const 64) (i32.const 1024))",
+            ),
+            FuelExhausted,
+        ),
         failed("HR-59", "pbkdf2 with 2^32 - 1 rounds", hasher(&pbkdf2(-1, 1_024)), FuelExhausted),
         failed(
             "HR-59",
