@@ -292,7 +292,7 @@ fn typescript_that_needs_code_of_its_own_is_told_what_to_write() {
 fn types_in_a_file_of_javascript_are_told_its_name() {
     let typescript = "this is TypeScript: name the file `rule.ts`";
     says("rule.js", "function (user: User, c, cb) { cb(); }", &format!("1:15: {typescript}"));
-    says("rule.js", "function (u, c, cb) {\n  interface A { b: string }\n  cb();\n}", &format!("2:13: {typescript}"));
+    says("rule.js", "function (u, c, cb) {\n  interface A { b: string }\n  cb();\n}", &format!("2:12: {typescript}"));
 }
 
 #[test]
