@@ -36,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     #[cfg(feature = "engine")]
     Target { name: "recording", body: uploads::recording, seeds: uploads::RECORDINGS, tokens: JSON_TOKENS },
     #[cfg(feature = "engine")]
+    Target { name: "case", body: uploads::case, seeds: uploads::CASES, tokens: uploads::CASE_TOKENS },
+    #[cfg(feature = "engine")]
     Target { name: "http_head", body: uploads::http_head, seeds: uploads::HEADS, tokens: uploads::HEAD_TOKENS },
 ];
 

@@ -1,4 +1,4 @@
-//! What the engine parses: modules, recordings, heads of HTTP requests.
+//! What the engine parses: modules, recordings, cases, heads of HTTP requests.
 
 use std::{
     collections::BTreeMap,
@@ -9,8 +9,13 @@ use std::{
 
 use tokio::time::Instant;
 use vestibule_abi::{codes::FailureCode, host};
-use vestibule_engine::http::{HttpGrants, Recording, Requests, Source};
+use vestibule_engine::{
+    Case,
+    http::{HttpGrants, Recording, Requests, Source},
+};
 use vestibule_pipeline::manifest::Origin;
+
+use crate::rules;
 
 /// Modules to start from; the test adds whole guests.
 pub const MODULES: &[&[u8]] = &[
@@ -40,6 +45,30 @@ pub const RECORDINGS: &[&[u8]] = &[
     br#"[{"request":{"method":"GET","url":"https://api.example.com/a"},"response":{"status":200,"body":{"a":1}}}]"#,
     br#"[{"request":{"method":"POST","url":"http://e.com:8080/?q#f","body":"x"},"response":{"error":"http_timeout"}},
         {"request":{"method":"GET","url":"https://[::1]/"},"response":{"status":404,"headers":{"A":"b"}}}]"#,
+];
+/// Cases to start from.
+pub const CASES: &[&[u8]] = &[
+    br#"{"event":{"user":{"user_id":"auth0|1"},"context":{"clientID":"c"}},"expect":{"outcome":"allow"}}"#,
+    br#"{"event":{"user":{"email":"a@e.com"},"context":{},"shared":{"x":[1]}},"configuration":{"K":"v"},
+        "http":[{"request":{"method":"GET","url":"https://api.example.com/a"},"response":{"status":200,"body":{"a":1}}}],
+        "expect":{"deny":{"code":"no_plan","reason":null},"id_token":{"https://e.com/c":true}}}"#,
+    br#"{"event":null,"http":null,"expect":{"outcome":"failed"}}"#,
+];
+/// Names a case can hold.
+pub const CASE_TOKENS: &[&[u8]] = &[
+    b"\"event\":{",
+    b"\"configuration\":{\"K\":",
+    b"\"http\":[",
+    b"\"expect\":{}",
+    b"\"expect\":{\"outcome\":\"allow\"}",
+    b"\"user\":{\"user_id\":\"a\"}",
+    b"\"context\":{}",
+    b"\"request\":{\"method\":\"GET\",\"url\":\"https://e.com\"}",
+    b"\"response\":{\"error\":\"http_tls\"}",
+    b"null",
+    b"},",
+    b"[[[[[[[[[[[[[[",
+    b"\\ud800",
 ];
 /// Heads to start from; what follows a NUL is the body.
 pub const HEADS: &[&[u8]] = &[
@@ -91,6 +120,19 @@ pub fn recording(bytes: &[u8]) {
     match Recording::parse(bytes) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(recording) => drop(recording.play()),
+    }
+}
+
+/// Any bytes as a case: refused with words, or something is expected of a login, whose event is given to a rule as any
+/// other is, and whose recording is playable.
+pub fn case(bytes: &[u8]) {
+    match Case::parse(bytes) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(Case { event, http, expect, .. }) => {
+            assert!(!expect.is_empty());
+            drop(http.map(Recording::play));
+            rules::given(&event);
+        }
     }
 }
 

@@ -1,50 +1,25 @@
-//! A case file: one login, and what must come of it.
+//! Case files: read from their folder, and compared with what came of them.
 //!
 //! `expect` is a subset: what it names must be so, what it does not name may be anything.
 
 use std::path::Path;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use similar::TextDiff;
-use vestibule_engine::http::Recording;
+use vestibule_engine::{Case, CaseError};
 
 use crate::{
     exit::{BadInput, Fault},
     project,
 };
 
-/// A case of a rule: `cases/NAME.json`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Case {
-    /// The login: `{"user", "context"}`, with `shared` where earlier rules left something.
-    #[schemars(with = "Map<String, Value>")]
-    pub(crate) event: Value,
-    /// The configuration values that the rule is granted, by key.
-    #[serde(default)]
-    pub(crate) configuration: Map<String, Value>,
-    /// The HTTP answers it gets; anything it asks for besides fails as `http_not_recorded`.
-    #[serde(default)]
-    pub(crate) http: Option<Recording>,
-    /// A part of what `vestibule run --json` must print; `null` means absent or null.
-    pub(crate) expect: Map<String, Value>,
-}
-
-impl Case {
-    /// Reads a case file.
-    ///
-    /// # Errors
-    /// [`Fault::BadInput`] that names the file, the place and the key.
-    pub(crate) fn read(path: &Path) -> Result<Self, Fault> {
-        let text = project::read_text(path, "cases stand in the `cases` folder of a rule")?;
-        let case: Self = serde_json::from_str(&text).map_err(|error| malformed(path, &error.to_string()))?;
-        if case.expect.is_empty() {
-            return Err(malformed(path, "`expect` is empty, so the case could not fail; say what must come of it"));
-        }
-        Ok(case)
-    }
+/// Reads a case file.
+///
+/// # Errors
+/// [`Fault::BadInput`] that names the file, the place and the key.
+pub(crate) fn read(path: &Path) -> Result<Case, Fault> {
+    let text = project::read_text(path, "cases stand in the `cases` folder of a rule")?;
+    Case::parse(text.as_bytes()).map_err(|error| malformed(path, &error))
 }
 
 /// Compares what a case expects with what came of it: [`None`] when every expected part is there, else a diff.
@@ -78,7 +53,7 @@ fn part(expected: &Value, actual: &Value) -> Value {
     }
 }
 
-fn malformed(path: &Path, problem: &str) -> Fault {
+fn malformed(path: &Path, problem: &CaseError) -> Fault {
     let message = format!(
         "{}: {problem}; a case is {{\"event\", \"configuration\", \"http\", \"expect\"}}, `vestibule schema case` prints \
          its schema",

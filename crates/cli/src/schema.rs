@@ -5,13 +5,10 @@
 use clap::ValueEnum;
 use schemars::schema_for;
 use serde_json::Value;
-use vestibule_engine::http::Recording;
+use vestibule_engine::{Case, http::Recording};
 use vestibule_pipeline::manifest::{pipeline_schema, rule_schema};
 
-use crate::{
-    case::Case,
-    exit::{Done, Exit},
-};
+use crate::exit::{Done, Exit};
 
 /// Prints a schema.
 #[derive(Debug, clap::Args)]

@@ -11,11 +11,11 @@ use std::{
 use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
-use vestibule_engine::Report;
+use vestibule_engine::{Case, Report};
 use vestibule_pipeline::{LoginInput, pipeline::Digest};
 
 use crate::{
-    case::{Case, mismatch},
+    case::{self, mismatch},
     event::login_input,
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
@@ -95,7 +95,7 @@ fn try_cases(workbench: &Workbench, subject: &Subject) -> Result<Vec<Verdict>, F
 }
 
 fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Path) -> Result<Verdict, Fault> {
-    let case = Case::read(path)?;
+    let case = case::read(path)?;
     let outside = Outside::sealed(case.http.clone())?;
     let run = workbench.run(loaded, input(&case), &outside).map_err(|fault| at(path, fault))?;
     let came = serde_json::to_value(&run).context("cannot write the report")?;

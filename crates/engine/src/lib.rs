@@ -9,6 +9,7 @@
 //! that this installation did not write, a store used twice.
 
 pub mod cache;
+mod case;
 mod compiler;
 mod desk;
 mod drive;
@@ -36,6 +37,7 @@ mod settings;
 mod watch;
 pub mod worker;
 
+pub use case::{Case, CaseError};
 pub use compiler::{CompileError, CompiledRule, Compiler, Tier};
 pub use drive::{HttpReport, LoadedPipeline, Report, RuleReport, drive};
 pub use engine::{Engine, EngineError};

@@ -1,0 +1,48 @@
+//! A case file: one login of a rule's tests, and what must come of it.
+//!
+//! It is read here, beside the recording it can hold; whoever tries a rule runs it and compares.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::http::Recording;
+
+/// A case of a rule: `cases/NAME.json`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The login: `{"user", "context"}`, with `shared` where earlier rules left something.
+    #[schemars(with = "Map<String, Value>")]
+    pub event: Value,
+    /// The configuration values that the rule is granted, by key.
+    #[serde(default)]
+    pub configuration: Map<String, Value>,
+    /// The HTTP answers it gets; anything it asks for besides fails as `http_not_recorded`.
+    #[serde(default)]
+    pub http: Option<Recording>,
+    /// A part of what `vestibule run --json` must print; `null` means absent or null.
+    pub expect: Map<String, Value>,
+}
+
+/// Why a case cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// It is not JSON of that form.
+    #[error(transparent)]
+    Malformed(#[from] serde_json::Error),
+    /// Whatever came of the login, it would pass.
+    #[error("`expect` is empty, so the case could not fail; say what must come of it")]
+    ExpectsNothing,
+}
+
+impl Case {
+    /// Reads the JSON of a case; unknown keys are errors.
+    ///
+    /// # Errors
+    /// [`CaseError`] names what is wrong, and where.
+    pub fn parse(json: &[u8]) -> Result<Self, CaseError> {
+        let case: Self = serde_json::from_slice(json)?;
+        if case.expect.is_empty() { Err(CaseError::ExpectsNothing) } else { Ok(case) }
+    }
+}
