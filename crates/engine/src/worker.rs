@@ -33,6 +33,13 @@ pub(crate) struct Job {
     pub(crate) init_fuel: u64,
 }
 
+impl Job {
+    /// How long it may take.
+    pub(crate) const fn wall(&self) -> Duration {
+        Duration::from_millis(self.wall_ms)
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,7 +113,7 @@ fn serve(input: &mut impl io::BufRead, output: &mut impl io::Write) -> io::Resul
 /// The worker limits itself: CPU, address space, time, and nothing to write to. It keeps its priority, because its time
 /// is limited by the wall: a nice one would be starved on a busy machine, and a good module refused.
 fn confine(job: &Job) -> io::Result<()> {
-    let wall = Duration::from_millis(job.wall_ms);
+    let wall = job.wall();
     let most = |value| Rlimit { current: Some(value), maximum: Some(value) };
     setrlimit(Resource::Cpu, most(wall.as_secs() + 1))?;
     setrlimit(Resource::As, most(job.memory_bytes))?;
