@@ -205,7 +205,7 @@ fn ended(mut login: Login) -> (Option<Vec<u8>>, String) {
     let document = match login.next() {
         Step::Run { event, .. } => Some(event.to_vec()),
         Step::Skip { .. } => panic!("neither rule has a condition"),
-        Step::Done(outcome) => return (None, format!("{outcome:?}")),
+        Step::Done(outcome) => return (None, serde_json::to_string(&outcome).expect("an outcome can be written")),
     };
     let answer = br#"{"continue":{"user_metadata":{"a":1}}}"#;
     login.take(Ok(answer), &Spent::default());

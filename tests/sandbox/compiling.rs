@@ -2,12 +2,18 @@
 
 use std::{
     fs,
+    path::Path,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use vestibule_abi::codes::RefusalCode;
-use vestibule_engine::{CompileError, CompileLimits, CompiledRule, Compiler, Profile, inspect};
+use vestibule_engine::{
+    CompileError, CompileLimits, CompiledRule, Compiler, Profile, Tier,
+    cache::{Cache, InstallationKey},
+    inspect,
+};
 use vestibule_testkit::{
     deploy::engine,
     guests,
@@ -153,6 +159,43 @@ fn a_worker_that_crashes_is_tried_once_more_and_no_oftener() {
     assert_eq!(fs::read_to_string(count).expect("the worker counted").lines().count(), 2);
 }
 
+/// As on a busy machine: the attempt with optimisation came to nothing when the rule was deployed.
+#[test]
+fn a_module_without_optimisation_gets_it_later() {
+    let _alone = alone();
+    warm_up();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let compiler = crashing(1, folder.path());
+    let inspected = inspect(&guests::benign()).expect("a module");
+    let tier = || {
+        let compiled = runtime().block_on(compiler.compile(engine(Profile::Fast), &inspected)).expect("it compiles");
+        (compiled.tier(), compiled.is_from_cache())
+    };
+    assert_eq!([tier(), tier()], [(Tier::Baseline, false), (Tier::Baseline, true)]);
+    let again = runtime().block_on(compiler.optimise_next(engine(Profile::Fast))).expect("it compiles");
+    assert_eq!((again.tier(), again.digest()), (Tier::Optimised, inspected.digest));
+    assert_eq!(tier(), (Tier::Optimised, true));
+    let nothing = runtime().block_on(async { compiler.optimise_next(engine(Profile::Fast)).now_or_never() });
+    assert!(nothing.is_none(), "{nothing:?}");
+}
+
+#[test]
+fn a_module_that_takes_the_optimiser_too_long_is_not_tried_for_ever() {
+    let _alone = alone();
+    warm_up();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let compiler = crashing(1, folder.path());
+    let inspected = inspect(&guests::benign()).expect("a module");
+    let compile = || runtime().block_on(compiler.compile(engine(Profile::Fast), &inspected)).expect("it compiles");
+    assert_eq!(compile().tier(), Tier::Baseline);
+    fs::write(folder.path().join("crashes"), "x").expect("written");
+    let again = runtime().block_on(compiler.optimise_next(engine(Profile::Fast)));
+    assert!(matches!(&again, Err(CompileError::Refused(it)) if it.code == RefusalCode::CompileCrashed), "{again:?}");
+    assert_eq!(compile().tier(), Tier::Baseline, "it stays as it is");
+    let nothing = runtime().block_on(async { compiler.optimise_next(engine(Profile::Fast)).now_or_never() });
+    assert!(nothing.is_none(), "{nothing:?}");
+}
+
 #[test]
 fn a_missing_worker_is_our_fault_and_not_the_modules() {
     let inspected = inspect(&guests::empty()).expect("a module");
@@ -199,6 +242,18 @@ fn compiled_code_cannot_be_uploaded() {
     let artifact = fs::read_dir(workshop().cache()).expect("a cache").next().expect("an artifact").expect("a file");
     let code = fs::read(artifact.path()).expect("readable");
     assert_eq!(inspect(&code).expect_err("code is no module").code, RefusalCode::ModuleMalformed);
+}
+
+/// A compiler with a cache of its own whose worker crashes as often as the file `crashes` has letters.
+fn crashing(times: usize, folder: &Path) -> Compiler {
+    let crashes = folder.join("crashes");
+    fs::write(&crashes, "x".repeat(times)).expect("written");
+    let script = format!(
+        "left=$(cat {0}); [ -z \"$left\" ] || {{ printf %s \"${{left#x}}\" > {0}; kill -9 $$; }}; exec {WORKER}",
+        crashes.display()
+    );
+    let cache = Cache::open(folder.join("cache"), InstallationKey::new([7; 32])).expect("a cache");
+    Compiler::with_worker("/bin/sh", Some(cache)).worker_args(["-c", &script]).limits(patient())
 }
 
 /// A worker that is a shell script.

@@ -4,10 +4,16 @@
 //! after its MAC was verified; `Engine::load` trusts it for that reason. (Tests have a door of their own behind the
 //! feature `in-process-compile`, which no shipped binary switches on.)
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
 use vestibule_abi::codes::RefusalCode;
 
 use self::child::{Worker, crashed};
@@ -65,6 +71,46 @@ impl Queue {
     }
 }
 
+/// What was compiled without optimisation, for [`Compiler::optimise_next`].
+#[derive(Debug, Default)]
+struct Unoptimised {
+    modules: std::sync::Mutex<Modules>,
+    has_come: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Modules {
+    waiting: VecDeque<Inspected>,
+    /// Those that waited once: what takes the optimiser too long is not tried for ever.
+    known: HashSet<[u8; 32]>,
+}
+
+impl Unoptimised {
+    /// Keeps a module for later, once and if there is room.
+    fn keep(&self, module: &Inspected) {
+        let mut modules = self.modules();
+        if modules.waiting.len() < IN_ALL && modules.known.insert(module.digest) {
+            modules.waiting.push_back(module.clone());
+            self.has_come.notify_one();
+        }
+    }
+
+    /// Waits for the next module.
+    async fn next(&self) -> Inspected {
+        loop {
+            let next = self.modules().waiting.pop_front();
+            match next {
+                Some(module) => return module,
+                None => self.has_come.notified().await,
+            }
+        }
+    }
+
+    fn modules(&self) -> std::sync::MutexGuard<'_, Modules> {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Compiles uploads in child processes, a few at a time, and remembers the results.
 #[derive(Debug)]
 pub struct Compiler {
@@ -72,6 +118,7 @@ pub struct Compiler {
     limits: CompileLimits,
     cache: Option<Cache>,
     queue: Queue,
+    unoptimised: Unoptimised,
     /// The interpreters that rules were evaluated in: each is compiled once.
     interpreters: Mutex<Vec<Arc<MachineCode>>>,
 }
@@ -95,6 +142,7 @@ impl Compiler {
             limits: CompileLimits::STANDARD,
             cache,
             queue: Queue::default(),
+            unoptimised: Unoptimised::default(),
             interpreters: Mutex::default(),
         }
     }
@@ -115,15 +163,21 @@ impl Compiler {
 
     /// Compiles an upload for an engine, or takes it from the cache.
     ///
-    /// A module that takes the optimiser too long or too much memory is tried once more without optimisation. JavaScript
-    /// is evaluated instead, on its interpreter, which is compiled when the first rule needs it.
+    /// A module that takes the optimiser too long or too much memory is tried once more without optimisation, and waits
+    /// for [`Compiler::optimise_next`]. JavaScript is evaluated instead, on its interpreter, which is compiled when the first rule needs it.
     ///
     /// # Errors
     /// [`CompileError::Refused`] with `compile_timeout`, `compile_memory`, `compile_crashed` or `init_failed`;
     /// [`CompileError::Engine`] when no worker could be started.
     pub async fn compile(&self, engine: &Engine, inspected: &Inspected) -> Result<CompiledRule, CompileError> {
         match &inspected.interpreter {
-            None => self.compile_module(engine, inspected, &self.limits).await,
+            None => {
+                let compiled = self.compile_module(engine, inspected, &self.limits).await?;
+                if compiled.tier() == Tier::Baseline {
+                    self.unoptimised.keep(inspected);
+                }
+                Ok(compiled)
+            }
             Some(interpreter) => {
                 let code = self.interpreter(engine, interpreter).await?;
                 self.evaluate(inspected, code).await
@@ -147,6 +201,19 @@ impl Compiler {
             }
             other => other,
         }
+    }
+
+    /// Waits for a module that was compiled without optimisation, and tries once more with it: the machine may have been
+    /// busy. What comes of it is in the cache, for whoever loads the rule next.
+    ///
+    /// Whoever has time for that calls it again and again, beside logins; each module comes once.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`]; the module stays as it is.
+    pub async fn optimise_next(&self, engine: &Engine) -> Result<CompiledRule, CompileError> {
+        let module = self.unoptimised.next().await;
+        let _turn = self.queue.turn().await?;
+        self.attempt(engine, &module, Tier::Optimised, &self.limits).await
     }
 
     /// Compiles a module, links it to its grants and proves that it starts: all that stands between an upload and a login.

@@ -8,7 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use vestibule_store::{ChangeMark, Node, StoreError};
 
-use super::StoredGenerations;
+use super::{StoredGenerations, Workshop};
 
 /// How often a node says that it lives.
 pub const BEAT: Duration = Duration::from_secs(5);
@@ -18,11 +18,13 @@ pub const ALIVE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(5);
 
 impl StoredGenerations {
-    /// Follows the store until it is told to stop: takes up changes, and says that it lives.
+    /// Follows the store until it is told to stop: takes up changes, says that it lives, and makes better what was
+    /// compiled in haste.
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let beats = Arc::clone(&self).beat_until(stop.clone());
+        let optimised = self.optimise_until(stop.clone());
         let changes = self.take_up_until(stop);
-        tokio::join!(beats, changes);
+        tokio::join!(beats, optimised, changes);
     }
 
     /// Says what this node is ready for.
@@ -53,6 +55,21 @@ impl StoredGenerations {
             }
         }
         let _unreachable = self.store.leave(&self.node).await;
+    }
+
+    /// The next load of a rule finds what this makes.
+    async fn optimise_until(&self, stop: CancellationToken) {
+        let Workshop { engine, compiler, .. } = &self.workshop;
+        loop {
+            let compiled = tokio::select! {
+                () = stop.cancelled() => return,
+                compiled = compiler.optimise_next(engine) => compiled,
+            };
+            match compiled {
+                Ok(_) => tracing::info!("a rule that was compiled without optimisation has it when it is loaded next"),
+                Err(error) => tracing::warn!(%error, "a rule stays without optimisation"),
+            }
+        }
     }
 
     async fn take_up_until(&self, stop: CancellationToken) {
