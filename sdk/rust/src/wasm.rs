@@ -15,6 +15,8 @@ pub(crate) mod imports;
 
 /// One run: reads the event, calls the rule, hands its answer to the host. Called by the export, once.
 pub fn run(rule: impl FnOnce(Event<'_>) -> Result<Answer, Error>) {
+    #[cfg(feature = "allocator")]
+    allocator::begin();
     panic::set_hook(Box::new(report));
     let event = imports::event();
     match answer(&event, rule) {

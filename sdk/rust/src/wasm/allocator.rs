@@ -16,11 +16,20 @@ use core::{
 const PAGE: usize = 64 * 1024;
 
 #[global_allocator]
-static ALLOCATOR: Bump = Bump { next: Cell::new(0) };
+static ALLOCATOR: Bump = Bump { next: Cell::new(0), has_begun: Cell::new(false) };
 
-/// The address of the next free byte; 0 before the first block.
 struct Bump {
+    /// The address of the next free byte; 0 before the first block.
     next: Cell<usize>,
+    /// Whether the run has begun: only there to be written.
+    has_begun: Cell<bool>,
+}
+
+/// Begins a run: writes to the page in which the data ends and the heap begins, before anything there is read. A page of
+/// a fresh mapping that is read first is faulted in twice, the second time to be copied, with every core told.
+pub(super) fn begin() {
+    // SAFETY: a cell of this thread's own; volatile, because nobody reads it.
+    unsafe { ALLOCATOR.has_begun.as_ptr().write_volatile(true) }
 }
 
 // SAFETY: a rule has one thread; the host has switched off the threads proposal.
