@@ -1,4 +1,4 @@
-//! From an inspected upload to machine code: the parent's side of the compile worker.
+//! From an inspected upload to machine code: who is compiled when, and what is remembered of it.
 //!
 //! INVARIANT: a [`CompiledRule`] is made here and nowhere else, from a worker this process started or from the cache
 //! after its MAC was verified; `Engine::load` trusts it for that reason. (Tests have a door of their own behind the
@@ -164,7 +164,8 @@ impl Compiler {
     /// Compiles an upload for an engine, or takes it from the cache.
     ///
     /// A module that takes the optimiser too long or too much memory is tried once more without optimisation, and waits
-    /// for [`Compiler::optimise_next`]. JavaScript is evaluated instead, on its interpreter, which is compiled when the first rule needs it.
+    /// for [`Compiler::optimise_next`]. JavaScript is evaluated instead, on its interpreter, which is compiled when the
+    /// first rule needs it.
     ///
     /// # Errors
     /// [`CompileError::Refused`] with `compile_timeout`, `compile_memory`, `compile_crashed` or `init_failed`;
