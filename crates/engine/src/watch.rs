@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -145,7 +146,11 @@ impl Turn {
     fn pass_on(&mut self, ran: Duration) {
         let lane = match self {
             Self::Sprinting(lane) if ran > SPRINT => Arc::clone(lane),
-            Self::Taken(lane, _) => Arc::clone(lane),
+            Self::Taken(lane, _) => {
+                // The thread too: another that woke on this core would else wait for the kernel to take it from this one.
+                thread::yield_now();
+                Arc::clone(lane)
+            }
             Self::Sprinting(_) | Self::Waiting(..) => return,
         };
         let acquire = Box::pin(Arc::clone(&lane).acquire_owned());
