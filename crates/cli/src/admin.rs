@@ -1,6 +1,11 @@
 //! Talks to the admin listener of a server: the one on this machine, found in its data folder, or another by its URL.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -13,7 +18,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{runtime, time::timeout};
 use url::Url;
-use vestibule_server::first_start::{ADMIN_FILE, AdminFile};
+use vestibule_server::{
+    first_start::{ADMIN_FILE, AdminFile},
+    settings::{DATA_FOLDER, Settings},
+};
 
 use crate::exit::{BadInput, Fault};
 
@@ -21,11 +29,11 @@ use crate::exit::{BadInput, Fault};
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Which server a command speaks to.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct AdminArgs {
-    /// The data folder of the server on this machine
-    #[arg(long, value_name = "DIR", env = "VESTIBULE_DATA", default_value = "vestibule-data")]
-    pub(crate) data: PathBuf,
+    /// The data folder of the server on this machine [default: vestibule-data]
+    #[arg(long, value_name = "DIR", env = "VESTIBULE_DATA")]
+    pub(crate) data: Option<PathBuf>,
     /// The admin listener of another server; its token comes from VESTIBULE_ADMIN_TOKEN
     #[arg(long, value_name = "URL", env = "VESTIBULE_ADMIN_URL")]
     admin_url: Option<String>,
@@ -58,7 +66,7 @@ impl AdminArgs {
             let message = format!(
                 "`{}`: no server has run with this data folder; start one with `vestibule serve`, name its folder with \
                  --data or its admin listener with --admin-url",
-                self.data.display()
+                self.folder().display()
             );
             Fault::bad_input(BadInput::FileMissing, message)
         })?;
@@ -75,12 +83,17 @@ impl AdminArgs {
     }
 
     fn known(&self) -> Option<AdminFile> {
-        serde_json::from_slice(&fs::read(self.data.join(ADMIN_FILE)).ok()?).ok()
+        serde_json::from_slice(&fs::read(self.folder().join(ADMIN_FILE)).ok()?).ok()
     }
 
-    /// The server, if one answers; for what can be done without one as well.
-    pub(crate) fn running(&self) -> Option<AdminClient> {
-        let client = self.client().ok()?;
+    fn folder(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new(DATA_FOLDER))
+    }
+
+    /// The server with these settings, if one answers; for what can be done without one as well.
+    pub(crate) fn running(&self, settings: &Settings) -> Option<AdminClient> {
+        let there = Self { data: Some(settings.data.clone()), ..self.clone() };
+        let client = there.client().ok()?;
         client.is_there().then_some(client)
     }
 }

@@ -17,7 +17,7 @@ use vestibule_server::{
     admin::maintenance::{BackedUp, NewBackup},
     clock::SystemEntropy,
     first_start::{self, data_folder},
-    serve::database_of,
+    serve::{SQLITE_FILE, database_of},
     settings::Settings,
 };
 use vestibule_store::{NodeId, Store, Timestamp};
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     file: PathBuf,
     #[command(flatten)]
     admin: AdminArgs,
-    /// The settings of a server that does not run
+    /// The settings of the server, for one that does not run
     #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -48,7 +48,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         return Err(Fault::bad_input(BadInput::AlreadyThere, message));
     }
     let file = std::path::absolute(&args.file).context("cannot find where that is")?;
-    match args.admin.running() {
+    let settings = settings(args.config.clone(), &args.admin)?;
+    match args.admin.running(&settings) {
         Some(client) => {
             let made: BackedUp = client.send(Method::POST, &["v1", "backup"], &NewBackup::default())?;
             if !made.file.exists() {
@@ -59,7 +60,6 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
             })?;
         }
         None => {
-            let settings = settings(args.config.clone(), &args.admin)?;
             runtime()?.block_on(async {
                 let store = open(&settings).await?;
                 store.backup(&file).await.map_err(anyhow::Error::from)?;
@@ -100,12 +100,12 @@ fn tell_elsewhere(file: &Path, json: bool) -> Done {
     Ok(Exit::Reached)
 }
 
-/// The settings of a server that does not run.
+/// The settings of the server, running or not; a data folder that is named on the command line goes before the file's.
 ///
 /// # Errors
 /// [`Fault::BadInput`] that names the key.
 pub(crate) fn settings(config: Option<PathBuf>, admin: &AdminArgs) -> Result<Settings, Fault> {
-    SettingsArgs { config, data: Some(admin.data.clone()), database: None }.read()
+    SettingsArgs { config, data: admin.data.clone(), database: None }.read()
 }
 
 /// A runtime for what needs no server.
@@ -114,11 +114,18 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     Ok(runtime.context("cannot start the runtime")?)
 }
 
-/// Opens the database of these settings.
+/// Opens the database of these settings, and makes none where there is none.
 ///
 /// # Errors
-/// [`Fault`] when it cannot be opened.
+/// [`Fault`] when there is none, or it cannot be opened.
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>, Fault> {
+    if settings.database.is_none() && !settings.data.join(SQLITE_FILE).exists() {
+        let message = format!(
+            "there is no database in `{}`; name the server's data folder with --data, or its settings with --config",
+            settings.data.display()
+        );
+        return Err(Fault::bad_input(BadInput::FileMissing, message));
+    }
     let (address, node) = place(settings)?;
     Ok(vestibule_store::open(&address, &node, now()).await.context("cannot open the database")?)
 }

@@ -9,7 +9,7 @@ use anstream::println;
 use anstyle::AnsiColor;
 use anyhow::Context as _;
 use serde_json::Map;
-use vestibule_server::admin::maintenance::Verified;
+use vestibule_server::{admin::maintenance::Verified, settings::Settings};
 use vestibule_store::{Event, Store, TenantId};
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     admin: AdminArgs,
-    /// The settings of a server that does not run
+    /// The settings of the server, for one that does not run
     #[arg(long, value_name = "FILE", env = "VESTIBULE_CONFIG")]
     config: Option<PathBuf>,
     /// Go on with a database that lost history: what is lost stays lost, and the journal says that you knew (server stopped)
@@ -35,13 +35,14 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
-    let found = match args.admin.running() {
+    let settings = settings(args.config.clone(), &args.admin)?;
+    let found = match args.admin.running(&settings) {
         Some(_) if args.accept_damage => {
             let message = "the server runs: stop it first, so that nobody logs in while history is decided about";
             return Err(Fault::bad_input(BadInput::OptionInvalid, message));
         }
         Some(client) => client.send(http::Method::POST, &["v1", "verify"], &serde_json::json!({}))?,
-        None => offline(args)?,
+        None => offline(args, &settings)?,
     };
     if json {
         print_json(&found)?
@@ -51,10 +52,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     Ok(if found.damage.is_empty() { Exit::Reached } else { Exit::Host })
 }
 
-fn offline(args: &Args) -> Result<Verified, Fault> {
-    let settings = settings(args.config.clone(), &args.admin)?;
+fn offline(args: &Args, settings: &Settings) -> Result<Verified, Fault> {
     runtime()?.block_on(async {
-        let store = open(&settings).await?;
+        let store = open(settings).await?;
         if args.accept_damage {
             accept(store.as_ref()).await.context("the damage cannot be accepted")?;
         }

@@ -25,6 +25,9 @@ use crate::{limits::LimitSettings, password::Policy, signup::SignupSettings};
 /// What the variables of the environment begin with: `VESTIBULE_PUBLIC_URL`, `VESTIBULE_LISTEN__ADMIN`.
 pub const PREFIX: &str = "VESTIBULE_";
 
+/// The data folder where none is named.
+pub const DATA_FOLDER: &str = "vestibule-data";
+
 /// Variables with the prefix that are no settings.
 const NO_SETTINGS: &[&str] = &["admin_token", "admin_url", "compile_worker", "config", "installation_key"];
 
@@ -408,7 +411,7 @@ fn service() -> String {
 }
 
 fn data_folder() -> PathBuf {
-    PathBuf::from("vestibule-data")
+    PathBuf::from(DATA_FOLDER)
 }
 
 #[cfg(test)]

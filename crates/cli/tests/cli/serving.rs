@@ -365,6 +365,33 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     assert!(refused.body.contains("has_a_secret"), "{refused:?}");
     node.run(&folder, &["client", "set", "shop", "--public"]).with_code(0);
     let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+/// `--config` means the folder that the file names, and a look at a database never makes one.
+#[test]
+fn a_backup_is_of_the_database_that_the_settings_name() {
+    let folder = Folder::new();
+    folder.write("vestibule.toml", "data = \"named\"\n");
+    for (arguments, place) in [
+        (["backup", "copy.db", "--config", "vestibule.toml"].as_slice(), "named"),
+        (&["verify", "--config", "vestibule.toml"], "named"),
+        (&["backup", "copy.db"], "vestibule-data"),
+        (&["verify", "--config", "vestibule.toml", "--data", "typed"], "typed"),
+    ] {
+        let none = folder.run(arguments).with_code(3);
+        assert!(none.stderr.contains(&format!("there is no database in `{place}`")), "{none:?}");
+        assert!(!folder.path().join(place).exists() && !folder.path().join("copy.db").exists(), "nothing was made");
+    }
+    let node = Node::start(&folder, "named", &[]);
+    let running = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
+    node.terminate();
+    node.stopped();
+    let stopped = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
+    for found in [running, stopped] {
+        assert!(found["entries"].as_u64().unwrap() > 0, "{found}");
+    }
+    folder.run(&["backup", "copy.db", "--config", "vestibule.toml"]).with_code(0);
+    assert!(folder.path().join("copy.db").exists() && !folder.path().join("vestibule-data").exists());
+}
+
     assert_eq!(listed[0]["confidential"], false, "{listed}");
     assert_eq!(listed[0]["auth_methods"], json!(["none"]), "{listed}");
     folder.rule("shop-only", 10, "[when]\nclients = [\"shop\"]\n", &answering(r#"{"continue":{}}"#));
