@@ -50,12 +50,26 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let generation = replayed.generation.map_or_else(|| "no rules".to_owned(), |number| format!("generation {number}"));
     let on = replayed.on.as_str().map_or_else(|| format!("generation {}", replayed.on), str::to_owned);
     println!("Login {} came to `{}` on {generation}.", replayed.login, replayed.then);
+    tell_ended_by(&replayed.summary);
     println!("On {on} it comes to `{}`.", replayed.now.get("outcome").and_then(Value::as_str).unwrap_or("?"));
+    tell_ended_by(&replayed.now);
     match &replayed.before {
         Some(before) => tell_difference(before, &replayed.now),
         None => println!("The rules that ran then are not kept, so there is nothing to compare in detail."),
     }
     Ok(Exit::Reached)
+}
+
+/// Which rule ended a login, and why; in a journal's summary the why is one level deeper than in a report.
+fn tell_ended_by(ended: &Value) {
+    let by = ["deny", "failure"].iter().find_map(|how| ended.get(how).filter(|by| by.is_object()));
+    let Some(by) = by else { return };
+    let why = by.get("refusal").or_else(|| by.get("failure")).unwrap_or(by);
+    let word = |of: &Value, key: &str| of.get(key).and_then(Value::as_str).map(str::to_owned);
+    let rule = word(by, "rule").map_or_else(|| "the host".to_owned(), |rule| format!("rule `{rule}`"));
+    let code = word(why, "code").unwrap_or_default();
+    let said = word(why, "reason").or_else(|| word(why, "message")).filter(|said| !said.is_empty());
+    println!("  by {rule}: {code}{}", said.map(|said| format!(": {said}")).unwrap_or_default());
 }
 
 fn tell_difference(before: &Value, now: &Value) {

@@ -23,6 +23,7 @@ use crate::{
     password::{Cost, Hasher, Overloaded, Password, Policy, Unhashed, Verified},
     request::Caller,
     signup::SignupSettings,
+    telemetry,
 };
 
 /// What the operator decides about accounts.
@@ -143,6 +144,16 @@ pub struct Authenticated {
 
 /// Checks a password. Whoever comes out is authenticated; whether they may log in is for the rules to say.
 pub async fn authenticate(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<Authenticated, Unauthenticated> {
+    let authenticated = checked(app, caller, claim).await;
+    match &authenticated {
+        Err(Unauthenticated::Wrong) => telemetry::outcome("wrong_credentials"),
+        Err(Unauthenticated::Blocked) => telemetry::outcome("blocked"),
+        Ok(_) | Err(Unauthenticated::TooMany(_) | Unauthenticated::Overloaded(_) | Unauthenticated::Fault(_)) => {}
+    }
+    authenticated
+}
+
+async fn checked(app: &App, caller: &Caller, claim: Claim<'_>) -> Result<Authenticated, Unauthenticated> {
     app.accounts.hasher.has_room().map_err(Unauthenticated::Overloaded)?;
     let identifier = Identifier::parse(claim.identifier);
     let account = account_key(&caller.tenant, claim.connection, claim.identifier, identifier.as_ref());

@@ -4,12 +4,13 @@
 //! again if the user was changed meanwhile. Nothing here is handed out before the commit: `Decided` exists only after.
 //! - `login/transaction.rs`: one leg of a login; `rules.rs`: a run of its rules; `event.rs`: what they see.
 //! - `login/decide.rs`: what an outcome makes durable, and what the caller gets; `issue.rs`: what an allowed one issues;
-//!   `entry.rs`, `recording.rs`: what the journal keeps.
+//!   `entry.rs`, `recording.rs`: what the journal keeps; `end.rs`: what the log tells.
 //! - `login/parked.rs`: logins that wait for a browser.
 //! - `login/browser.rs`: a login at `/authorize` and after; a grant at the token endpoint is in `oauth/token/`.
 
 pub(crate) mod browser;
 mod decide;
+mod end;
 mod entry;
 mod event;
 mod issue;
@@ -25,7 +26,10 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 use vestibule_store::{CommitError, Committed, LoginCommit, StoreError, TenantId, UserId};
 
-use self::rules::{Attempt, Recorded, run_rules};
+use self::{
+    end::End,
+    rules::{Attempt, Recorded, run_rules},
+};
 pub use self::{
     browser::{Remember, authenticated, factor_passed},
     principal::{Method, Principal},
@@ -86,13 +90,13 @@ async fn try_once(
     let Some(user) = app.store.user(tenant, &login.principal.user).await? else {
         return Ok(Some(Decided::Refused(decide::gone())));
     };
-    let (outcome, (commit, decided)) = loop {
+    let (end, (commit, decided)) = loop {
         if user.blocked {
-            break ("blocked", decide::blocked(app, login, &user));
+            break (End::of("blocked"), decide::blocked(app, login, &user));
         }
         // Here, because it holds for every way of going on, and because a reset makes the commit's version another one.
         if user.last_password_reset.is_some_and(|reset| reset > login.principal.at) {
-            break ("superseded", decide::superseded(app, login, &user));
+            break (End::of("superseded"), decide::superseded(app, login, &user));
         }
         let running = run_rules(app, login, &user, attempt, recorded);
         let began = Instant::now();
@@ -106,15 +110,16 @@ async fn try_once(
             true => has_factor(app, tenant, &user.id).await?,
             false => false,
         };
-        let outcome = report.outcome.as_str();
-        break (outcome, decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?);
+        let end = End::by_rules(&report);
+        break (end, decide::decide(app, login, &user, decide::Ran { report, event, recorded, has_factor })?);
     };
     let began = Instant::now();
     let committed = commit_surely(app, login, &commit).instrument(tracing::info_span!("commit")).await;
     telemetry::committed(began.elapsed());
     match committed {
         Ok(()) => {
-            telemetry::outcome(outcome);
+            telemetry::outcome(end.outcome);
+            end.log(login, &decided);
             Ok(Some(decided))
         }
         Err(CommitError::Conflict) => Ok(None),
@@ -147,7 +152,12 @@ async fn take_turn(app: &App, login: &LoginTransaction<'_>) -> Result<bool, Faul
 async fn give_up(app: &App, login: &LoginTransaction<'_>) -> Result<Decided, Fault> {
     let (commit, decided) = decide::exhausted(app, login);
     match commit_surely(app, login, &commit).await {
-        Ok(()) | Err(CommitError::Gone) => Ok(decided),
+        Ok(()) | Err(CommitError::Gone) => {
+            let end = End::exhausted();
+            telemetry::outcome(end.outcome);
+            end.log(login, &decided);
+            Ok(decided)
+        }
         Err(CommitError::Store(error)) => Err(error.into()),
         Err(CommitError::Conflict | CommitError::Ended | CommitError::Spent) => {
             tracing::warn!(login = %login.id, "a login that gave up could not be written down");

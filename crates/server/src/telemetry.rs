@@ -96,7 +96,7 @@ pub fn connections(listener: &'static str, open: usize) {
     gauge!("vestibule_connections", "listener" => listener).set(open as f64);
 }
 
-/// A login that came to an outcome; one whose rules ran again after a conflict is one login.
+/// A login that came to an outcome, or that no rule saw: `wrong_credentials`, `blocked`, `superseded`. One whose rules ran again after a conflict is one login.
 pub fn outcome(outcome: &'static str) {
     counter!("vestibule_logins_total", "outcome" => outcome).increment(1);
 }
@@ -163,7 +163,7 @@ fn describe() {
     describe_histogram!("vestibule_http_request_seconds", "Time from a request's head to its answer.");
     describe_counter!("vestibule_shed_total", "Requests and connections turned away because there were too many.");
     describe_gauge!("vestibule_connections", "Open connections.");
-    describe_counter!("vestibule_logins_total", "Logins by what their rules came to.");
+    describe_counter!("vestibule_logins_total", "Logins by what their rules came to, or by why none ran.");
     describe_histogram!("vestibule_login_rules_seconds", "Time the rules of a login took.");
     describe_histogram!("vestibule_login_commit_seconds", "Time the transaction of a login took.");
     describe_histogram!("vestibule_password_hash_seconds", "Time one password took to hash, waiting apart.");

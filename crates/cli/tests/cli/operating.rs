@@ -84,6 +84,59 @@ fn a_login_is_explained_and_replayed_on_what_is_live_and_on_a_candidate() {
     node.run(&folder, &["replay", "nobody-knows-this-login"]).with_code(3);
 }
 
+/// Whoever looks after a node finds in its log which login was not let in, by which rule and why, and nothing about whom.
+#[test]
+fn the_log_tells_how_a_login_ended_and_replay_explains_it() {
+    let folder = Folder::new();
+    let node = Node::start(&folder, "data", &[]);
+    furnish(&folder, &node);
+    assert_eq!(log_in(&node).status, 200);
+    folder.rule("refusing", 10, "", &answering(r#"{"deny":{"code":"closed","reason":"Go home, Grace."}}"#));
+    node.run(&folder, &["deploy", "refusing", "--yes"]).with_code(0);
+    assert_eq!(log_in(&node).status, 403);
+    let trapping =
+        wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "run") unreachable))"#).unwrap();
+    folder.rule("failing", 10, "", &trapping);
+    node.run(&folder, &["deploy", "failing", "--yes"]).with_code(0);
+    assert_eq!(log_in(&node).status, 403);
+    let form = format!("grant_type=password&client_id=app&username={EMAIL}&password=wrong-canary&scope=openid");
+    assert_eq!(ask(node.public, "POST", "/oauth/token", &FORM, &form).status, 403);
+
+    let log = node.log();
+    let line = |told: &str| {
+        let line =
+            log.lines().find(|line| line.contains(told)).unwrap_or_else(|| panic!("no line tells `{told}`: {log}"));
+        let login = line.split("login=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        (line.to_owned(), login.to_owned())
+    };
+    assert!(line("a login was allowed").0.contains("INFO"), "{log}");
+    let (refused, refused_id) = line("a login was refused");
+    let (failed, failed_id) = line("a login failed");
+    for told in ["INFO", "outcome=\"deny\"", "rule=\"refusing\"", "code=\"closed\""] {
+        assert!(refused.contains(told), "{told}: {refused}");
+    }
+    for told in ["WARN", "outcome=\"failed\"", "rule=\"failing\"", "code=\"trap\""] {
+        assert!(failed.contains(told), "{told}: {failed}");
+    }
+    for told in ["Grace", "grace", "canary"] {
+        assert!(!log.contains(told), "{told}: {log}");
+    }
+    let metrics = ask(node.admin, "GET", "/metrics", &[], "").body;
+    for outcome in ["allow", "deny", "failed", "wrong_credentials"] {
+        let count = format!("vestibule_logins_total{{outcome=\"{outcome}\"}} 1");
+        assert!(metrics.contains(&count), "{count}: {metrics}");
+    }
+
+    let refused = node.run(&folder, &["replay", &refused_id]).with_code(0).stdout;
+    assert!(
+        refused.contains("came to `deny` on generation 1.\n  by rule `refusing`: closed: Go home, Grace."),
+        "{refused}"
+    );
+    assert!(refused.contains("comes to `failed`.\n  by rule `failing`: trap: "), "{refused}");
+    let failed = node.run(&folder, &["replay", &failed_id]).with_code(0).stdout;
+    assert!(failed.contains("came to `trap` on generation 2.\n  by rule `failing`: trap: "), "{failed}");
+}
+
 #[test]
 fn no_node_is_switched_before_every_live_one_has_compiled() {
     let folder = Folder::new();
