@@ -28,6 +28,7 @@ mod token;
 
 mod explain;
 mod replay;
+mod logins;
 
 mod backup;
 mod break_glass;
@@ -110,6 +111,8 @@ enum Verb {
     Replay(replay::Args),
     /// Check everything that was ever committed and is still kept
     Verify(verify::Args),
+    /// List logins and what they came to, newest first
+    Logins(logins::Args),
     /// Copy the database, while it is in use, to a new file
     Backup(backup::Args),
     /// Restore a backup; sessions and refresh tokens of before end
@@ -163,6 +166,7 @@ impl Verb {
             Self::BreakGlass(args) => break_glass::run(args, json),
             Self::Schema(args) => schema::run(args),
             Self::Completions(args) => completions::run(args),
+            Self::Logins(args) => logins::run(args, json),
         }
     }
 }

@@ -30,7 +30,7 @@ const COMPARED: [&str; 9] = [
 /// Replays a login.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The login's id, as `explain` and the log show it
+    /// The login's id, as `logins`, `explain` and the log show it
     login: String,
     /// A pipeline.toml, a folder that holds one, or a rule's folder to replay it on, instead of what is live
     #[arg(long, value_name = "PATH")]

@@ -91,6 +91,7 @@ pub fn router(ops: Ops) -> Router {
         .route("/v1/tokens/{id}", axum::routing::delete(auth::revoke));
     let read = Router::new()
         .route("/v1/explain", get(history::explain))
+        .route("/v1/logins", get(history::logins))
         .route("/v1/logins/{login}", get(history::login))
         .route("/v1/logins/{login}/replay", post(history::replay).layer(DefaultBodyLimit::max(BUNDLE_BYTES)))
         .route("/v1/verify", post(maintenance::verify));

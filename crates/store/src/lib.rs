@@ -37,8 +37,8 @@ pub use crate::{
     journal::{Act, Entry, EntryKind, Event, Journal, JournalQuery, OperatorAct},
     letters::{Letter, Letters, NewLetter},
     logins::{
-        Allowed, CommitError, Committed, Facts, Issued, KeyWritten, LoginCommit, LoginEntry, LoginRecord, Logins,
-        RefreshUse, SessionUse, Verdict,
+        Allowed, CommitError, Committed, Facts, Issued, KeyWritten, LoginCommit, LoginEntry, LoginQuery, LoginRecord,
+        Logins, RefreshUse, SessionUse, Verdict,
     },
     one_time::{Alone, OneTime, OneTimeToken, Parked, Purpose, Wait},
     operations::{Operations, Tidied, Verification},

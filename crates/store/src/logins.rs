@@ -212,6 +212,19 @@ pub struct LoginRecord {
     pub issued: Issued,
 }
 
+/// Which logins to read.
+#[derive(Debug, Clone, Default)]
+pub struct LoginQuery {
+    /// Only of this user.
+    pub user: Option<UserId>,
+    /// Only with one of these words as their outcome; with any, where there is none.
+    pub outcomes: Vec<String>,
+    /// Only those that began before.
+    pub before: Option<Timestamp>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// The digests of what a leg issued.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Issued {
@@ -233,6 +246,8 @@ pub trait Logins: Send + Sync {
     async fn commit_login(&self, tenant: &TenantId, commit: &LoginCommit) -> Result<Committed, CommitError>;
     /// What is durable of a login: its last leg.
     async fn login(&self, tenant: &TenantId, login: &LoginId) -> Result<Option<LoginRecord>>;
+    /// What the journal still tells of logins, leg by leg, newest first.
+    async fn logins(&self, tenant: &TenantId, query: &LoginQuery) -> Result<Vec<LoginRecord>>;
     /// Takes the user's turn for a login until then (at most a second): until it commits, nobody else changes the user.
     /// `false` if another login has it.
     async fn take_turn(

@@ -127,6 +127,26 @@ fn the_log_tells_how_a_login_ended_and_replay_explains_it() {
         assert!(metrics.contains(&count), "{count}: {metrics}");
     }
 
+    let listed = |arguments: &[&str]| {
+        node.run(&folder, &[["logins", "--json"].as_slice(), arguments].concat()).with_code(0).json()
+    };
+    let outcomes = |listed: &Value| -> Vec<String> {
+        listed.as_array().unwrap().iter().map(|login| login["outcome"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(outcomes(&listed(&["--user", EMAIL])), ["trap", "deny", "allow"]);
+    let found = listed(&["--outcome", "failed"]);
+    assert_eq!(outcomes(&found), ["trap"]);
+    assert_eq!((&found[0]["login"], &found[0]["rule"]), (&Value::from(failed_id.as_str()), &Value::from("failing")));
+    let page = listed(&["--limit", "1"]);
+    let older = listed(&["--before", &page[0]["at"].to_string()]);
+    assert_eq!(
+        (outcomes(&page), outcomes(&older)),
+        (vec!["trap".to_owned()], vec!["deny".to_owned(), "allow".to_owned()])
+    );
+    let told = node.run(&folder, &["logins", "--outcome", "deny"]).with_code(0).stdout;
+    assert!(told.contains(&format!("{refused_id}  deny by rule refusing: closed  auth0|")), "{told}");
+    node.run(&folder, &["logins", "--limit", "501"]).with_code(3);
+
     let refused = node.run(&folder, &["replay", &refused_id]).with_code(0).stdout;
     assert!(
         refused.contains("came to `deny` on generation 1.\n  by rule `refusing`: closed: Go home, Grace."),

@@ -16,7 +16,9 @@ use vestibule_engine::{
     http::{Source, Unrecorded},
 };
 use vestibule_pipeline::Login;
-use vestibule_store::{Author, Bag, Identifier, LoginId, LoginRecord, Provenance, TenantId, Timestamp, User, UserId};
+use vestibule_store::{
+    Author, Bag, Identifier, LoginId, LoginQuery, LoginRecord, Provenance, TenantId, Timestamp, User, UserId,
+};
 
 use super::{
     Ops,
@@ -28,6 +30,11 @@ use crate::{
     error::{ApiError, Fault, Refused},
     login::recording::Recording,
 };
+
+/// How many logins are listed where nobody says how many.
+const LOGINS: u32 = 50;
+/// The most that are listed at once.
+const MOST_LOGINS: u32 = 500;
 
 /// Whom, and which key, an explanation is asked for.
 #[derive(Debug, Deserialize)]
@@ -50,6 +57,42 @@ pub struct Explained {
     pub by: Option<Author>,
     /// When.
     pub at: Option<Timestamp>,
+}
+
+/// Which logins are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// By id or e-mail address.
+    user: Option<String>,
+    /// `failed` means any code of a failure.
+    outcome: Option<String>,
+    /// Only those that began before, in milliseconds since 1970: the time of the last one that is known already.
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// A leg of a login, as a list shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LoginNote {
+    /// The login.
+    pub login: String,
+    /// Its leg: a redirect or a second factor begins another.
+    pub leg: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// Whom it is about.
+    pub user: Option<String>,
+    /// The client that asked.
+    pub client: Option<String>,
+    /// The generation that ran.
+    pub generation: Option<i64>,
+    /// What it came to: `allow`, `deny`, the code of a failure …
+    pub outcome: String,
+    /// The rule that ended it.
+    pub rule: Option<String>,
+    /// The code of its refusal or failure; what it said is in the login itself.
+    pub code: Option<String>,
 }
 
 /// A replay: what the login came to, and what it comes to now.
@@ -79,6 +122,29 @@ pub(super) async fn explain(
     let user = ops.user(&question.user).await?;
     let provenance = ops.app.store.provenance(&TenantId::default(), &user.id).await?;
     Ok(Json(explained(&user, &provenance, question.key.as_deref())?))
+}
+
+/// `GET /v1/logins?user=…&outcome=…&before=…&limit=…`: newest first.
+pub(super) async fn logins(
+    State(ops): State<Ops>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Vec<LoginNote>>, ApiError> {
+    let limit = wanted.limit.unwrap_or(LOGINS);
+    if !(1..=MOST_LOGINS).contains(&limit) {
+        return Err(Refused::invalid_request(format!("`limit` is a number from 1 to {MOST_LOGINS}")).into());
+    }
+    let user = match &wanted.user {
+        Some(named) => Some(ops.user(named).await?.id),
+        None => None,
+    };
+    let outcomes = match wanted.outcome.as_deref() {
+        Some("failed") => FailureCode::ALL.iter().map(ToString::to_string).collect(),
+        Some(word) => vec![word.to_owned()],
+        None => Vec::new(),
+    };
+    let query = LoginQuery { user, outcomes, before: wanted.before.map(Timestamp), limit };
+    let found = ops.app.store.logins(&TenantId::default(), &query).await?;
+    Ok(Json(found.into_iter().map(LoginNote::of).collect()))
 }
 
 /// `GET /v1/logins/{login}`: what the journal tells of a login.
@@ -219,6 +285,27 @@ fn explained(user: &User, provenance: &[Provenance], key: Option<&str>) -> Resul
     }
     told.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(told)
+}
+
+impl LoginNote {
+    fn of(record: LoginRecord) -> Self {
+        let LoginRecord { login, leg, user, client, generation, at, outcome, summary, .. } = record;
+        let ended = ["deny", "failure"].iter().find_map(|how| summary.get(*how));
+        let word =
+            |of: Option<&Value>, key: &str| of.and_then(|of| of.get(key)).and_then(Value::as_str).map(str::to_owned);
+        let why = ended.and_then(|ended| ended.get("refusal").or_else(|| ended.get("failure")));
+        Self {
+            login: login.to_string(),
+            leg,
+            at,
+            user: user.map(|user| user.to_string()),
+            client: client.map(|client| client.to_string()),
+            generation: generation.map(|number| number.0),
+            outcome,
+            rule: word(ended, "rule"),
+            code: word(why, "code"),
+        }
+    }
 }
 
 impl Explained {

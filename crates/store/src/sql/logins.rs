@@ -11,9 +11,9 @@ use super::{
     value::{FromRow, Row, args, json},
 };
 use crate::{
-    Allowed, Author, Bag, ClientId, CommitError, Committed, Facts, FamilyId, Issued, LoginCommit, LoginId, LoginRecord,
-    Logins, NewCode, NewSession, RefreshUse, Result, SessionId, SessionUse, TenantId, Timestamp, TokenDigest, User,
-    UserId, Verdict, Version,
+    Allowed, Author, Bag, ClientId, CommitError, Committed, Facts, FamilyId, Issued, LoginCommit, LoginId, LoginQuery,
+    LoginRecord, Logins, NewCode, NewSession, RefreshUse, Result, SessionId, SessionUse, TenantId, Timestamp,
+    TokenDigest, User, UserId, Verdict, Version,
 };
 
 #[async_trait]
@@ -61,6 +61,21 @@ impl Logins for Sql {
             " FROM journal WHERE tenant = $1 AND login = $2 ORDER BY leg DESC LIMIT 1"
         );
         self.first(select, args![tenant, login]).await
+    }
+
+    async fn logins(&self, tenant: &TenantId, query: &LoginQuery) -> Result<Vec<LoginRecord>> {
+        let select = concat!(
+            "SELECT ",
+            journal::login_columns!(),
+            " FROM journal WHERE tenant = $1 AND kind = 'login' AND NOT redacted AND at < $2 \
+             AND ($3 = '' OR user_id = $3) AND ($4 = '' OR $4 LIKE '%,' || outcome || ',%') \
+             ORDER BY at DESC, login, leg DESC LIMIT $5"
+        );
+        let before = query.before.unwrap_or(Timestamp(i64::MAX));
+        let user = query.user.as_ref().map_or("", |user| user.as_str());
+        let outcomes =
+            if query.outcomes.is_empty() { String::new() } else { format!(",{},", query.outcomes.join(",")) };
+        self.all(select, args![tenant, before, user, outcomes.as_str(), query.limit]).await
     }
 
     async fn take_turn(

@@ -24,6 +24,7 @@ super::on_both![
     one_of_64_logins_of_one_id_is_done,
     a_commit_goes_on_when_nobody_waits_for_it,
     the_journal_tells_and_forgets,
+    logins_are_found_by_user_outcome_and_time,
 ];
 
 fn bags(allowed: &mut Allowed) {
@@ -347,4 +348,34 @@ async fn the_journal_tells_and_forgets(store: TestStore) {
     assert_eq!(store.redact_user(&tenant(), &ada.id).await.unwrap(), 1);
     let report = store.verify().await.unwrap();
     assert_eq!((report.damage, kinds(store.journal(&tenant(), &of_ada).await.unwrap())), (vec![], vec![]));
+}
+
+async fn logins_are_found_by_user_outcome_and_time(store: TestStore) {
+    let (ada, bob) = (user(&*store, "ada").await, user(&*store, "bob").await);
+    for (number, (owner, outcome)) in
+        [(&ada, "allow"), (&bob, "deny"), (&ada, "trap"), (&ada, "fuel_exhausted")].into_iter().enumerate()
+    {
+        let mut commit = refuse(&read(&*store, owner).await, &format!("login-{number}"));
+        commit.entry.outcome = outcome.to_owned();
+        commit.at = at(number as u64);
+        done(&*store, &commit).await;
+    }
+    let event = some_act().event().unwrap();
+    store.record(&tenant(), &Event { user: Some(ada.id.clone()), ..event }).await.unwrap();
+    let found = async |query: LoginQuery| {
+        let found = store.logins(&tenant(), &query).await.unwrap();
+        found.into_iter().map(|login| login.login.to_string()).collect::<Vec<_>>()
+    };
+    let all = LoginQuery { limit: 10, ..LoginQuery::default() };
+    assert_eq!(found(all.clone()).await, ["login-3", "login-2", "login-1", "login-0"], "newest first, and no events");
+    assert_eq!(found(LoginQuery { limit: 2, ..all.clone() }).await, ["login-3", "login-2"]);
+    assert_eq!(found(LoginQuery { before: Some(at(2)), ..all.clone() }).await, ["login-1", "login-0"]);
+    let of_ada = LoginQuery { user: Some(ada.id.clone()), ..all.clone() };
+    assert_eq!(found(of_ada.clone()).await, ["login-3", "login-2", "login-0"]);
+    let failed = vec!["fuel_exhausted".to_owned(), "trap".to_owned()];
+    assert_eq!(found(LoginQuery { outcomes: failed, ..of_ada.clone() }).await, ["login-3", "login-2"]);
+    assert_eq!(found(LoginQuery { outcomes: vec!["tra".to_owned()], ..all.clone() }).await, [""; 0]);
+    assert_eq!(store.logins(&"another".into(), &all).await.unwrap(), []);
+    store.redact_user(&tenant(), &ada.id).await.unwrap();
+    assert_eq!(found(all).await, ["login-1"], "what was erased is not listed");
 }
