@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vestibule_abi::codes::FailureCode;
-use vestibule_engine::{Grants, Profile, Report, SandboxedRule};
+use vestibule_engine::{Grants, Profile, Report, SandboxedRule, http::Source};
 use vestibule_pipeline::{Manifest, Outcome};
 use vestibule_testkit::{
     deploy::{self, PROFILES, manifest},
@@ -72,6 +72,30 @@ fn a_run_that_ends_badly_is_charged_all_its_fuel() {
     let rule = deployed(Profile::Fast, &guests::rule("", "unreachable"), Grants::default());
     let report = drive(&[rule], permissive(1), &events::event(Size::Small));
     assert_eq!(report.rules[0].fuel, vestibule_abi::limits::Budget::STANDARD.fuel);
+}
+
+/// Where the host ended the run, a report tells what was used; the chain is charged all of it all the same.
+#[test]
+fn a_run_that_the_host_ended_is_told_with_what_it_used() {
+    let _alone = alone();
+    let all = vestibule_abi::limits::Budget::STANDARD.fuel;
+    let fails = guests::rule("", "(call $fail (i32.const 0) (i32.const 0))");
+    let spins = guests::rule(
+        "(global $left (mut i32) (i32.const 1000))",
+        "(loop $again (global.set $left (i32.sub (global.get $left) (i32.const 1))) (br_if $again (global.get $left))) \
+         (call $fail (i32.const 0) (i32.const 0))",
+    );
+    let fuel = |module: &[u8]| {
+        let rule = deployed(Profile::Fast, module, Grants::default());
+        let report = drive(std::slice::from_ref(&rule), permissive(1), &events::event(Size::Small));
+        assert_failed(&report, FailureCode::GuestError, 1);
+        let run = runtime().block_on(rule.run(&[], vestibule_abi::limits::Budget::STANDARD, Source::Denied)).unwrap();
+        assert_eq!((run.spent.fuel, run.spent.fuel_used), (all, report.rules[0].fuel), "charged, and told");
+        report.rules[0].fuel
+    };
+    let (short, long) = (fuel(&fails), fuel(&spins));
+    assert!(short > 0 && short < 1_000, "{short}");
+    assert!(long > short + 4_000 && long < short + 20_000, "{long}, and {short} without the loop");
 }
 
 /// HR-77: a reason is one short line, whatever the rule made of it.

@@ -172,11 +172,14 @@ impl LoginBudget {
     }
 }
 
-/// What one run used. After an abnormal end the fuel counter cannot be trusted, so the whole budget is charged (HR-49).
+/// What one run used. After an abnormal end the whole budget of fuel is charged, because its counter cannot be trusted
+/// (HR-49); where the host itself ended the run, the counter is right, and what was used is told beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
-    /// Fuel used.
+    /// Fuel charged.
     pub fuel: u64,
+    /// Fuel used, as far as anybody knows: all that is charged, unless the host ended the run.
+    pub fuel_used: u64,
     /// The most linear memory it had, in bytes.
     pub peak_memory_bytes: u64,
     /// Time from the call to the answer, waiting for a slot, for HTTP and for a turn included.

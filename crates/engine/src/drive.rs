@@ -46,7 +46,7 @@ pub struct RuleReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<RuleFailure>,
-    /// Fuel used.
+    /// Fuel used; all of its budget where nobody knows.
     pub fuel: u64,
     /// The most linear memory it had, in bytes.
     pub peak_memory: u64,
@@ -122,7 +122,7 @@ impl RuleReport {
             outcome,
             skipped: None,
             failure: None,
-            fuel: spent.fuel,
+            fuel: spent.fuel_used,
             peak_memory: spent.peak_memory_bytes,
             wall_us: (spent.wall.as_nanos() / 100) as f64 / 10.0,
             logs: Vec::new(),

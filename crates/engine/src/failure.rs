@@ -38,6 +38,24 @@ pub(crate) fn classify(error: &wasmtime::Error) -> RuleFailure {
     }
 }
 
+/// Whether a host function ended the run. Compiled code writes its fuel counter back before each call, so it is right then;
+/// where a trap, a tick or growing memory ended it, what was used since the last call is not in it.
+pub(crate) const fn is_by_host_call(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::AbiBadPointer
+            | FailureCode::AbiProtocol
+            | FailureCode::CapabilityDenied
+            | FailureCode::ConflictExhausted
+            | FailureCode::GuestError
+            | FailureCode::HostcallBadArgs
+            | FailureCode::HostcallLimit
+            | FailureCode::HttpBlocked
+            | FailureCode::HttpNotRecorded
+            | FailureCode::OutputTooLarge
+    )
+}
+
 /// The kind of the trap, and the innermost function the author can recognise.
 fn trapped(trap: &Trap, error: &wasmtime::Error) -> String {
     let place = error

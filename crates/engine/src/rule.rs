@@ -362,7 +362,12 @@ impl PreparedRun {
         let mut spent = guest.meter.spent;
         spent.wall = began.elapsed();
         // After an abnormal end the counter cannot be trusted: the whole budget is charged (HR-49).
-        spent.fuel = if ended.is_ok() { budget.fuel - fuel_left.min(budget.fuel) } else { budget.fuel };
+        let counted = budget.fuel - fuel_left.min(budget.fuel);
+        (spent.fuel, spent.fuel_used) = match &ended {
+            Ok(()) => (counted, counted),
+            Err(failure) if failure::is_by_host_call(failure.code) => (budget.fuel, counted),
+            Err(_) => (budget.fuel, budget.fuel),
+        };
         let http = desk.papers().clear().map(Requests::finish).unwrap_or_default();
         let (answer, said) = (guest.answer.take(), guest.failed_with.take());
         let answer =
