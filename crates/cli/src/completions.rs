@@ -1,6 +1,6 @@
 //! `vestibule completions`: a script that completes commands and options in a shell.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
@@ -16,6 +16,18 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Done {
-    clap_complete::generate(args.shell, &mut crate::Cli::command(), "vestibule", &mut io::stdout());
-    Ok(Exit::Reached)
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut crate::Cli::command(), "vestibule", &mut script);
+    print(&script)
+}
+
+/// Prints a long text. Whoever reads only its beginning, as `head` does, has what they wanted.
+pub(crate) fn print(text: &[u8]) -> Done {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::from(error).context("cannot print").into())
+        }
+        Ok(()) | Err(_) => Ok(Exit::Reached),
+    }
 }

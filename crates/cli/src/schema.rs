@@ -8,7 +8,7 @@ use serde_json::Value;
 use vestibule_engine::{Case, http::Recording};
 use vestibule_pipeline::manifest::{pipeline_schema, rule_schema};
 
-use crate::exit::{Done, Exit};
+use crate::{completions, exit::Done};
 
 /// Prints a schema.
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,7 @@ enum File {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Done {
-    print!("{}", text(args.file));
-    Ok(Exit::Reached)
+    completions::print(text(args.file).as_bytes())
 }
 
 fn text(file: File) -> String {

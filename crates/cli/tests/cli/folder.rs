@@ -64,17 +64,34 @@ impl Folder {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let output = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+        self.run_with(arguments, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        Ended::of(self.command(arguments, variables).output().unwrap())
+    }
+
+    /// The same where nobody reads what it prints.
+    pub(crate) fn run_unread(&self, arguments: &[&str]) -> Ended {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = self.command(arguments, &[]).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        Ended::of(child.wait_with_output().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command
             .args(arguments)
             .current_dir(self.path())
             // Compiled rules are shared between tests, and never with the person who runs them.
             .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
             .env("XDG_STATE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
             .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ended::of(output)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null());
+        command
     }
 }
 
