@@ -15,6 +15,7 @@ mod schema;
 mod test;
 
 mod serve;
+mod settings;
 
 mod deploy;
 mod rollback;
@@ -90,6 +91,8 @@ enum Verb {
     /// Serve logins: OpenID Connect, signup and hosted pages, with the rules that were deployed
     Serve(serve::Args),
     /// Deploy rules to a server: show what they ask for, then let every node take them up
+    /// Print every setting of a server with its default: a file for `serve --config`
+    Settings,
     Deploy(deploy::Args),
     /// List what was deployed
     Versions(versions::Args),
@@ -153,6 +156,7 @@ impl Verb {
             Self::Deploy(args) => deploy::run(args, json),
             Self::Versions(args) => versions::run(args, json),
             Self::Rollback(args) => rollback::run(args, json),
+            Self::Settings => settings::run(),
             Self::Secret(args) => secret::run(args, json),
             Self::Config(args) => config::run(args, json),
             Self::Client(args) => client::run(args, json),

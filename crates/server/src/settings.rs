@@ -12,6 +12,7 @@ use std::{
 
 use figment::{
     Figment,
+    error::Kind,
     providers::{Env, Format as _, Serialized, Toml},
 };
 use ipnet::IpNet;
@@ -24,6 +25,9 @@ use crate::{limits::LimitSettings, password::Policy, signup::SignupSettings};
 
 /// What the variables of the environment begin with: `VESTIBULE_PUBLIC_URL`, `VESTIBULE_LISTEN__ADMIN`.
 pub const PREFIX: &str = "VESTIBULE_";
+
+/// Every setting with its default, for people: what `vestibule settings` prints.
+pub const EXAMPLE: &str = include_str!("../settings.example.toml");
 
 /// The data folder where none is named.
 pub const DATA_FOLDER: &str = "vestibule-data";
@@ -311,7 +315,7 @@ pub enum SettingsError {
     #[error("`{0}`: there is no such file")]
     NoFile(String),
     /// A key that nobody knows, or a value of another type; it names both and where they stand.
-    #[error("{0}")]
+    #[error("{}", told(.0))]
     Malformed(Box<figment::Error>),
     /// A value that cannot be.
     #[error("`{key}`: {problem}")]
@@ -377,6 +381,28 @@ impl Settings {
             return wrong("listen", "the public and the admin listener need addresses of their own");
         }
         Ok(self)
+    }
+}
+
+/// What is wrong, with the key or the variable as whoever wrote it knows it.
+fn told(error: &figment::Error) -> String {
+    let mut path = error.path.clone();
+    if let Kind::UnknownField(key, _) = &error.kind
+        && path.last() != Some(key)
+    {
+        path.push(key.clone());
+    }
+    let is_list = matches!(&error.kind, Kind::InvalidType(_, expected) if expected.contains("sequence"));
+    let next = if is_list { "; a list is written as in `[\"first\", \"second\"]`" } else { "" };
+    let what = &error.kind;
+    match error.metadata.as_ref().map(|metadata| &metadata.source) {
+        Some(Some(source)) if path.is_empty() => format!("{source}: {what}"),
+        Some(Some(source)) => format!("`{}` in {source}: {what}{next}", path.join(".")),
+        Some(None) if !path.is_empty() => {
+            let variable = path.join("__").to_ascii_uppercase();
+            format!("the variable `{PREFIX}{variable}`: {what}{next}")
+        }
+        Some(None) | None => error.to_string(),
     }
 }
 

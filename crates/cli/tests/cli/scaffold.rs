@@ -63,7 +63,7 @@ fn completions_know_the_verbs() {
 #[test]
 fn a_long_text_may_be_read_in_part() {
     let folder = Folder::new();
-    for arguments in [["completions", "bash"].as_slice(), &["schema", "rule"]] {
+    for arguments in [["completions", "bash"].as_slice(), &["schema", "rule"], &["settings"]] {
         let ended = folder.run_unread(arguments).with_code(0);
         assert_eq!(ended.stderr, "", "{arguments:?}");
     }

@@ -91,6 +91,23 @@ fn rules_are_deployed_whole_and_a_bad_bundle_leaves_the_last_good_one() {
     let refused = node.run(&folder, &["deploy", "third", "--yes", "--json"]).with_code(4);
     assert_eq!(refused.json()["error"]["code"], "init_failed", "{refused:?}");
     folder.rule("fourth", 10, "[when]\nclients = [\"nobody\"]\n", &answering(r#"{"continue":{}}"#));
+/// The file that `settings` prints is one that a server starts with, and a list in a variable is written as it says.
+#[test]
+fn the_example_of_the_settings_is_one() {
+    let folder = Folder::new();
+    folder.write("vestibule.toml", folder.run(&["settings"]).with_code(0).stdout);
+    let list = ("VESTIBULE_TRUSTED_PROXIES", r#"["10.0.0.0/8"]"#);
+    let _node = Node::start_with(&folder, "data", &["--config", "vestibule.toml"], &[list]);
+    let no_list = ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.0/8");
+    let ended = folder.run_with(&["verify"], &[no_list]).with_code(3);
+    assert!(
+        ended.stderr.contains("`VESTIBULE_TRUSTED_PROXIES`: ") && ended.stderr.contains("a list is written as"),
+        "{ended:?}"
+    );
+    let ended = folder.run_with(&["verify"], &[("VESTIBULE_EGRESS__ALOW", "[]")]).with_code(3);
+    assert!(ended.stderr.contains("`VESTIBULE_EGRESS__ALOW`: "), "{ended:?}");
+}
+
     let refused = node.run(&folder, &["deploy", "fourth", "--yes"]).with_code(4);
     assert!(refused.stderr.contains("`when.clients` names `nobody`"), "{refused:?}");
     assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "gold");

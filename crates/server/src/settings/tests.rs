@@ -44,6 +44,53 @@ fn values_that_cannot_be_are_named_with_the_next_step() {
 }
 
 #[test]
+fn a_key_is_named_as_it_stands_in_the_file() {
+    for (text, key) in [
+        ("[rates]\nlogin = { account = { burst = 1, per_hour = 1 } }", "`rates.login` in "),
+        ("[egress]\nallow = '10.0.0.1:443'", "`egress.allow` in "),
+        ("[listen]\npubic = '127.0.0.1:1'", "`listen.pubic` in "),
+        ("public_ulr = 'https://a.example'", "`public_ulr` in "),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.starts_with(key) && error.contains("vestibule.toml"), "{error}");
+    }
+    let list = read("[egress]\nallow = '10.0.0.1:443'").unwrap_err();
+    assert!(list.contains("a list is written as in `[\"first\""), "{list}");
+}
+
+/// The lines of the example that are settings, without their `#`: the examples as well, or only the defaults.
+fn example(with_examples: bool) -> String {
+    let setting = |line: &'static str| match line.strip_prefix('#') {
+        None => Some(line),
+        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => {
+            (with_examples != !setting.ends_with("# example")).then_some(setting)
+        }
+        Some(_) => None,
+    };
+    EXAMPLE.lines().filter_map(setting).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_shows_every_setting_at_its_default() {
+    let shown = |settings: &Settings| format!("{settings:#?}");
+    let default = read("").unwrap();
+    assert_eq!(shown(&read(EXAMPLE).unwrap()), shown(&default), "as it is, it changes nothing");
+    assert_eq!(shown(&read(&example(false)).unwrap()), shown(&default), "what it calls a default is one");
+    read(&example(true)).unwrap();
+    let known = |key: &str| {
+        [format!("#{key} = "), format!("[{key}]"), format!(" {key} = ")].iter().any(|form| EXAMPLE.contains(form))
+    };
+    let keys: Vec<String> = shown(&default)
+        .lines()
+        .filter_map(|line| line.trim().split_once(": ").map(|(key, _)| key.to_owned()))
+        .collect();
+    assert!(keys.len() > 50, "{keys:?}");
+    for key in keys {
+        assert!(known(&key), "`{key}` is not in settings.example.toml");
+    }
+}
+
+#[test]
 fn the_command_line_is_heard_last() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("vestibule.toml");
