@@ -440,6 +440,22 @@ fn two_nodes_on_one_postgresql_serve_one_generation() {
 
 /// A candidate is code of whoever brings it: with `read` alone nobody makes a recorded login run it.
 #[test]
+
+    // What is replaced is told, and what is added replaces nothing.
+    let (old, new, more) =
+        ("https://shop.example.com/callback", "https://new.example.com/cb", "https://more.example.com/cb");
+    let replaced = node.run(&folder, &["client", "set", "shop", "--redirect-uri", new]).with_code(0);
+    assert!(replaced.stdout.contains(&format!("redirect_uri {old}  (it is registered no more)")), "{replaced:?}");
+    let added = node.run(&folder, &["client", "set", "shop", "--add-redirect-uri", more]).with_code(0);
+    assert!(!added.stdout.contains("no more"), "{added:?}");
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed[0]["redirect_uris"], json!([new, more]));
+    folder.write("client.json", r#"{"name": "Shop", "confidential": true, "audiences": ["https://api"]}"#);
+    let unread = node.run(&folder, &["client", "set", "shop", "--file", "client.json"]).with_code(3);
+    assert!(unread.stderr.contains("`audiences`: ") && unread.stderr.contains("set --help"), "{unread:?}");
+    let help = folder.run(&["client", "set", "--help"]).with_code(0).stdout;
+    assert!(help.contains(r#""audiences": { "https://api.example.com""#), "{help}");
+
 fn a_candidate_is_replayed_only_by_whoever_may_deploy() {
     let folder = Folder::new();
     let node = Node::start(&folder, "data", &[]);

@@ -123,6 +123,11 @@ fn acceptable(id: &str, new: &NewClient) -> Result<(), ApiError> {
         }
     }
     check_methods(new)?;
+    if new.settings.grant_types.iter().any(|grant| grant == "client_credentials") && new.confidential != Some(true) {
+        let told = "a client with the grant `client_credentials` has nothing but its secret to prove who it is: make it \
+                    confidential, or leave that grant out";
+        return wrong(told.to_owned());
+    }
     let code = new.settings.grant_types.iter().any(|grant| grant == "authorization_code");
     if code && new.settings.redirect_uris.is_empty() {
         return wrong("a client with the grant `authorization_code` needs a redirect_uri".to_owned());
@@ -198,6 +203,15 @@ mod tests {
         ] {
             let why = told(json!({"origins": [origin]}));
             assert!(why.is_some_and(|why| why.contains("is no origin")), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_client_without_a_secret_acts_for_nobody_but_people() {
+        let grants = json!(["client_credentials"]);
+        for (confidential, fits) in [(json!(true), true), (json!(false), false), (json!(null), false)] {
+            let why = told(json!({"confidential": confidential, "grant_types": grants}));
+            assert_eq!(why.is_none(), fits, "{confidential}: {why:?}");
         }
     }
 
