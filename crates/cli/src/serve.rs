@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use vestibule_server::{
     error::Fault as ServerFault,
     serve::{Announcement, serve},
-    settings::{Overrides, Settings},
+    settings::{Overrides, Settings, SettingsError},
     telemetry::Telemetry,
 };
+use vestibule_store::StoreError;
 
 use crate::exit::{BadInput, Done, Exit, Fault};
 
@@ -94,7 +95,16 @@ fn stopped_by_signal() -> Result<CancellationToken, Fault> {
 }
 
 fn told(fault: ServerFault) -> Fault {
-    Fault::Host(fault.into_cause().context("cannot serve"))
+    let cause = fault.into_cause();
+    if let Some(error) = cause.downcast_ref::<SettingsError>() {
+        return Fault::bad_input(BadInput::SettingsInvalid, error.to_string());
+    }
+    match cause.downcast_ref() {
+        Some(StoreError::Damaged(_)) => {
+            Fault::Host(cause.context("cannot serve; `vestibule verify` tells all that is wrong, and what can be done"))
+        }
+        Some(_) | None => Fault::Host(cause.context("cannot serve")),
+    }
 }
 
 fn announcement_told(announcement: &Announcement, json: bool) {

@@ -44,7 +44,7 @@ const PROOF: &str = "installation";
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A file of the data folder.
-    #[error("`{path}` cannot be {action}: {source}")]
+    #[error("`{path}` cannot be {action}")]
     File {
         /// Which.
         path: String,
@@ -61,8 +61,13 @@ pub enum StartError {
     #[error("`{0}` is open to others and holds other things: name a folder for this alone, or `chmod 700` this one")]
     Open(String),
     /// An address that cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error(
+        "cannot listen on {address}; stop what listens there, or write another address into `listen.{listener}` of the \
+         settings (VESTIBULE_LISTEN__{})", .listener.to_uppercase()
+    )]
     Listen {
+        /// The listener.
+        listener: &'static str,
         /// Which.
         address: std::net::SocketAddr,
         /// Why not.
@@ -110,16 +115,40 @@ pub fn data_folder(data: &Path) -> Result<PathBuf, StartError> {
     Ok(folder)
 }
 
-/// The installation's key: from the variable, from its file, or made now.
+/// The installation's key, from the variable or from its file; none before the first start.
 ///
 /// # Errors
 /// [`StartError`].
-pub fn installation_key(data: &Path, entropy: &dyn Entropy) -> Result<[u8; 32], StartError> {
+pub fn installation_key(data: &Path) -> Result<Option<[u8; 32]>, StartError> {
     if let Ok(text) = std::env::var(KEY_VARIABLE) {
-        return from_hex(text.trim()).ok_or(StartError::Variable);
+        return from_hex(text.trim()).ok_or(StartError::Variable).map(Some);
     }
     let path = data.join(KEY_FILE);
-    let bytes = kept(&path, || entropy.bytes::<32>().to_vec())?;
+    match fs::read(&path) {
+        Ok(bytes) => key_in(&path, bytes).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(at(&path, "read", source)),
+    }
+}
+
+/// Makes the installation's key, for a database that nothing was sealed in yet. Where something was, a new key would open
+/// none of it, and lie in the place of the right one.
+///
+/// # Errors
+/// [`StartError::OtherInstallation`]; [`StartError`], or [`Fault`] of the store.
+pub async fn make_installation_key(data: &Path, store: &dyn Store, entropy: &dyn Entropy) -> Result<[u8; 32], Fault> {
+    if store.sealed(&TenantId::default(), SealedKind::Internal, PROOF).await?.is_some() {
+        return Err(StartError::OtherInstallation.into());
+    }
+    Ok(made_key(data, entropy)?)
+}
+
+fn made_key(data: &Path, entropy: &dyn Entropy) -> Result<[u8; 32], StartError> {
+    let path = data.join(KEY_FILE);
+    key_in(&path, kept(&path, || entropy.bytes::<32>().to_vec())?)
+}
+
+fn key_in(path: &Path, bytes: Vec<u8>) -> Result<[u8; 32], StartError> {
     bytes.try_into().map_err(|_| StartError::Damaged(path.display().to_string()))
 }
 
@@ -302,8 +331,10 @@ mod tests {
     fn a_key_is_made_once_kept_and_nobody_elses_to_read() {
         let folder = tempfile::tempdir().unwrap();
         let data = data_folder(&folder.path().join("data")).unwrap();
-        let made = installation_key(&data, &SystemEntropy).unwrap();
-        assert_eq!(installation_key(&data, &SystemEntropy).unwrap(), made);
+        assert_eq!(installation_key(&data).unwrap(), None, "looking makes none");
+        let made = made_key(&data, &SystemEntropy).unwrap();
+        assert_eq!(made_key(&data, &SystemEntropy).unwrap(), made);
+        assert_eq!(installation_key(&data).unwrap(), Some(made));
         for (path, mode) in [(data.clone(), 0o700), (data.join(KEY_FILE), 0o600)] {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
         }
@@ -332,7 +363,7 @@ mod tests {
     fn a_damaged_key_is_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(KEY_FILE), "short").unwrap();
-        let error = installation_key(folder.path(), &SystemEntropy).unwrap_err().to_string();
+        let error = installation_key(folder.path()).unwrap_err().to_string();
         assert!(error.contains("restore it from your backup"), "{error}");
         assert_eq!(fs::read(folder.path().join(KEY_FILE)).unwrap(), b"short");
     }

@@ -28,7 +28,7 @@ use crate::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     demo,
     error::Fault,
-    first_start,
+    first_start::{self, StartError},
     generations::{StoredGenerations, Workshop},
     guard::{Bodies, guarded},
     interpreter::Interpreter,
@@ -39,7 +39,7 @@ use crate::{
     password::Cost,
     request::TrustedProxies,
     router,
-    settings::{self, Limits, Settings, Span},
+    settings::{self, Limits, Settings, SettingsError, Span},
     telemetry::Telemetry,
     tokens::lifetime,
 };
@@ -100,8 +100,12 @@ pub async fn serve(
         let place = panic.location().map_or_else(String::new, ToString::to_string);
         tracing::error!(place, "a panic");
     }));
+    // What can be refused before anything is made is.
+    startable(&settings, with_demo)?;
+    let listeners = (bind("public", settings.listen.public).await?, bind("admin", settings.listen.admin).await?);
     let data = first_start::data_folder(&settings.data)?;
-    let Standing { app, generations, public, admin, announcement } = stand_up(&settings, with_demo, &data).await?;
+    let Standing { app, generations, public, admin, announcement } =
+        stand_up(&settings, with_demo, &data, listeners).await?;
     let following = CancellationToken::new();
     let followers = [
         tokio::spawn(Arc::clone(&generations).follow(following.clone())),
@@ -146,18 +150,41 @@ pub async fn serve(
     Ok(())
 }
 
-async fn stand_up(settings: &Settings, with_demo: bool, data: &Path) -> Result<Standing, Fault> {
+/// What a server cannot start with, whatever is in its data folder.
+fn startable(settings: &Settings, with_demo: bool) -> Result<(), SettingsError> {
+    let is_local =
+        settings.public_url.as_ref().is_none_or(settings::is_loopback) && settings.listen.public.ip().is_loopback();
+    if with_demo && !is_local {
+        let problem = "`--demo` is for this machine only: listen on loopback, and leave `public_url` out".to_owned();
+        return Err(SettingsError::Value { key: "public_url", problem });
+    }
+    if let Some(folder) = settings.sandbox.interpreter.as_ref().filter(|folder| !folder.is_dir()) {
+        let folder = folder.display();
+        let problem = format!(
+            "`{folder}` is no folder: `vestibule interpreter build --to {folder}` makes it, or leave this out for the data \
+             folder"
+        );
+        return Err(SettingsError::Value { key: "sandbox.interpreter", problem });
+    }
+    Ok(())
+}
+
+async fn stand_up(
+    settings: &Settings,
+    with_demo: bool,
+    data: &Path,
+    (public, admin): (TcpListener, TcpListener),
+) -> Result<Standing, Fault> {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    let key = first_start::installation_key(data, entropy.as_ref())?;
+    let key = first_start::installation_key(data)?;
     let node = first_start::node_id(data, entropy.as_ref())?;
     let store = vestibule_store::open(&database_of(settings, data), &node, clock.now()).await?;
-    let public = bind(settings.listen.public).await?;
-    let admin = bind(settings.listen.admin).await?;
+    let key = match key {
+        Some(key) => key,
+        None => first_start::make_installation_key(data, store.as_ref(), entropy.as_ref()).await?,
+    };
     let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
     let public_url = settings.public_url(public_address)?;
-    if with_demo && !(settings::is_loopback(&public_url) && public_address.ip().is_loopback()) {
-        return Err(Fault::broken("`--demo` is for this machine only: listen on loopback, and leave `public_url` out"));
-    }
     let seal = Seal::new(&key)?;
     first_start::prove_installation(store.as_ref(), &seal, clock.now()).await?;
     first_start::ensure_connection(store.as_ref(), clock.now()).await?;
@@ -259,9 +286,8 @@ fn account_settings(settings: &Settings, data: &Path) -> AccountSettings {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| crate::first_start::StartError::Listen { address, source }.into())
+async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { listener, address, source })
 }
 
 /// Takes up new signing keys as other nodes make them.

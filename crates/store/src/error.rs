@@ -121,7 +121,10 @@ pub enum OpenError {
         required: &'static str,
     },
     /// Another process has the database open.
-    #[error("`{0}` is in use by another process")]
+    #[error(
+        "`{0}` is in use by another process: stop the server that has it, or let commands speak to it (`--data` finds one on \
+         this machine, `--admin-url` another)"
+    )]
     InUse(std::path::PathBuf),
     /// A backup is restored to a place where there is nothing yet.
     #[error("`{0}` exists already: move it away, a backup is restored to a new place")]

@@ -265,7 +265,8 @@ fn damage_is_told_with_what_to_do_and_accepted_only_when_that_is_said() {
     fs::write(&witness, lines.join("\n") + "\n").unwrap();
     let found = folder.run(&["verify", "--data", "data"]).with_code(5);
     assert!(found.stdout.contains("damage") && found.stdout.contains("--accept-damage"), "{found:?}");
-    folder.run(&["serve", "--data", "data"]).with_code(5);
+    let refused = folder.run(&["serve", "--data", "data"]).with_code(5);
+    assert!(refused.stderr.contains("`vestibule verify` tells"), "{refused:?}");
     let accepted = folder.run(&["verify", "--data", "data", "--accept-damage", "--json"]).with_code(0).json();
     assert_eq!(accepted["damage"], serde_json::json!([]));
     let again = Node::start(&folder, "data", &[]);

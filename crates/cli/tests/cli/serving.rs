@@ -54,6 +54,31 @@ fn a_node_makes_what_it_needs_tells_how_it_is_and_stops_in_order() {
     assert_eq!(ask(again.admin, "GET", "/health/ready", &[], "").status, 200);
 }
 
+/// What keeps a server from starting leaves nothing behind, and names the setting.
+#[test]
+fn a_server_that_cannot_start_makes_nothing() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let cannot = |options: &[&str], variables: &[(&str, &str)], code: i32, told: &[&str]| {
+        let ended =
+            folder.run_with(&[["serve", "--data", "data"].as_slice(), options].concat(), variables).with_code(code);
+        for part in told {
+            assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+        }
+        assert!(!folder.path().join("data").exists(), "{told:?}");
+        ended
+    };
+    let admin = ("VESTIBULE_LISTEN__ADMIN", "127.0.0.1:0");
+    let port =
+        cannot(&[], &[("VESTIBULE_LISTEN__PUBLIC", taken.as_str()), admin], 5, &[taken.as_str(), "`listen.public`"]);
+    assert_eq!(port.stderr.matches("os error").count(), 1, "{port:?}");
+    let public = ("VESTIBULE_LISTEN__PUBLIC", "127.0.0.1:0");
+    cannot(&["--demo"], &[public, admin, ("VESTIBULE_PUBLIC_URL", "https://a.example")], 3, &["this machine only"]);
+    let nowhere = [public, admin, ("VESTIBULE_SANDBOX__INTERPRETER", "/nowhere/at/all")];
+    cannot(&[], &nowhere, 3, &["`sandbox.interpreter`", "vestibule interpreter build --to /nowhere/at/all"]);
+}
+
 #[test]
 fn a_setting_nobody_knows_keeps_a_server_from_starting() {
     let folder = Folder::new();
@@ -325,6 +350,7 @@ fn a_database_is_verified_backed_up_and_restored() {
     assert_eq!(status(&restored.token()), 200);
     let listed = restored.run(&folder, &["token", "list", "--json"]).with_code(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert!(!folder.path().join("other/installation.key").exists(), "no other key lies in the place of the right one");
 }
 
 #[test]
