@@ -42,15 +42,33 @@ pub(crate) enum Bodies {
     Streamed,
 }
 
-/// Puts the guard around the routes of a listener. `start` makes the ids of this process unlike those of others.
+/// The ids of requests: one row of numbers for all listeners of a process, behind a start that makes them unlike those of
+/// others.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestIds {
+    start: u32,
+    next: Arc<AtomicU64>,
+}
+
+impl RequestIds {
+    pub(crate) fn from(start: u32) -> Self {
+        Self { start, next: Arc::default() }
+    }
+
+    fn next(&self) -> String {
+        format!("{:08x}-{:x}", self.start, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Puts the guard around the routes of a listener.
 pub(crate) fn guarded(
     listener: &'static str,
     router: Router,
     (limits, bodies): (Limits, Bodies),
     proxies: Arc<TrustedProxies>,
-    start: u32,
+    ids: RequestIds,
 ) -> Router {
-    let observer = Observer { listener, start, requests: Arc::default() };
+    let observer = Observer { listener, ids };
     let places = Places {
         all: Arc::new(Semaphore::new(limits.requests)),
         of_one: Shares::new(limits.requests_of_one, Arc::clone(&proxies)),
@@ -70,13 +88,12 @@ pub(crate) fn guarded(
 #[derive(Clone)]
 struct Observer {
     listener: &'static str,
-    start: u32,
-    requests: Arc<AtomicU64>,
+    ids: RequestIds,
 }
 
 async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
-    let Observer { listener, start, requests } = observer;
-    let id = format!("{start:08x}-{:x}", requests.fetch_add(1, Ordering::Relaxed));
+    let Observer { listener, ids } = observer;
+    let id = ids.next();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = method_word(request.method());
     let span = tracing::info_span!("request", listener, route, method, id, otel.kind = "server");

@@ -30,7 +30,7 @@ use crate::{
     error::Fault,
     first_start::{self, StartError},
     generations::{StoredGenerations, Workshop},
-    guard::{Bodies, guarded},
+    guard::{Bodies, RequestIds, guarded},
     interpreter::Interpreter,
     keys::{Keys, Seal},
     letters, listener,
@@ -116,7 +116,7 @@ pub async fn serve(
     let metrics = telemetry.metrics.clone();
     let backups = settings.backups.clone().map_or_else(|| Ok(data.join("backups")), std::path::absolute)?;
     let ops = Ops::new(OpsParts { app: app.clone(), generations, metrics, stopping: stop.clone(), data, backups });
-    let start = u32::from_be_bytes(app.entropy.bytes());
+    let ids = RequestIds::from(u32::from_be_bytes(app.entropy.bytes()));
     let mut routes = router::router(app.clone());
     if with_demo {
         routes = routes.merge(pages::demo::routes(app.clone()));
@@ -124,10 +124,10 @@ pub async fn serve(
     let limits = settings.limits;
     let proxies = Arc::new(app.settings.trusted_proxies.clone());
     let bodies = Bodies::Ahead(router::BODY_BYTES);
-    let public_routes = guarded("public", routes, (limits, bodies), Arc::clone(&proxies), start);
+    let public_routes = guarded("public", routes, (limits, bodies), Arc::clone(&proxies), ids.clone());
     let admin_limits = Limits { request: Span(ADMIN_REQUEST), body: Span(Duration::from_secs(60)), ..limits };
     let admin_routes =
-        guarded("admin", admin::router(ops), (admin_limits, Bodies::Streamed), Arc::clone(&proxies), start);
+        guarded("admin", admin::router(ops), (admin_limits, Bodies::Streamed), Arc::clone(&proxies), ids);
     announce(&announcement);
     drop(announcement); // A token is not kept in memory longer than it is shown.
     // The admin listener goes on answering while requests are drained: it is where `ready` says no.

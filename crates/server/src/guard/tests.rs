@@ -18,7 +18,7 @@ async fn serving(change: impl FnOnce(&mut Limits)) -> SocketAddr {
         .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(2)).await))
         .route("/body", post(async |body: Bytes| body.len().to_string()));
     let proxies = Arc::new(TrustedProxies::default());
-    let routes = guarded("public", routes, (limits, Bodies::Ahead(65_536)), Arc::clone(&proxies), 1);
+    let routes = guarded("public", routes, (limits, Bodies::Ahead(65_536)), Arc::clone(&proxies), RequestIds::from(1));
     let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listening.local_addr().unwrap();
     tokio::spawn(listener::serve("public", listening, routes, limits, proxies, CancellationToken::new()));
@@ -130,4 +130,22 @@ async fn one_neighbourhood_does_not_have_all_connections() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(ask(to, "127.0.0.2", PLAIN).await.starts_with("HTTP/1.1 503"));
     assert!(ask(to, "127.1.0.1", PLAIN).await.starts_with("HTTP/1.1 200"));
+}
+
+/// Both listeners write into one log: an id is one request's.
+#[tokio::test]
+async fn no_two_requests_of_a_process_have_one_id() {
+    use tower::ServiceExt as _;
+    let ids = RequestIds::from(7);
+    let listener = |name| {
+        let routes = Router::new().route("/", get(async || "here"));
+        let bounds = (Limits::default(), Bodies::Streamed);
+        guarded(name, routes, bounds, Arc::new(TrustedProxies::default()), ids.clone())
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for router in [listener("public"), listener("admin"), listener("public")] {
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let id = answer.headers()[REQUEST_ID].to_str().unwrap().to_owned();
+        assert!(id.starts_with("00000007-") && seen.insert(id.clone()), "{id}");
+    }
 }
