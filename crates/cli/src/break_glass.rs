@@ -28,7 +28,9 @@ pub(crate) struct Args {
 enum Action {
     /// Open a window for one account, for at most 15 minutes
     ///
-    /// It needs a second factor, gets tokens for the management audience only, and everybody who reads the journal sees it.
+    /// The account has to have a second factor. It logs in through a client with the management audience, `api/v2/` behind
+    /// the public URL, and asks for that audience; everywhere else the rules still run. Everybody who reads the journal
+    /// sees it.
     Open {
         /// The user: an id such as `auth0|…`, or an e-mail address
         user: String,
@@ -52,7 +54,12 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&window)?;
     } else {
-        println!("{} gets in without rules until {}.", window.user, times::told(window.until));
+        println!(
+            "{} gets in without rules, with its second factor, until {}: at a client that has the management audience \
+             and asks for it.",
+            window.user,
+            times::told(window.until)
+        );
     }
     Ok(Exit::Reached)
 }

@@ -28,11 +28,12 @@ mod secret;
 mod token;
 
 mod explain;
-mod replay;
 mod logins;
+mod replay;
 
 mod backup;
 mod break_glass;
+mod factor;
 mod restore;
 mod verify;
 
@@ -90,9 +91,9 @@ enum Verb {
     Doctor,
     /// Serve logins: OpenID Connect, signup and hosted pages, with the rules that were deployed
     Serve(serve::Args),
-    /// Deploy rules to a server: show what they ask for, then let every node take them up
     /// Print every setting of a server with its default: a file for `serve --config`
     Settings,
+    /// Deploy rules to a server: show what they ask for, then let every node take them up
     Deploy(deploy::Args),
     /// List what was deployed
     Versions(versions::Args),
@@ -110,18 +111,20 @@ enum Verb {
     Keys(keys::Args),
     /// Tell who wrote a user's metadata, when and in which login
     Explain(explain::Args),
+    /// List logins and what they came to, newest first
+    Logins(logins::Args),
     /// Run the rules of a recorded login again, on what is live or on a candidate, and show the difference
     Replay(replay::Args),
     /// Check everything that was ever committed and is still kept
     Verify(verify::Args),
-    /// List logins and what they came to, newest first
-    Logins(logins::Args),
     /// Copy the database, while it is in use, to a new file
     Backup(backup::Args),
     /// Restore a backup; sessions and refresh tokens of before end
     Restore(restore::Args),
     /// Let one account in without rules for a while, when rules keep everybody out
     BreakGlass(break_glass::Args),
+    /// Take a second factor away that was lost
+    Factor(factor::Args),
     /// Print the JSON schema of a file people write
     Schema(schema::Args),
     /// Print a completion script for a shell
@@ -153,24 +156,25 @@ impl Verb {
             Self::Interpreter(args) => interpreter::run(args, json),
             Self::Doctor => doctor::run(json),
             Self::Serve(args) => serve::run(args, json),
+            Self::Settings => settings::run(),
             Self::Deploy(args) => deploy::run(args, json),
             Self::Versions(args) => versions::run(args, json),
             Self::Rollback(args) => rollback::run(args, json),
-            Self::Settings => settings::run(),
             Self::Secret(args) => secret::run(args, json),
             Self::Config(args) => config::run(args, json),
             Self::Client(args) => client::run(args, json),
             Self::Token(args) => token::run(args, json),
             Self::Keys(args) => keys::run(args, json),
             Self::Explain(args) => explain::run(args, json),
+            Self::Logins(args) => logins::run(args, json),
             Self::Replay(args) => replay::run(args, json),
             Self::Verify(args) => verify::run(args, json),
             Self::Backup(args) => backup::run(args, json),
             Self::Restore(args) => restore::run(args, json),
             Self::BreakGlass(args) => break_glass::run(args, json),
+            Self::Factor(args) => factor::run(args, json),
             Self::Schema(args) => schema::run(args),
             Self::Completions(args) => completions::run(args),
-            Self::Logins(args) => logins::run(args, json),
         }
     }
 }

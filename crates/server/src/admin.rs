@@ -97,7 +97,9 @@ pub fn router(ops: Ops) -> Router {
         .route("/v1/verify", post(maintenance::verify));
     let backup = Router::new().route("/v1/backup", post(maintenance::backup));
     let run = Router::new().route("/v1/pipeline/run", post(run_api::run));
-    let break_glass = Router::new().route("/v1/break-glass", post(maintenance::open_break_glass));
+    let break_glass = Router::new()
+        .route("/v1/break-glass", post(maintenance::open_break_glass))
+        .route("/v1/factors/reset", post(maintenance::reset_factors));
     open.merge(needs(Scope::Deploy, deploy))
         .merge(needs(Scope::Secrets, secrets))
         .merge(needs(Scope::Read, read))

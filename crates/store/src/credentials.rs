@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Author, FactorId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
+use crate::{Act, Author, FactorId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
 
 /// A stored password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,11 @@ pub trait Credentials: Send + Sync {
     async fn use_step(&self, tenant: &TenantId, user: &UserId, factor: &FactorId, step: i64) -> Result<bool>;
     /// Removes a factor; whether there was one.
     async fn remove_factor(&self, tenant: &TenantId, user: &UserId, factor: &FactorId) -> Result<bool>;
+
+    /// Takes all factors away from a user who has lost them, with the recovery codes and all that was opened: sessions,
+    /// refresh tokens, logins on their way, browsers that were remembered. The user's version grows. How many factors there
+    /// were, confirmed or not; `None` if there is no such user.
+    async fn reset_factors(&self, tenant: &TenantId, user: &UserId, act: &Act) -> Result<Option<u64>>;
 
     /// Uses a recovery code up; `false` if there is no such code (any more).
     async fn use_recovery_code(&self, tenant: &TenantId, user: &UserId, code: &TokenDigest) -> Result<bool>;

@@ -90,6 +90,11 @@ pub enum OperatorAct {
         until: Timestamp,
         reason: String,
     },
+    FactorsReset {
+        /// As of `break_glass_opened`.
+        #[serde(skip)]
+        user: UserId,
+    },
     /// Written before the copy is made: no copy of everything leaves without a trace.
     Backup,
 }
@@ -110,7 +115,7 @@ impl Act {
             _ => String::new(),
         };
         let user = match &self.what {
-            OperatorAct::BreakGlassOpened { user, .. } => Some(user.clone()),
+            OperatorAct::BreakGlassOpened { user, .. } | OperatorAct::FactorsReset { user } => Some(user.clone()),
             _ => None,
         };
         Ok(Event { kind, user, by: self.by.clone(), summary, at: self.at })

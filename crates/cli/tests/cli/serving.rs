@@ -373,8 +373,10 @@ fn a_window_is_short_and_for_somebody() {
     };
     open("ada@example.com", "16m").with_code(3);
     open("nobody@example.com", "5m").with_code(3);
-    let opened = open("ada@example.com", "5m").with_code(0);
-    assert!(opened.stdout.contains("gets in without rules until"), "{opened:?}");
+    let useless = open("ada@example.com", "5m").with_code(3);
+    assert!(useless.stderr.contains("this account has no second factor"), "{useless:?}");
+    let reset = node.run(&folder, &["factor", "reset", "ada@example.com"]).with_code(0);
+    assert!(reset.stdout.contains("had no second factor"), "{reset:?}");
     let explained = node.run(&folder, &["explain", "ada@example.com", "app_metadata.plan"]).with_code(0);
     assert!(explained.stdout.contains("\"gold\"") && explained.stdout.contains("by operator demo"), "{explained:?}");
 }

@@ -45,7 +45,7 @@ pub enum Scope {
     Read,
     /// Back up: the file holds everything, password hashes too.
     Backup,
-    /// Open a break-glass window.
+    /// Open a break-glass window; take a lost second factor away.
     BreakGlass,
 }
 

@@ -66,6 +66,23 @@ pub struct Window {
     pub until: Timestamp,
 }
 
+/// Who has lost their second factor.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactorReset {
+    /// The user, by id or e-mail address.
+    pub user: String,
+}
+
+/// What was taken away.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FactorsReset {
+    /// The account.
+    pub user: String,
+    /// How many factors it had, confirmed or not.
+    pub factors: u64,
+}
+
 /// `POST /v1/verify`.
 pub(super) async fn verify(State(ops): State<Ops>) -> Result<Json<Verified>, ApiError> {
     Ok(Json(ops.app.store.verify().await?.into()))
@@ -121,10 +138,31 @@ pub(super) async fn open_break_glass(
     Ok(Json(ops.open_window(&admin, new, length).await?))
 }
 
+/// `POST /v1/factors/reset`: for somebody who lost theirs, or whose account got one from somebody else. All that they
+/// had open ends.
+pub(super) async fn reset_factors(
+    State(ops): State<Ops>,
+    Extension(admin): Extension<Admin>,
+    Json(reset): Json<FactorReset>,
+) -> Result<Json<FactorsReset>, ApiError> {
+    let user = ops.user(&reset.user).await?.id;
+    let act = ops.act(&admin, OperatorAct::FactorsReset { user: user.clone() });
+    let removed = ops.app.store.reset_factors(&TenantId::default(), &user, &act).await?;
+    let gone = || ApiError::refused(StatusCode::NOT_FOUND, "not_found", "there is no such user");
+    let factors = removed.ok_or_else(gone)?;
+    tracing::warn!(by = admin.name, "the second factors of an account were taken away");
+    Ok(Json(FactorsReset { user: user.to_string(), factors }))
+}
+
 impl Ops {
     async fn open_window(&self, admin: &Admin, new: NewWindow, length: Duration) -> Result<Window, ApiError> {
         let (app, tenant) = (&self.app, TenantId::default());
         let user = self.user(&new.user).await?;
+        if !app.store.factors(&tenant, &user.id).await?.iter().any(|factor| factor.confirmed_at.is_some()) {
+            let told = "this account has no second factor, and a window lets nobody in without one, nor lets them enrol one: \
+                        name an account that has, or go back to rules that let people in with `vestibule rollback`";
+            return Err(ApiError::refused(StatusCode::CONFLICT, "no_second_factor", told));
+        }
         let (at, until) = (app.now(), app.now().plus(length));
         let token = OneTimeToken {
             digest: app.entropy.token().digest(), // Nobody holds it: the window is found by its user.

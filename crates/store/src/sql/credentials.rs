@@ -7,7 +7,7 @@ use super::{
     value::{FromRow, Row, args},
 };
 use crate::{
-    Confirmed, Credentials, Factor, FactorId, FactorKind, NewPassword, Password, PasswordSet, Purpose, Result,
+    Act, Confirmed, Credentials, Factor, FactorId, FactorKind, NewPassword, Password, PasswordSet, Purpose, Result,
     SessionId, TenantId, TokenDigest, UserId, Version,
 };
 
@@ -125,6 +125,23 @@ impl Credentials for Sql {
     async fn remove_factor(&self, tenant: &TenantId, user: &UserId, factor: &FactorId) -> Result<bool> {
         let delete = "DELETE FROM factors WHERE tenant = $1 AND user_id = $2 AND id = $3";
         Ok(self.write(delete, args![tenant, user, factor]).await? > 0)
+    }
+
+    async fn reset_factors(&self, tenant: &TenantId, user: &UserId, act: &Act) -> Result<Option<u64>> {
+        let mut tx = self.begin().await?;
+        let Some(mut owner) = users::lock(&mut tx, tenant, user).await? else {
+            return Ok(None);
+        };
+        let removed = tx.write("DELETE FROM factors WHERE tenant = $1 AND user_id = $2", args![tenant, user]).await?;
+        tx.write("DELETE FROM recovery_codes WHERE tenant = $1 AND user_id = $2", args![tenant, user]).await?;
+        users::end_everything(&mut tx, tenant, user).await?;
+        // A login whose rules run now was begun with what is gone.
+        owner.version = Version(owner.version.0 + 1);
+        owner.updated_at = act.at;
+        users::write(&mut tx, &owner).await?;
+        self.append_act(&mut tx, tenant, act).await?;
+        tx.commit().await?;
+        Ok(Some(removed))
     }
 
     async fn use_recovery_code(&self, tenant: &TenantId, user: &UserId, code: &TokenDigest) -> Result<bool> {

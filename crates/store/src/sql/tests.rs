@@ -186,6 +186,7 @@ on_both![
     a_deploy_and_its_entry_come_together,
     a_window_and_its_entry_come_together,
     a_factor_and_its_recovery_codes_come_together,
+    a_lost_factor_goes_with_all_that_it_opened,
     a_new_password_and_what_it_ends_come_together,
     a_replayed_code_ends_all_that_came_of_it_together,
 ];
@@ -300,6 +301,27 @@ async fn a_factor_and_its_recovery_codes_come_together(fragile: Fragile) {
     let confirmed = Confirmed { step: 7, recovery: vec![TokenDigest::of("1"), TokenDigest::of("2")], at: at(1) };
     let confirm = async |store: &Sql| store.confirm_factor(&tenant(), &ada.id, &factor.id, &confirmed).await;
     assert_eq!(fragile.changed_by(confirm).await, BTreeSet::from(["factors", "recovery_codes"]));
+}
+
+async fn a_lost_factor_goes_with_all_that_it_opened(fragile: Fragile) {
+    let ada = fragile.user().await;
+    let factor = Factor {
+        id: "f".into(),
+        kind: FactorKind::Totp,
+        sealed: b"sealed".to_vec(),
+        created_at: NOW,
+        confirmed_at: None,
+        last_step: None,
+    };
+    fragile.store.begin_factor(&tenant(), &ada.id, &factor).await.unwrap();
+    let confirmed = Confirmed { step: 7, recovery: vec![TokenDigest::of("1")], at: at(1) };
+    assert!(fragile.store.confirm_factor(&tenant(), &ada.id, &factor.id, &confirmed).await.unwrap());
+    fragile.store.commit_login(&tenant(), &login_with_a_code(&ada)).await.unwrap();
+    let reset = act(OperatorAct::FactorsReset { user: ada.id.clone() }, 1);
+    let changed = fragile.changed_by(async |store| store.reset_factors(&tenant(), &ada.id, &reset).await).await;
+    assert_eq!(changed, and_told(&["codes", "factors", "recovery_codes", "users"]));
+    let told = fragile.last_event().await;
+    assert_eq!((told.kind.as_str(), told.user, json!(told.summary)), ("factors_reset", Some(ada.id), json!({})));
 }
 
 async fn a_new_password_and_what_it_ends_come_together(fragile: Fragile) {

@@ -19,6 +19,7 @@ super::on_both![
     a_rehash_changes_nothing_else,
     a_time_step_serves_once,
     a_recovery_code_serves_once,
+    a_reset_takes_every_factor_and_ends_what_was_opened,
 ];
 
 fn parked(handle: &str, wait: Wait) -> Parked {
@@ -315,4 +316,30 @@ async fn a_recovery_code_serves_once(store: TestStore) {
     .await;
     assert_eq!(used.iter().filter(|used| **used).count(), 1);
     assert_eq!(store.recovery_codes_left(&tenant(), &ada.id).await.unwrap(), 1);
+}
+
+async fn a_reset_takes_every_factor_and_ends_what_was_opened(store: TestStore) {
+    let (ada, bob) = (user(&*store, "ada").await, user(&*store, "bob").await);
+    for owner in [&ada, &bob] {
+        store.begin_factor(&tenant(), &owner.id, &factor("f")).await.unwrap();
+        let confirmed = Confirmed { step: 1, recovery: vec![secret("code")], at: at(1) };
+        assert!(store.confirm_factor(&tenant(), &owner.id, &"f".into(), &confirmed).await.unwrap());
+        let session = format!("session of {}", owner.id);
+        let open = allow_with(owner, &session, |allowed| allowed.session = SessionUse::Open(new_session(&session)));
+        done(&*store, &open).await;
+    }
+    let remembered = token("browser", Purpose::RememberedBrowser, "ada");
+    store.put_token(&tenant(), &remembered, Alone::No).await.unwrap();
+    let before = read(&*store, &ada).await;
+    let act = |user: &str| Act { what: OperatorAct::FactorsReset { user: user.into() }, ..some_act() };
+    assert_eq!(store.reset_factors(&tenant(), &"nobody".into(), &act("nobody")).await.unwrap(), None);
+    assert_eq!(store.reset_factors(&tenant(), &ada.id, &act("ada")).await.unwrap(), Some(1));
+    assert_eq!(store.factors(&tenant(), &ada.id).await.unwrap(), []);
+    assert_eq!(store.recovery_codes_left(&tenant(), &ada.id).await.unwrap(), 0);
+    assert_eq!(store.sessions_of(&tenant(), &ada.id, at(2)).await.unwrap(), []);
+    assert_eq!(store.tokens(&tenant(), Purpose::RememberedBrowser, at(2)).await.unwrap(), []);
+    assert!(read(&*store, &ada).await.version > before.version, "a login whose rules run now runs again");
+    assert_eq!(store.factors(&tenant(), &bob.id).await.unwrap().len(), 1, "nobody else's");
+    assert_eq!(store.sessions_of(&tenant(), &bob.id, at(2)).await.unwrap().len(), 1);
+    assert_eq!(store.reset_factors(&tenant(), &ada.id, &act("ada")).await.unwrap(), Some(0));
 }
