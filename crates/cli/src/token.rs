@@ -26,8 +26,7 @@ enum Action {
     Make {
         /// Who or what it is for, as the journal will name it
         name: String,
-        /// What it may do: deploy, secrets, run, read or break-glass; more than once for more
-        #[arg(long = "scope", value_name = "SCOPE", required = true)]
+        #[arg(long = "scope", value_name = "SCOPE", required = true, help = scopes_help())]
         scopes: Vec<Scope>,
         #[command(flatten)]
         admin: AdminArgs,
@@ -44,6 +43,10 @@ enum Action {
         #[command(flatten)]
         admin: AdminArgs,
     },
+}
+
+fn scopes_help() -> String {
+    format!("What it may do: {}; more than once for more", Scope::ALL.map(|scope| scope.as_str()).join(", "))
 }
 
 /// Runs the verb.

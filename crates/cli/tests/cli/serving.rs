@@ -90,6 +90,23 @@ fn a_setting_nobody_knows_keeps_a_server_from_starting() {
     assert!(ended.stderr.contains("public_url") && ended.stderr.contains("https"), "{ended:?}");
 }
 
+/// The file that `settings` prints is one that a server starts with, and a list in a variable is written as it says.
+#[test]
+fn the_example_of_the_settings_is_one() {
+    let folder = Folder::new();
+    folder.write("vestibule.toml", folder.run(&["settings"]).with_code(0).stdout);
+    let list = ("VESTIBULE_TRUSTED_PROXIES", r#"["10.0.0.0/8"]"#);
+    let _node = Node::start_with(&folder, "data", &["--config", "vestibule.toml"], &[list]);
+    let no_list = ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.0/8");
+    let ended = folder.run_with(&["verify"], &[no_list]).with_code(3);
+    assert!(
+        ended.stderr.contains("`VESTIBULE_TRUSTED_PROXIES`: ") && ended.stderr.contains("a list is written as"),
+        "{ended:?}"
+    );
+    let ended = folder.run_with(&["verify"], &[("VESTIBULE_EGRESS__ALOW", "[]")]).with_code(3);
+    assert!(ended.stderr.contains("`VESTIBULE_EGRESS__ALOW`: "), "{ended:?}");
+}
+
 #[test]
 fn rules_are_deployed_whole_and_a_bad_bundle_leaves_the_last_good_one() {
     let folder = Folder::new();
@@ -116,23 +133,6 @@ fn rules_are_deployed_whole_and_a_bad_bundle_leaves_the_last_good_one() {
     let refused = node.run(&folder, &["deploy", "third", "--yes", "--json"]).with_code(4);
     assert_eq!(refused.json()["error"]["code"], "init_failed", "{refused:?}");
     folder.rule("fourth", 10, "[when]\nclients = [\"nobody\"]\n", &answering(r#"{"continue":{}}"#));
-/// The file that `settings` prints is one that a server starts with, and a list in a variable is written as it says.
-#[test]
-fn the_example_of_the_settings_is_one() {
-    let folder = Folder::new();
-    folder.write("vestibule.toml", folder.run(&["settings"]).with_code(0).stdout);
-    let list = ("VESTIBULE_TRUSTED_PROXIES", r#"["10.0.0.0/8"]"#);
-    let _node = Node::start_with(&folder, "data", &["--config", "vestibule.toml"], &[list]);
-    let no_list = ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.0/8");
-    let ended = folder.run_with(&["verify"], &[no_list]).with_code(3);
-    assert!(
-        ended.stderr.contains("`VESTIBULE_TRUSTED_PROXIES`: ") && ended.stderr.contains("a list is written as"),
-        "{ended:?}"
-    );
-    let ended = folder.run_with(&["verify"], &[("VESTIBULE_EGRESS__ALOW", "[]")]).with_code(3);
-    assert!(ended.stderr.contains("`VESTIBULE_EGRESS__ALOW`: "), "{ended:?}");
-}
-
     let refused = node.run(&folder, &["deploy", "fourth", "--yes"]).with_code(4);
     assert!(refused.stderr.contains("`when.clients` names `nobody`"), "{refused:?}");
     assert_eq!(run_plan(&node)["id_token"]["https://example.com/plan"], "gold");
@@ -215,6 +215,18 @@ fn the_admin_listener_wants_a_token_with_the_right_scope() {
     assert_eq!(ask(node.admin, "POST", "/v1/tokens", &[("authorization", &bearer)], "{}").status, 403);
     node.run(&folder, &["token", "revoke", made["id"].as_str().unwrap()]).with_code(0);
     assert_eq!(ask(node.admin, "POST", "/v1/pipeline/run", &[("authorization", &bearer)], EVENT).status, 401);
+
+    // Nobody locks themselves out by revoking what they hold.
+    let listed = node.run(&folder, &["token", "list", "--json"]).with_code(0).json();
+    let first = listed[0]["id"].as_str().unwrap();
+    let last = node.run(&folder, &["token", "revoke", first]).with_code(3);
+    assert!(last.stderr.contains("make another first"), "{last:?}");
+    node.run(&folder, &["token", "make", "next", "--scope", "secrets"]).with_code(0);
+    node.run(&folder, &["token", "revoke", first]).with_code(0);
+    let help = folder.run(&["token", "make", "--help"]).with_code(0).stdout;
+    for scope in ["deploy", "secrets", "run", "read", "backup", "break-glass"] {
+        assert!(help.contains(scope), "{scope}: {help}");
+    }
 }
 
 #[test]
@@ -338,6 +350,7 @@ fn a_database_is_verified_backed_up_and_restored() {
     folder.run(&["restore", "copy.db", "--data", "other"]).with_code(0);
     let other = folder.run(&["--json", "serve", "--data", "other"]).with_code(5);
     assert!(other.stdout.contains("another installation key"), "{other:?}");
+    assert!(!folder.path().join("other/installation.key").exists(), "no other key lies in the place of the right one");
     fs::copy(folder.path().join("data/installation.key"), folder.path().join("other/installation.key")).unwrap();
     let restored = Node::start(&folder, "other", &[]);
     assert_eq!(restored.announced["generation"], 1);
@@ -350,7 +363,33 @@ fn a_database_is_verified_backed_up_and_restored() {
     assert_eq!(status(&restored.token()), 200);
     let listed = restored.run(&folder, &["token", "list", "--json"]).with_code(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
-    assert!(!folder.path().join("other/installation.key").exists(), "no other key lies in the place of the right one");
+}
+
+/// `--config` means the folder that the file names, and a look at a database never makes one.
+#[test]
+fn a_backup_is_of_the_database_that_the_settings_name() {
+    let folder = Folder::new();
+    folder.write("vestibule.toml", "data = \"named\"\n");
+    for (arguments, place) in [
+        (["backup", "copy.db", "--config", "vestibule.toml"].as_slice(), "named"),
+        (&["verify", "--config", "vestibule.toml"], "named"),
+        (&["backup", "copy.db"], "vestibule-data"),
+        (&["verify", "--config", "vestibule.toml", "--data", "typed"], "typed"),
+    ] {
+        let none = folder.run(arguments).with_code(3);
+        assert!(none.stderr.contains(&format!("there is no database in `{place}`")), "{none:?}");
+        assert!(!folder.path().join(place).exists() && !folder.path().join("copy.db").exists(), "nothing was made");
+    }
+    let node = Node::start(&folder, "named", &[]);
+    let running = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
+    node.terminate();
+    node.stopped();
+    let stopped = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
+    for found in [running, stopped] {
+        assert!(found["entries"].as_u64().unwrap() > 0, "{found}");
+    }
+    folder.run(&["backup", "copy.db", "--config", "vestibule.toml"]).with_code(0);
+    assert!(folder.path().join("copy.db").exists() && !folder.path().join("vestibule-data").exists());
 }
 
 #[test]
@@ -401,6 +440,22 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     assert_eq!(listed[0]["name"], "The Shop");
     assert_eq!(listed[0]["confidential"], true, "{listed}");
     assert_eq!(listed[0]["redirect_uris"], json!(["https://shop.example.com/callback"]));
+
+    // What is replaced is told, and what is added replaces nothing.
+    let (old, new, more) =
+        ("https://shop.example.com/callback", "https://new.example.com/cb", "https://more.example.com/cb");
+    let replaced = node.run(&folder, &["client", "set", "shop", "--redirect-uri", new]).with_code(0);
+    assert!(replaced.stdout.contains(&format!("redirect_uri {old}  (it is registered no more)")), "{replaced:?}");
+    let added = node.run(&folder, &["client", "set", "shop", "--add-redirect-uri", more]).with_code(0);
+    assert!(!added.stdout.contains("no more"), "{added:?}");
+    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
+    assert_eq!(listed[0]["redirect_uris"], json!([new, more]));
+    folder.write("client.json", r#"{"name": "Shop", "confidential": true, "audiences": ["https://api"]}"#);
+    let unread = node.run(&folder, &["client", "set", "shop", "--file", "client.json"]).with_code(3);
+    assert!(unread.stderr.contains("`audiences`: ") && unread.stderr.contains("set --help"), "{unread:?}");
+    let help = folder.run(&["client", "set", "--help"]).with_code(0).stdout;
+    assert!(help.contains(r#""audiences": { "https://api.example.com""#), "{help}");
+
     let bearer = format!("Bearer {}", node.token());
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let unnamed =
@@ -410,33 +465,6 @@ fn a_client_is_registered_and_its_secret_shown_once() {
     assert!(refused.body.contains("has_a_secret"), "{refused:?}");
     node.run(&folder, &["client", "set", "shop", "--public"]).with_code(0);
     let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
-/// `--config` means the folder that the file names, and a look at a database never makes one.
-#[test]
-fn a_backup_is_of_the_database_that_the_settings_name() {
-    let folder = Folder::new();
-    folder.write("vestibule.toml", "data = \"named\"\n");
-    for (arguments, place) in [
-        (["backup", "copy.db", "--config", "vestibule.toml"].as_slice(), "named"),
-        (&["verify", "--config", "vestibule.toml"], "named"),
-        (&["backup", "copy.db"], "vestibule-data"),
-        (&["verify", "--config", "vestibule.toml", "--data", "typed"], "typed"),
-    ] {
-        let none = folder.run(arguments).with_code(3);
-        assert!(none.stderr.contains(&format!("there is no database in `{place}`")), "{none:?}");
-        assert!(!folder.path().join(place).exists() && !folder.path().join("copy.db").exists(), "nothing was made");
-    }
-    let node = Node::start(&folder, "named", &[]);
-    let running = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
-    node.terminate();
-    node.stopped();
-    let stopped = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
-    for found in [running, stopped] {
-        assert!(found["entries"].as_u64().unwrap() > 0, "{found}");
-    }
-    folder.run(&["backup", "copy.db", "--config", "vestibule.toml"]).with_code(0);
-    assert!(folder.path().join("copy.db").exists() && !folder.path().join("vestibule-data").exists());
-}
-
     assert_eq!(listed[0]["confidential"], false, "{listed}");
     assert_eq!(listed[0]["auth_methods"], json!(["none"]), "{listed}");
     folder.rule("shop-only", 10, "[when]\nclients = [\"shop\"]\n", &answering(r#"{"continue":{}}"#));
@@ -468,22 +496,6 @@ fn two_nodes_on_one_postgresql_serve_one_generation() {
 
 /// A candidate is code of whoever brings it: with `read` alone nobody makes a recorded login run it.
 #[test]
-
-    // What is replaced is told, and what is added replaces nothing.
-    let (old, new, more) =
-        ("https://shop.example.com/callback", "https://new.example.com/cb", "https://more.example.com/cb");
-    let replaced = node.run(&folder, &["client", "set", "shop", "--redirect-uri", new]).with_code(0);
-    assert!(replaced.stdout.contains(&format!("redirect_uri {old}  (it is registered no more)")), "{replaced:?}");
-    let added = node.run(&folder, &["client", "set", "shop", "--add-redirect-uri", more]).with_code(0);
-    assert!(!added.stdout.contains("no more"), "{added:?}");
-    let listed = node.run(&folder, &["client", "list", "--json"]).with_code(0).json();
-    assert_eq!(listed[0]["redirect_uris"], json!([new, more]));
-    folder.write("client.json", r#"{"name": "Shop", "confidential": true, "audiences": ["https://api"]}"#);
-    let unread = node.run(&folder, &["client", "set", "shop", "--file", "client.json"]).with_code(3);
-    assert!(unread.stderr.contains("`audiences`: ") && unread.stderr.contains("set --help"), "{unread:?}");
-    let help = folder.run(&["client", "set", "--help"]).with_code(0).stdout;
-    assert!(help.contains(r#""audiences": { "https://api.example.com""#), "{help}");
-
 fn a_candidate_is_replayed_only_by_whoever_may_deploy() {
     let folder = Folder::new();
     let node = Node::start(&folder, "data", &[]);

@@ -238,13 +238,20 @@ pub(super) async fn create(
     Ok(Json(make_token(app.store.as_ref(), seal, entropy, &new, &maker.name, app.now()).await?))
 }
 
-/// `DELETE /v1/tokens/{id}`.
+/// `DELETE /v1/tokens/{id}`: but for the last one that can make others, without which nobody could.
 pub(super) async fn revoke(
     State(ops): State<Ops>,
     Extension(admin): Extension<Admin>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let (tenant, name) = (TenantId::default(), format!("{ROW}{id}"));
+    let known = tokens(ops.app.store.as_ref()).await?;
+    let makers: Vec<_> = known.iter().filter(|token| token.admin.scopes.contains(&Scope::Secrets)).collect();
+    if matches!(makers.as_slice(), [last] if last.id == id) {
+        let told = "this is the last token that can make others, and without one nobody is let in here: make another first, \
+                    with `vestibule token make NAME --scope secrets` and the scopes that you need";
+        return Err(ApiError::refused(StatusCode::CONFLICT, "last_token", told));
+    }
     let act = ops.act(&admin, OperatorAct::AdminTokenRevoked { token: id.clone() });
     if !ops.app.store.remove_sealed(&tenant, SealedKind::Internal, &name, &act).await? {
         return Err(ApiError::refused(StatusCode::NOT_FOUND, "not_found", format!("there is no token `{id}`")));
