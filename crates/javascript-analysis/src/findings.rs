@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use oxc_ast::ast::{
     Argument, AssignmentExpression, AssignmentTarget, BindingPattern, CallExpression, ComputedMemberExpression,
-    Decorator, Expression, ImportExpression, ObjectProperty, PropertyKey, StaticMemberExpression, StringLiteral,
-    TemplateLiteral, VariableDeclarator,
+    Decorator, Expression, ImportExpression, NewExpression, ObjectProperty, PropertyKey, StaticMemberExpression,
+    StringLiteral, TemplateLiteral, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use url::Url;
+
+use crate::members::SENDS_BROWSER;
 
 /// What says who the user is; granted by name only.
 const WHO: &[&str] = &["email", "email_verified", "phone_number", "phone_verified", "phone_number_verified"];
@@ -130,13 +132,29 @@ impl<'a> Visit<'a> for Findings {
         }
         if let Expression::StaticMemberExpression(member) = &call.callee {
             self.methods.push((member.property.name.to_string(), member.property.span.start));
-            if member.property.name == "sendUserTo" {
+            if SENDS_BROWSER.contains(&member.property.name.as_str()) {
                 self.may_redirect = true;
                 let first = call.arguments.first().and_then(Argument::as_expression).and_then(leading_text);
                 self.redirects.extend(first.and_then(origin));
+                self.visit_expression(&call.callee);
+                // Where the browser goes is no place for a request.
+                for argument in call.arguments.iter().skip(usize::from(first.is_some())) {
+                    self.visit_argument(argument);
+                }
+                return;
             }
         }
         walk::walk_call_expression(self, call);
+    }
+
+    fn visit_new_expression(&mut self, new: &NewExpression<'a>) {
+        // It reads its key from what it is given, not by a name in this source.
+        let is_given =
+            |argument: &Argument<'_>| argument.as_expression().is_some_and(|given| is_named(given, "configuration"));
+        if is_named(&new.callee, "Auth0RedirectRuleUtilities") && new.arguments.iter().any(is_given) {
+            self.configuration.insert("SESSION_TOKEN_SECRET".to_owned());
+        }
+        walk::walk_new_expression(self, new);
     }
 
     fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {

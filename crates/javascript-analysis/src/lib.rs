@@ -6,6 +6,7 @@
 
 mod findings;
 mod instead;
+mod members;
 mod modules;
 mod names;
 mod place;
@@ -55,6 +56,12 @@ pub struct Program {
     pub configuration: BTreeSet<String>,
     /// What it sets that says who the user is: granted by name only, such as `user.email` and `id_token.email_verified`.
     pub sets_by_name: BTreeSet<String>,
+    /// The members of the event that it reads, as far as their names stand in it: `user.app_metadata.plan`.
+    pub reads: BTreeSet<String>,
+    /// The members of the event that it sets.
+    pub sets: BTreeSet<String>,
+    /// The keys of `configuration` that seem to hold an address it sends requests to.
+    pub addresses: BTreeSet<String>,
     /// What may surprise, though it runs.
     pub warnings: Vec<Diagnostic>,
 }

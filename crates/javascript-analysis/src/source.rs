@@ -14,10 +14,14 @@ use crate::{
     Diagnostic, Kind, Place, Program,
     findings::Findings,
     instead::instead,
+    members::{Members, members},
     modules::{Found, ModuleTable},
     names,
     types::Types,
 };
+
+/// Modules whose requests the host answers itself: what they write is staged, nothing is sent.
+const STAGING: &[&str] = &["auth0", "@auth0/rule-utilities"];
 
 /// A source and how it is parsed.
 struct Source<'s> {
@@ -113,11 +117,12 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
     let mut findings = Findings::default();
     findings.visit_program(&parsed.program);
     refused.extend(findings.beyond.iter().map(|(offset, message)| source.says(*offset, *message)));
+    let members = members(&parsed.program);
     if source.kind == Kind::Action && !findings.is_action {
         return Err(source.says(0, "an Action sets `exports.onExecutePostLogin`"));
     }
     let program = Examination { source, table, refused, warnings: Vec::new(), wanted: Vec::new() };
-    Ok(program.conclude(code, findings, &built.semantic))
+    Ok(program.conclude(code, findings, members, &built.semantic))
 }
 
 fn syntax_error(source: &Source<'_>, error: &oxc_diagnostics::OxcDiagnostic) -> Diagnostic {
@@ -158,6 +163,7 @@ impl Examination<'_> {
         mut self,
         code: String,
         findings: Findings,
+        members: Members,
         semantic: &Semantic<'_>,
     ) -> Result<Program, Vec<Diagnostic>> {
         if self.source.kind == Kind::Action {
@@ -177,7 +183,8 @@ impl Examination<'_> {
             return Err(self.refused);
         }
         let modules = self.table.in_order(self.wanted.iter().map(String::as_str));
-        let needs_http = self.table.sends_requests(&modules);
+        let sending = self.wanted.iter().map(String::as_str).filter(|module| !STAGING.contains(module));
+        let needs_http = self.table.sends_requests(&self.table.in_order(sending));
         let origins = if needs_http { findings.origins } else { BTreeSet::new() };
         Ok(Program {
             kind: self.source.kind,
@@ -190,6 +197,9 @@ impl Examination<'_> {
             may_redirect: findings.may_redirect,
             configuration: findings.configuration,
             sets_by_name: findings.sets_by_name,
+            reads: members.reads,
+            sets: members.sets,
+            addresses: if needs_http { members.addresses } else { BTreeSet::new() },
             warnings: self.warnings,
         })
     }

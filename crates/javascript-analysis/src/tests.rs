@@ -327,3 +327,56 @@ fn helpers_beside_the_function_are_told_to_be_inside() {
     says("rule.js", "", &format!("1:1: {nothing}"));
     says("rule.js", "// only words\n", &format!("2:1: {nothing}"));
 }
+
+#[test]
+fn addresses_in_the_configuration_are_found_beside_those_in_texts() {
+    let source = "function (user, context, callback) {\n\
+        const slack = require('request')(configuration.SLACK_HOOK_URL);\n\
+        request.get('https://api.example.com/person', done);\n\
+        request({ uri: configuration.CRM + '/people', headers: { k: configuration.CRM_KEY } }, done);\n\
+        request.post(`https://${configuration.AREA}.example.com/`, done);\n\
+        fetch(configuration.PLAIN);\n\
+        context.redirect = { url: configuration.FORM_URL };\n\
+        function done() { callback(null, user, context); }\n}";
+    let program = accepted(source);
+    assert_eq!(program.origins, set(&["https://api.example.com"]));
+    assert_eq!(program.addresses, set(&["AREA", "CRM", "PLAIN", "SLACK_HOOK_URL"]));
+    let quiet = accepted("function (user, context, cb) { user.picture = configuration.PICTURE_URL; cb(); }");
+    assert!(quiet.addresses.is_empty(), "a rule without requests needs no grant");
+}
+
+#[test]
+fn a_redirect_by_the_utilities_is_a_redirect_and_no_request() {
+    let source = "function (user, context, callback) {\n\
+        const { Auth0RedirectRuleUtilities } = require('@auth0/rule-utilities@0.1.0');\n\
+        const util = new Auth0RedirectRuleUtilities(user, context, configuration);\n\
+        if (util.canRedirect) util.doRedirect('https://forms.example.com/x');\n\
+        auth0.users.updateAppMetadata(user.user_id, {}).then(() => callback(null, user, context));\n}";
+    let program = accepted(source);
+    assert!(!program.needs_http && program.may_redirect);
+    assert_eq!((program.redirects, program.origins), (set(&["https://forms.example.com"]), set(&[])));
+    assert_eq!(program.configuration, set(&["SESSION_TOKEN_SECRET"]));
+    let sdk = accepted("function (u, c, cb) { const { ManagementClient } = require('auth0'); cb(); }");
+    assert!(!sdk.needs_http, "what it writes is staged");
+}
+
+#[test]
+fn members_of_the_event_are_found_where_their_names_stand_in_the_source() {
+    let program = accepted(
+        "function (user, context, cb) {\n  const { name, app_metadata: { plan } } = user;\n  \
+         const at = context.request?.geoip['country_code'];\n  user.email.split('@');\n  user.nickname = at;\n  \
+         user.user_metadata.seen = 1;\n  user.count += 1;\n  user[at];\n  cb(null, user, context);\n}",
+    );
+    assert_eq!(
+        program.reads,
+        set(&[
+            "context.request.geoip.country_code",
+            "user.app_metadata",
+            "user.count",
+            "user.email",
+            "user.name",
+            "user.user_metadata"
+        ])
+    );
+    assert_eq!(program.sets, set(&["user.count", "user.nickname", "user.user_metadata.seen"]));
+}
