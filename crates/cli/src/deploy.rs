@@ -2,7 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, Write as _, stdin, stdout},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anstream::{eprintln, println};
@@ -20,7 +20,7 @@ use crate::{
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
     progress::Progress,
-    project,
+    project, stale,
 };
 
 const MORE: Style = AnsiColor::Green.on_default();
@@ -43,14 +43,17 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
-    let bundle = packed(&args.path)?;
+    let (bundle, stale) = packed_quietly(&args.path)?;
     let client = args.admin.client()?;
     let proposal: Proposal = {
         let _progress = Progress::start("the server inspects and compiles");
         client.send_bundle(&["v1", "generations"], bundle)?
     };
-    if !json {
-        tell(&proposal);
+    let configuration = project::configuration_beside(&args.path);
+    if json {
+        stale.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    } else {
+        tell(&proposal, &stale, configuration.as_deref());
     }
     if proposal.plan.is_empty() {
         if json {
@@ -80,10 +83,18 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     Ok(exit(&rollout))
 }
 
-/// The bundle of the rules at a path, inspected here first.
-pub(crate) fn packed(path: &std::path::Path) -> Result<Vec<u8>, Fault> {
+/// The bundle of the rules at a path, inspected here first; warns of modules that are older than their source.
+pub(crate) fn packed(path: &Path) -> Result<Vec<u8>, Fault> {
+    let (bundle, stale) = packed_quietly(path)?;
+    stale.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    Ok(bundle)
+}
+
+/// The bundle, and what to warn of.
+fn packed_quietly(path: &Path) -> Result<(Vec<u8>, Vec<String>), Fault> {
     let folders = project::rules_to_deploy(path)?;
-    let locals = folders.iter().map(LocalRule::read).collect::<Result<Vec<_>, _>>()?;
+    let stale = folders.iter().filter_map(stale::warning).collect();
+    let locals = folders.iter().map(LocalRule::read_quietly).collect::<Result<Vec<_>, _>>()?;
     let upload = |local: LocalRule| Upload {
         manifest: local.text,
         module: local.revision.inspected.bytes.to_vec(),
@@ -92,7 +103,7 @@ pub(crate) fn packed(path: &std::path::Path) -> Result<Vec<u8>, Fault> {
     let uploads: Vec<Upload> = locals.into_iter().map(upload).collect();
     let bundle =
         Bundle::of(&uploads).map_err(|error| Fault::bad_input(BadInput::ManifestInvalid, error.to_string()))?;
-    Ok(bundle.to_tar().context("cannot pack the bundle")?)
+    Ok((bundle.to_tar().context("cannot pack the bundle")?, stale))
 }
 
 /// Activates a generation, and waits for the nodes.
@@ -132,7 +143,7 @@ pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Fault> {
     Ok(())
 }
 
-fn tell(proposal: &Proposal) {
+fn tell(proposal: &Proposal, stale: &[String], configuration: Option<&Path>) {
     let count = |state| proposal.plan.rules.iter().filter(|rule| rule.state == state).count();
     let counts =
         [(State::New, "new"), (State::Changed, "changed"), (State::Same, "as they were"), (State::Removed, "removed")];
@@ -143,8 +154,12 @@ fn tell(proposal: &Proposal) {
     for rule in &proposal.plan.rules {
         tell_rule(rule);
     }
-    for warning in &proposal.warnings {
+    for warning in stale.iter().chain(&proposal.warnings) {
         println!("{ODD}careful{ODD:#}  {warning}");
+    }
+    let is_unset = |warning: &String| warning.contains("vestibule config set");
+    if let (Some(file), true) = (configuration, proposal.warnings.iter().any(is_unset)) {
+        println!("         all at once, when it is filled in: `vestibule config load {}`", file.display());
     }
     println!();
 }

@@ -13,6 +13,7 @@ use crate::{
     exit::{BadInput, Fault},
     installation,
     project::{self, RULE_FILE, RuleFolder},
+    stale,
 };
 
 /// A rule that passed inspection.
@@ -27,11 +28,22 @@ pub(crate) struct LocalRule {
 }
 
 impl LocalRule {
-    /// Reads a rule from its folder.
+    /// Reads a rule from its folder, and warns of a module that is older than its source.
     ///
     /// # Errors
     /// [`Fault::BadInput`] when something is missing, [`Fault::Refused`] when the module fails inspection.
     pub(crate) fn read(folder: &RuleFolder) -> Result<Self, Fault> {
+        if let Some(warning) = stale::warning(folder) {
+            eprintln!("warning: {warning}");
+        }
+        Self::read_quietly(folder)
+    }
+
+    /// Reads a rule from its folder; the caller tells what is stale.
+    ///
+    /// # Errors
+    /// As [`LocalRule::read`].
+    pub(crate) fn read_quietly(folder: &RuleFolder) -> Result<Self, Fault> {
         let files = if folder.manifest.capabilities.files { Some(data_files(&folder.dir)?) } else { None };
         let text = project::read_text(&folder.dir.join(RULE_FILE), "it was there a moment ago")?;
         let inspected = match folder.manifest.language {

@@ -73,6 +73,18 @@ pub(crate) fn rules_to_deploy(path: &Path) -> Result<Vec<RuleFolder>, Fault> {
     if file.is_file() { rules_of_pipeline(&file) } else { rules_at_path(path) }
 }
 
+/// The configuration file beside the `pipeline.toml` at a path, or of the folder that it is or lies in.
+pub(crate) fn configuration_beside(path: &Path) -> Option<PathBuf> {
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let above = match folder.file_name() {
+        Some(_) => folder.parent()?.to_owned(),
+        None => folder.join(".."),
+    };
+    let pipeline = [folder.to_owned(), above].into_iter().find(|dir| dir.join(PIPELINE_FILE).is_file())?;
+    let file = pipeline.join(CONFIGURATION_FILE);
+    file.is_file().then_some(file)
+}
+
 /// Every rule that the paths of a command line mean; the current folder when there are none.
 ///
 /// # Errors
