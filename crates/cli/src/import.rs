@@ -1,12 +1,13 @@
 //! `vestibule import auth0`: makes a pipeline of what people exported from Auth0.
 //!
 //! Every source goes in byte for byte. What a rule asks for is proposed in its `rule.toml`, never granted beyond what
-//! its text names; what needs a person is said in the report. Nothing is run, and no folder that holds something is
-//! touched.
+//! its text names; what needs a person is said in the report. Each rule is tried with a sample login, and nothing is sent;
+//! no folder that holds something is touched.
 
 mod export;
 mod folder;
 mod plan;
+mod trial;
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
@@ -54,19 +55,22 @@ struct Report<'p> {
     rules: &'p [Plan],
     /// What was found beside rules and could not be taken.
     left_out: &'p [String],
+    /// Whether the export says of some rules no order, so that they run in that of their names.
+    is_ordered_by_name: bool,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
     let From::Auth0(Auth0 { export, out }) = &args.from;
     let found = export::read(export)?;
-    let plans = plan::plans(&found, vestibule_javascript::table());
-    folder::write(out, &plans)?;
+    let mut plans = plan::plans(&found, vestibule_javascript::table());
+    folder::write(out, &mut plans)?;
     let report = Report {
         pipeline: out.join(crate::project::PIPELINE_FILE),
         configuration: plan::configuration(&plans),
         rules: &plans,
         left_out: &found.left_out,
+        is_ordered_by_name: found.scripts.iter().any(|script| script.order.is_none() && !script.is_action),
     };
     let told = tell(&report, out);
     let file = out.join(REPORT);
@@ -94,8 +98,17 @@ fn tell(report: &Report<'_>, out: &std::path::Path) -> String {
             for finding in &plan.findings {
                 let _ = writeln!(told, "        {finding}");
             }
+            if let Some(tried) = &plan.tried {
+                let _ = writeln!(told, "        {tried}");
+            }
         }
         told.push('\n');
+    }
+    if report.is_ordered_by_name {
+        told.push_str(
+            "the export does not say in which order its rules ran, so they run by the names of their files: compare with \
+             what your tenant shows, and set `order` in each rule.toml\n",
+        );
     }
     for left_out in report.left_out {
         let _ = writeln!(told, "left out: {left_out}");

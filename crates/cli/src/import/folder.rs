@@ -3,12 +3,16 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule_javascript_analysis::Program;
 
-use super::plan::{Plan, Verdict, configuration};
+use super::{
+    plan::{Plan, addresses, configuration},
+    trial::Trials,
+};
 use crate::{
     exit::{BadInput, Fault},
+    progress::Progress,
     project::{self, PIPELINE_FILE, RULE_FILE},
 };
 
@@ -31,26 +35,35 @@ const WRITES: &[&str] = &[
     "deny",
 ];
 
-/// Writes everything.
+/// Writes everything, and tries each rule on the way.
 ///
 /// # Errors
 /// [`Fault::BadInput`] when the folder holds something already.
-pub(super) fn write(out: &Path, plans: &[Plan]) -> Result<(), Fault> {
+pub(super) fn write(out: &Path, plans: &mut [Plan]) -> Result<(), Fault> {
     if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
         let message = format!("`{}` holds something already: name another folder with --out", out.display());
         return Err(Fault::bad_input(BadInput::AlreadyThere, message));
     }
-    for plan in plans {
+    let event: Value = serde_json::from_str(SAMPLE).context("the sample event is broken")?;
+    let mut trials = Trials::new(event.clone())?;
+    let progress = Progress::start("trying the rules");
+    for plan in plans.iter_mut() {
         let folder = out.join(place(plan));
         put(&folder.join(&plan.file), &plan.source)?;
         put(&folder.join(RULE_FILE), &manifest(plan))?;
         if plan.is_in_pipeline() {
-            put(&folder.join("cases/loads.json"), &case(plan)?)?;
+            progress.say(format!("trying {}", plan.name));
+            let trial = trials.of(plan, &folder);
+            let case = json!({ "event": event, "http": [], "expect": trial.expect });
+            let case = serde_json::to_string_pretty(&case).context("cannot write a case")?;
+            put(&folder.join("cases/loads.json"), &format!("{case}\n"))?;
+            plan.tried(trial);
         }
     }
+    drop(progress);
     put(&out.join(PIPELINE_FILE), &pipeline(plans))?;
     let keys = configuration(plans).into_iter().map(|key| (key.to_owned(), json!("")));
-    let keys = serde_json::Value::Object(keys.collect());
+    let keys = Value::Object(keys.collect());
     let keys = serde_json::to_string_pretty(&keys).context("cannot write the configuration")?;
     put(&out.join(CONFIGURATION), &format!("{keys}\n"))?;
     put(&out.join("events/login.json"), SAMPLE)?;
@@ -97,6 +110,9 @@ fn manifest(plan: &Plan) -> String {
 fn capabilities(program: &Program, text: &mut String) {
     let list = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
     let _ = writeln!(text, "\n[capabilities]");
+    if !program.addresses.is_empty() {
+        let _ = writeln!(text, "# `http` needs the origin of where configuration.{} points too.", addresses(program));
+    }
     if program.needs_http && program.origins.is_empty() {
         let _ = writeln!(text, "# It sends requests, to an address that its source does not name:");
         let _ = writeln!(text, "# http = [\"https://api.example.com\"]");
@@ -133,18 +149,6 @@ fn pipeline(plans: &[Plan]) -> String {
     }
     text.push_str("]\n");
     text
-}
-
-/// A case that fails when the rule cannot be loaded, or fails where it needs nothing that is not there yet; what it should
-/// do is for its author to add.
-fn case(plan: &Plan) -> Result<String, Fault> {
-    let event: serde_json::Value = serde_json::from_str(SAMPLE).context("the sample event is broken")?;
-    let rules = json!([{ "name": plan.name }]);
-    let needs_nothing = |program: &Program| !program.needs_http && program.configuration.is_empty();
-    let runs_now = plan.verdict == Verdict::RunsAsIs && plan.program.as_ref().is_some_and(needs_nothing);
-    let expect = if runs_now { json!({ "rules": rules, "failure": null }) } else { json!({ "rules": rules }) };
-    let case = json!({ "event": event, "http": [], "expect": expect });
-    Ok(format!("{}\n", serde_json::to_string_pretty(&case).context("cannot write a case")?))
 }
 
 /// A TOML string.

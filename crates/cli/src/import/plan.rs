@@ -5,8 +5,20 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use vestibule_javascript_analysis::{Kind, ModuleTable, Program, analyse};
 
-use super::export::{Export, Script};
+use super::{
+    export::{Export, Script},
+    trial::Trial,
+};
 
+/// What a login here never has, by its name below `context`: why, and what to do instead.
+const ABSENT: &[(&str, &str)] = &[
+    ("request.geoip", "a login here is never located; look up `context.request.ip` in a file or at a service of yours"),
+    (
+        "authorization.roles",
+        "roles are always empty here; keep them in app_metadata, or get them from a service of yours",
+    ),
+    ("samlConfiguration", "there is no SAML here, so what is set of it is dropped"),
+];
 /// Between two rules, so that one can be put in later.
 const STEP: i64 = 10;
 const NAME_BYTES: usize = 56;
@@ -50,6 +62,8 @@ pub(super) struct Plan {
     pub(super) verdict: Verdict,
     /// What there is to say about it, one sentence each.
     pub(super) findings: Vec<String>,
+    /// What it did with the sample login, where it could be tried.
+    pub(super) tried: Option<String>,
     #[serde(skip)]
     pub(super) source: String,
     #[serde(skip)]
@@ -60,6 +74,16 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Takes up what came of trying it.
+    pub(super) fn tried(&mut self, trial: Trial) {
+        if trial.is_broken {
+            self.verdict = self.verdict.max(Verdict::NeedsDecision);
+            self.findings.push(trial.did);
+        } else {
+            self.tried = Some(trial.did);
+        }
+    }
+
     pub(super) const fn is_in_pipeline(&self) -> bool {
         self.enabled && !matches!(self.verdict, Verdict::CannotRun)
     }
@@ -95,7 +119,7 @@ fn plan(script: &Script, name: String, order: i64, table: &ModuleTable) -> Plan 
         Err(diagnostics) => (Verdict::CannotRun, diagnostics.iter().map(ToString::to_string).collect(), None),
     };
     let (title, enabled, source) = (script.name.clone(), script.enabled, script.source.clone());
-    Plan { name, title, order, enabled, verdict, findings, source, file, program }
+    Plan { name, title, order, enabled, verdict, findings, tried: None, source, file, program }
 }
 
 fn judged(program: &Program) -> (Verdict, Vec<String>) {
@@ -112,13 +136,19 @@ fn judged(program: &Program) -> (Verdict, Vec<String>) {
     if !program.configuration.is_empty() {
         say(Verdict::NeedsGrant, format!("reads the configuration {}", list(&program.configuration)));
     }
-    if program.needs_http && program.origins.is_empty() {
+    if !program.origins.is_empty() {
+        say(Verdict::NeedsGrant, format!("sends requests to {}", list(&program.origins)));
+    }
+    if !program.addresses.is_empty() {
+        say(
+            Verdict::NeedsDecision,
+            format!("sends requests to where configuration.{} points: add its origin to `http`", addresses(program)),
+        );
+    } else if program.needs_http && program.origins.is_empty() {
         say(
             Verdict::NeedsDecision,
             "sends requests to an address that its source does not name: add its origin to `http`".to_owned(),
         );
-    } else if program.needs_http {
-        say(Verdict::NeedsGrant, format!("sends requests to {}", list(&program.origins)));
     }
     if program.may_redirect && program.redirects.is_empty() {
         say(Verdict::NeedsDecision, "sends the browser to an address that its source does not name: add its origin to `redirect`, and `\"redirect\"` to `writes`".to_owned());
@@ -132,10 +162,26 @@ fn judged(program: &Program) -> (Verdict, Vec<String>) {
             format!("sets {what}, which says who the user is: add it to `writes` by name if you trust it"),
         );
     }
+    for (member, why) in ABSENT {
+        let is_of = |path: &&String| {
+            let below = path.strip_prefix("context.").or_else(|| path.strip_prefix("event."));
+            below
+                .and_then(|below| below.strip_prefix(member))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if let Some(path) = program.reads.iter().chain(&program.sets).find(is_of) {
+            say(Verdict::NeedsDecision, format!("uses {path}: {why}"));
+        }
+    }
     for warning in &program.warnings {
         say(Verdict::NeedsDecision, warning.to_string());
     }
     (verdict, findings)
+}
+
+/// The keys that hold addresses, after the first `configuration.`.
+pub(super) fn addresses(program: &Program) -> String {
+    program.addresses.iter().map(String::as_str).collect::<Vec<_>>().join(", configuration.")
 }
 
 /// A name for a folder and a manifest: letters, digits and `-`.

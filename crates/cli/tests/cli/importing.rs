@@ -186,3 +186,103 @@ fn what_still_needs_a_decision_keeps_nobody_from_testing_the_rest() {
     assert_eq!(refused["subject"], "2-hook");
     assert!(refused["difference"].as_str().unwrap().contains("add `http = ["), "{tested}");
 }
+
+#[test]
+fn every_host_that_a_rule_needs_is_reported() {
+    let folder = Folder::new();
+    folder.write("rules/enrich.js", "function (user, context, callback) {\n  const slack = require('slack-notify')(configuration.SLACK_HOOK_URL);\n  require('request').get('https://api.fullcontact.com/v2/person.json', (error) => {\n    if (error) slack.alert({ text: String(error) });\n    callback(null, user, context);\n  });\n}\n");
+    let report = folder.run(&["import", "auth0", "rules", "--out", "made", "--json"]).with_code(0).json();
+    check(&report, &[("enrich", "needs_decision")]);
+    let findings = report["rules"][0]["findings"].to_string();
+    assert!(findings.contains("sends requests to https://api.fullcontact.com"), "{findings}");
+    assert!(findings.contains("sends requests to where configuration.SLACK_HOOK_URL points"), "{findings}");
+    let manifest = fs::read_to_string(folder.path().join("made/enrich/rule.toml")).unwrap();
+    assert!(
+        manifest.contains("# `http` needs the origin of where configuration.SLACK_HOOK_URL points too."),
+        "{manifest}"
+    );
+    assert_acceptable(&folder, "made");
+}
+
+#[test]
+fn the_redirect_of_the_utilities_is_granted_as_one() {
+    let folder = Folder::new();
+    folder.write("rules/form.js", "function (user, context, callback) {\n  const { Auth0RedirectRuleUtilities } = require('@auth0/rule-utilities@0.1.0');\n  const util = new Auth0RedirectRuleUtilities(user, context, configuration);\n  if (util.canRedirect) util.doRedirect('https://forms.example.com/x');\n  callback(null, user, context);\n}\n");
+    let report = folder.run(&["import", "auth0", "rules", "--out", "made", "--json"]).with_code(0).json();
+    check(&report, &[("form", "needs_grant")]);
+    assert_eq!(report["configuration"], json!(["SESSION_TOKEN_SECRET"]));
+    let manifest = Manifest::parse(&fs::read_to_string(folder.path().join("made/form/rule.toml")).unwrap()).unwrap();
+    assert!(
+        manifest.capabilities.http.is_empty()
+            && manifest.writes.grants().iter().any(|write| write.to_string() == "redirect")
+    );
+    folder.write("made/configuration.json", r#"{"SESSION_TOKEN_SECRET": "s"}"#);
+    let came =
+        folder.run(&["run", "--rule", "made/form", "--event", "made/events/login.json", "--json"]).with_code(0).json();
+    assert!(
+        came["redirect"]["url"].as_str().unwrap().starts_with("https://forms.example.com/x?session_token="),
+        "{came}"
+    );
+}
+
+#[test]
+fn the_first_case_expects_what_the_rule_did_and_a_broken_rule_fails_it() {
+    let folder = Folder::new();
+    folder.write("rules/1-plan.js", "function (user, context, callback) {\n  context.idToken['https://example.com/plan'] = user.app_metadata.plan;\n  callback(null, user, context);\n}\n");
+    folder.write(
+        "rules/2-no.js",
+        "function (user, context, callback) {\n  callback(new UnauthorizedError('nobody'));\n}\n",
+    );
+    folder.write(
+        "rules/3-broken.js",
+        "function (user, context, callback) {\n  user.nothing.at.all = 1;\n  callback(null, user, context);\n}\n",
+    );
+    folder.write("rules/4-silent.js", "function (user, context, callback) {\n}\n");
+    let told = folder.run(&["import", "auth0", "rules", "--out", "made"]).with_code(0).stdout;
+    for line in [
+        "what it did with the sample login: allow, id_token {\"https://example.com/plan\":\"gold\"}",
+        "what it did with the sample login: deny, deny {",
+        "with the sample login it threw TypeError: ",
+        "rule.js:2:",
+        "with the sample login it failed: no_callback: ",
+        "they run by the names of their files",
+    ] {
+        assert!(told.contains(line), "`{line}` is not in:\n{told}");
+    }
+    assert!(told.contains("needs a decision (2)"), "{told}");
+    assert_eq!(fs::read_to_string(folder.path().join("made/REPORT.md")).unwrap(), told);
+    let tested = folder.run(&["test", "made", "--json"]).with_code(1).json();
+    assert_eq!((&tested["passed"], &tested["failed"]), (&json!(2), &json!(2)), "{tested}");
+    let case: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("made/2-no/cases/loads.json")).unwrap()).unwrap();
+    assert_eq!(
+        case["expect"],
+        json!({"outcome": "deny", "deny": {"rule": "2-no", "code": "unauthorized", "reason": "nobody"}})
+    );
+}
+
+#[test]
+fn what_no_login_has_here_needs_a_decision() {
+    let folder = Folder::new();
+    let rule = |name: &str, line: &str| {
+        folder.write(
+            &format!("rules/{name}.js"),
+            format!("function (user, context, callback) {{\n  {line}\n  callback(null, user, context);\n}}\n"),
+        );
+    };
+    rule("1-geo", "context.idToken['https://example.com/c'] = context.request.geoip.country_code;");
+    rule("2-roles", "const roles = (context.authorization || {}).roles; user.roles = context.authorization.roles;");
+    rule("3-saml", "context.samlConfiguration.mappings = { a: 'b' };");
+    rule("4-ip", "context.idToken['https://example.com/ip'] = context.request.ip;");
+    let report = folder.run(&["import", "auth0", "rules", "--out", "made", "--json"]).with_code(0).json();
+    let decision = "needs_decision";
+    check(&report, &[("1-geo", decision), ("2-roles", decision), ("3-saml", decision), ("4-ip", "runs_as_is")]);
+    for (rule, part) in [
+        (0, "uses context.request.geoip.country_code: a login here is never located"),
+        (1, "roles are always empty"),
+        (2, "there is no SAML here"),
+    ] {
+        let findings = report["rules"][rule]["findings"].to_string();
+        assert!(findings.contains(part), "{findings}");
+    }
+}
