@@ -139,12 +139,12 @@ impl Capability {
         }
     }
 
-    /// The line of `rule.toml` that grants it; empty for what is always granted.
+    /// The line of `rule.toml` that grants it, the rule's own hosts to be filled in; empty for what is always granted.
     #[must_use]
     pub const fn grant_line(self) -> &'static str {
         match self {
             Self::Core | Self::Hash => "",
-            Self::Http => r#"http = ["https://api.example.com"]"#,
+            Self::Http => r#"http = ["https://the.host.it.calls"]"#,
             Self::Files => "files = true",
         }
     }

@@ -1,6 +1,6 @@
 //! The only place that looks inside a `wasmtime::Error`: what ended a run, and whose fault it was.
 
-use vestibule_abi::codes::FailureCode;
+use vestibule_abi::{codes::FailureCode, limits::Budget};
 use vestibule_pipeline::RuleFailure;
 use wasmtime::Trap;
 
@@ -29,7 +29,11 @@ pub(crate) fn classify(error: &wasmtime::Error) -> RuleFailure {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {
-            RuleFailure::new(FailureCode::FuelExhausted, "all fuel is used; `[limits] fuel` of rule.toml raises it")
+            let most = Budget::CEILING.fuel;
+            let message = format!(
+                "all fuel is used; `[limits] fuel` of rule.toml gives up to {most}, and a rule that has it must do less"
+            );
+            RuleFailure::new(FailureCode::FuelExhausted, message)
         }
         Some(Trap::StackOverflow) => RuleFailure::new(FailureCode::StackExhausted, "the wasm stack is used up"),
         Some(Trap::Interrupt) => RuleFailure::new(FailureCode::DeadlineExceeded, "interrupted"),

@@ -7,6 +7,11 @@ use vestibule_abi::answer;
 
 use crate::{answer::owned, claim::ClaimName};
 
+/// Every form of an entry, for whoever wrote another.
+const VOCABULARY: &str = "write `user_metadata.KEY`, `app_metadata.KEY`, `id_token.CLAIM`, `access_token.CLAIM`, \
+                          `user.KEY`, `context.KEY`, `shared.KEY` (a final `*` stands for all that begin so), `scope`, \
+                          `redirect`, `second_factor` or `deny`";
+
 /// One entry of `writes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteGrant {
@@ -156,7 +161,7 @@ impl FromStr for WriteGrant {
         }
         let unknown = || {
             let problem = format!("`{}` is nothing that a rule can write", text.escape_debug());
-            (problem, "write `app_metadata.KEY`, `id_token.CLAIM`, `scope`, `deny` and the like")
+            (problem, VOCABULARY)
         };
         let (bag, key) = text.split_once('.').ok_or_else(unknown)?;
         let bag = Bag::ALL.iter().copied().find(|known| known.as_str() == bag).ok_or_else(unknown)?;

@@ -236,13 +236,13 @@ impl CapabilitiesTable {
 
 impl LimitsTable {
     fn check(self) -> Result<Limits, ManifestError> {
-        let lift = |key: &'static str| {
-            move |problem: &'static str| {
-                ManifestError::value(key, problem, "write `\"16MiB\"` or `\"250ms\"` as in the manual")
-            }
+        let lift = |key: &'static str, next: &'static str| {
+            move |problem: &'static str| ManifestError::value(key, problem, next)
         };
-        let memory_bytes = self.memory.as_deref().map(units::size).transpose().map_err(lift("limits.memory"))?;
-        let wall = self.wall.as_deref().map(units::duration).transpose().map_err(lift("limits.wall"))?;
+        let size = lift("limits.memory", "write a size such as `\"16MiB\"` or `\"512KiB\"`");
+        let time = lift("limits.wall", "write a time such as `\"250ms\"` or `\"1s\"`");
+        let memory_bytes = self.memory.as_deref().map(units::size).transpose().map_err(size)?;
+        let wall = self.wall.as_deref().map(units::duration).transpose().map_err(time)?;
         if memory_bytes.is_some_and(|bytes| bytes % WASM_PAGE != 0) {
             return Err(ManifestError::value("limits.memory", "is not a whole number of 64 KiB pages", "round it up"));
         }

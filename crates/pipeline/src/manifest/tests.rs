@@ -83,7 +83,7 @@ fn every_mistake_names_the_key_and_the_next_step() {
         ("on_failure = \"ignore\"", "unknown variant `ignore`, expected `deny` or `skip`"),
         (
             "writes = [\"plan\"]",
-            "`writes`: `plan` is nothing that a rule can write; write `app_metadata.KEY`, `id_token.CLAIM`, `scope`, `deny` and the like",
+            "`writes`: `plan` is nothing that a rule can write; write `user_metadata.KEY`, `app_metadata.KEY`, `id_token.CLAIM`, `access_token.CLAIM`, `user.KEY`, `context.KEY`, `shared.KEY` (a final `*` stands for all that begin so), `scope`, `redirect`, `second_factor` or `deny`",
         ),
         ("writes = [\"app_metadata.\"]", "`writes`: `app_metadata.` names no key; name one, or write `*` for all"),
         (
@@ -140,12 +140,12 @@ fn every_mistake_names_the_key_and_the_next_step() {
         ),
         (
             "[limits]\nmemory = \"16MB\"",
-            "`limits.memory`: not a whole number with `KiB` or `MiB`; write `\"16MiB\"` or `\"250ms\"` as in the manual",
+            "`limits.memory`: not a whole number with `KiB` or `MiB`; write a size such as `\"16MiB\"` or `\"512KiB\"`",
         ),
         ("[limits]\nmemory = \"65KiB\"", "`limits.memory`: is not a whole number of 64 KiB pages; round it up"),
         (
             "[limits]\nwall = \"fast\"",
-            "`limits.wall`: not a whole number with `ms` or `s`; write `\"16MiB\"` or `\"250ms\"` as in the manual",
+            "`limits.wall`: not a whole number with `ms` or `s`; write a time such as `\"250ms\"` or `\"1s\"`",
         ),
         ("[limits]\nfuel = 0", "`limits.fuel`: is nothing; give it some, or remove the key"),
     ] {
