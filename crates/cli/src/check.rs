@@ -17,7 +17,7 @@ use vestibule_abi::{
 use vestibule_pipeline::{
     Manifest, Pipeline,
     claim::is_namespaced,
-    manifest::{KeyPattern, WriteGrant},
+    manifest::{KeyPattern, Redirects, WriteGrant},
 };
 
 use crate::{
@@ -60,7 +60,7 @@ struct Findings {
 struct Missing {
     namespace: &'static str,
     table: &'static str,
-    line: &'static str,
+    line: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,7 +130,7 @@ impl Findings {
         let missing = asked.difference(&granted).map(|capability| Missing {
             namespace: capability.namespace(),
             table: "capabilities",
-            line: capability.grant_line(),
+            line: grant_line(*capability, local),
         });
         Self {
             rule: local.name().to_owned(),
@@ -185,6 +185,16 @@ fn granted(manifest: &Manifest) -> BTreeSet<Capability> {
     Capability::ALWAYS.into_iter().chain(http).chain(files).collect()
 }
 
+/// The line that grants a capability, with the origins that the rule's source names.
+fn grant_line(capability: Capability, local: &LocalRule) -> String {
+    let origins = script::origins(&local.revision.inspected.bytes);
+    if capability == Capability::Http && !origins.is_empty() {
+        format!("http = {}", serde_json::json!(origins))
+    } else {
+        capability.grant_line().to_owned()
+    }
+}
+
 fn advice(local: &LocalRule) -> Vec<String> {
     let manifest = &local.revision.rule.manifest;
     let asked = &local.revision.inspected.capabilities;
@@ -201,7 +211,13 @@ fn advice(local: &LocalRule) -> Vec<String> {
         _ => None,
     });
     let of_source = script::advice(&local.revision.inspected.bytes, manifest);
-    unused.chain(claims).chain(of_source).collect()
+    let redirects = match &manifest.capabilities.redirect {
+        Redirects::To(places) => !places.is_empty() && !manifest.writes.allows(&WriteGrant::Redirect),
+        Redirects::Anywhere => false,
+    };
+    let redirects =
+        redirects.then(|| "`redirect` is granted and not among `writes`: a redirect fails the login".to_owned());
+    unused.chain(claims).chain(redirects).chain(of_source).collect()
 }
 
 /// What two rules may both write: the later one wins.

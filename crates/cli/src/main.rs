@@ -46,6 +46,7 @@ mod interpreter;
 mod local;
 mod progress;
 mod project;
+mod reads;
 mod stale;
 mod story;
 mod times;

@@ -14,7 +14,7 @@ use crate::{
     exit::{Done, Exit, Fault},
     local::LocalRule,
     project::{self, CONFIGURATION_FILE, RULE_FILE, RuleFolder},
-    story,
+    reads, story,
     workbench::{Loaded, Outside, ProfileName, Workbench},
 };
 
@@ -53,17 +53,21 @@ struct Rules {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
-    let input = args.event.read(args.rules.configuration().as_deref())?;
+    let configuration = args.rules.configuration();
+    let input = args.event.read(configuration.as_deref())?;
     let locals = args.locals()?;
     let recording = args.http_recording.as_deref().map(Outside::recording).transpose()?;
     let secrets = args.secrets.iter().cloned().collect();
     let outside = Outside { recording, secrets, allow_net: args.allow_net.clone() };
     let workbench = Workbench::new(args.profile)?;
     let loaded = workbench.load(locals, &outside)?;
-    for key in unset(&loaded, &input) {
-        eprintln!("note: the configuration key `{key}` is granted and has no value: add --config {key}=VALUE");
+    for note in notes(&loaded, args, &input, configuration.as_deref()) {
+        eprintln!("note: {note}");
     }
     let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| about(args.event.file(), fault))?;
+    for note in reads::withheld(&report, loaded.pipeline.rules(), &input.event) {
+        eprintln!("note: {note}");
+    }
     if json {
         println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
     } else {
@@ -73,18 +77,43 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     Ok(Exit::Reached)
 }
 
-/// The configuration keys that rules are granted and that nothing sets.
-fn unset<'l>(loaded: &'l Loaded, input: &LoginInput) -> BTreeSet<&'l str> {
-    let granted = loaded.pipeline.rules().iter().flat_map(|rule| &rule.manifest.capabilities.configuration);
+/// What the configuration and the secrets of the command line miss, and what of them no rule gets.
+fn notes(loaded: &Loaded, args: &Args, input: &LoginInput, configuration: Option<&Path>) -> Vec<String> {
+    let all = || loaded.pipeline.rules().iter().map(|rule| &rule.manifest.capabilities);
+    let keys: BTreeSet<&str> = all().flat_map(|granted| &granted.configuration).map(String::as_str).collect();
+    let secrets: BTreeSet<&str> = all().flat_map(|granted| granted.secrets.keys()).map(String::as_str).collect();
     let is_set = |key: &str| input.event.get("configuration").is_some_and(|values| values.get(key).is_some());
-    granted.map(String::as_str).filter(|key| !is_set(key)).collect()
+    let file = configuration.map(|file| format!(", or write it into {}", file.display())).unwrap_or_default();
+    let unset = keys.iter().filter(|key| !is_set(key)).map(|key| {
+        format!("the configuration key `{key}` is granted and has no value: add --config {key}=VALUE{file}")
+    });
+    let unasked = args.event.configuration_keys().filter(|key| !keys.contains(key)).map(|key| {
+        format!("no rule is granted the configuration key `{key}`: name it in `configuration` of [capabilities]")
+    });
+    let unknown = args
+        .secrets
+        .iter()
+        .filter(|(name, _)| !secrets.contains(name.as_str()))
+        .map(|(name, _)| format!("no rule is granted the secret `{name}`: name it in `secrets` of [capabilities]"));
+    let nowhere = loaded.pipeline.rules().iter().flat_map(|rule| {
+        let paths = reads::nowhere(&rule.manifest, &[&input.event]);
+        paths.into_iter().map(move |path| format!("rule `{}` reads {path}, which this event does not have", rule.name()))
+    });
+    unset.chain(unasked).chain(unknown).chain(nowhere).collect()
 }
 
 impl Rules {
-    /// The configuration file beside a pipeline, if there is one.
+    /// The configuration file of the pipeline, or of the pipeline that the rule's folder lies in.
     fn configuration(&self) -> Option<PathBuf> {
-        let file = self.pipeline.as_deref()?.with_file_name(CONFIGURATION_FILE);
-        file.is_file().then_some(file)
+        let is_bare = |path: &Path| path.is_file() && path.file_name().is_none_or(|name| name != RULE_FILE);
+        match (&self.pipeline, &self.rule) {
+            (Some(pipeline), _) => Some(pipeline.with_file_name(CONFIGURATION_FILE)).filter(|file| file.is_file()),
+            (None, Some(rule)) if !is_bare(rule) => {
+                let folder = if rule.is_dir() { rule.as_path() } else { rule.parent()? };
+                project::configuration_beside(folder)
+            }
+            (None, Some(_) | None) => None,
+        }
     }
 }
 

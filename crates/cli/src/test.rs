@@ -20,8 +20,12 @@ use crate::{
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
     project::{self, PIPELINE_FILE, RULE_FILE},
+    reads, story,
     workbench::{Loaded, Outside, ProfileName, Workbench},
 };
+
+/// Lines of a rule's log that are shown of a case that failed.
+const LAST_WORDS: usize = 4;
 
 /// Runs the cases of rules.
 #[derive(Debug, clap::Args)]
@@ -47,6 +51,9 @@ struct Verdict {
     /// What was expected and what came.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<String>,
+    /// What does not fail it and is hardly meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// Runs the verb.
@@ -61,6 +68,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     for subject in &subjects {
         if subject.cases.is_empty() && !json {
             println!("none  {} has no cases", subject.name);
+        }
+        for note in nowhere(subject)? {
+            eprintln!("note: {note}");
         }
         for verdict in try_cases(&workbench, subject)? {
             if !json {
@@ -100,16 +110,19 @@ fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Pa
     let run = workbench.run(loaded, input(&case), &outside).map_err(|fault| at(path, fault))?;
     let came = serde_json::to_value(&run).context("cannot write the report")?;
     let difference = match mismatch(&case.expect, &came) {
-        Some(difference) => Some(explained(difference, &run)),
+        Some(difference) => {
+            let withheld = reads::withheld(&run, loaded.pipeline.rules(), &case.event);
+            Some(explained(difference, &run) + &withheld.join("\n"))
+        }
         None => getting_past(&workbench.run_starved(loaded, input(&case), &outside)?),
     };
-    Ok(Verdict::of(subject, path, difference))
+    Ok(Verdict { notes: notes(loaded, &case), ..Verdict::of(subject, path, difference) })
 }
 
 impl Verdict {
     fn of(subject: &Subject, path: &Path, difference: Option<String>) -> Self {
         let case = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { subject: subject.name.clone(), case, passed: difference.is_none(), difference }
+        Self { subject: subject.name.clone(), case, passed: difference.is_none(), difference, notes: Vec::new() }
     }
 
     fn print(&self) {
@@ -117,6 +130,9 @@ impl Verdict {
         println!("{word}  {} / {}", self.subject, self.case);
         for line in self.difference.iter().flat_map(|difference| difference.lines()) {
             println!("      {line}");
+        }
+        for note in &self.notes {
+            println!("      note: {note}");
         }
     }
 }
@@ -126,10 +142,49 @@ fn input(case: &Case) -> LoginInput {
     login_input(case.event.clone(), case.configuration.clone(), None, seed)
 }
 
-/// A difference with the failures of the rules, which are why it is there more often than not.
+/// What rules declare to read and no case has.
+fn nowhere(subject: &Subject) -> Result<Vec<String>, Fault> {
+    if subject.cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cases = subject.cases.iter().map(|path| Case::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let events: Vec<_> = cases.iter().map(|case| &case.event).collect();
+    let manifests = subject.rules.iter().map(|local| &local.revision.rule.manifest);
+    let notes = manifests.flat_map(|manifest| {
+        let paths = reads::nowhere(manifest, &events).into_iter();
+        paths.map(move |path| format!("rule `{}` reads {path}, which no case has", manifest.name.as_str()))
+    });
+    Ok(notes.collect())
+}
+
+/// Configuration that a case gives and no rule gets.
+fn notes(loaded: &Loaded, case: &Case) -> Vec<String> {
+    let rules = loaded.pipeline.rules();
+    let is_granted = |key: &String| rules.iter().any(|rule| rule.manifest.capabilities.configuration.contains(key));
+    let unasked = case.configuration.keys().filter(|key| !is_granted(key));
+    let told = |key: &String| {
+        format!("no rule is granted the configuration key `{key}`: name it in `configuration` of [capabilities]")
+    };
+    unasked.map(told).collect()
+}
+
+/// A difference with what `run` would have told of the rules, which is why it is there more often than not.
 fn explained(mut difference: String, run: &Report) -> String {
-    for failure in run.rules.iter().filter_map(|rule| Some((&rule.name, rule.failure.as_ref()?))) {
-        difference.push_str(&format!("rule `{}` failed with {}\n", failure.0, failure.1));
+    for rule in &run.rules {
+        let name = &rule.name;
+        if let Some(why) = &rule.skipped {
+            let why = serde_json::to_string(why).unwrap_or_default();
+            difference.push_str(&format!("rule `{name}` did not run, not for this login: {why}\n"));
+        }
+        if let Some(failure) = &rule.failure {
+            difference.push_str(&format!("rule `{name}` failed with {failure}\n"));
+            difference.extend(story::hint(failure).map(|hint| format!("hint: {hint}\n")));
+        }
+        // Where a rule ended the login, its last words say why, with the place of what it threw.
+        let ended = matches!(rule.outcome, "denied" | "failed");
+        for line in rule.logs.iter().rev().take(LAST_WORDS).rev().filter(|_| ended) {
+            difference.push_str(&format!("rule `{name}` {}: {}\n", line.level, line.text));
+        }
     }
     difference
 }

@@ -8,6 +8,24 @@ use serde_json::{Map, Value};
 
 use crate::http::Recording;
 
+/// What `vestibule run --json` prints, and so what can be expected.
+const MEMBERS: &[&str] = &[
+    "outcome",
+    "deny",
+    "failure",
+    "redirect",
+    "second_factor",
+    "user",
+    "user_metadata",
+    "app_metadata",
+    "id_token",
+    "access_token",
+    "scope",
+    "rules",
+];
+/// Every way a login's rules end.
+const OUTCOMES: &[&str] = &["allow", "deny", "redirect", "second_factor", "failed"];
+
 /// A case of a rule: `cases/NAME.json`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +52,12 @@ pub enum CaseError {
     /// Whatever came of the login, it would pass.
     #[error("`expect` is empty, so the case could not fail; say what must come of it")]
     ExpectsNothing,
+    /// It expects what is never printed.
+    #[error("`expect` has `{}`, which never comes; there are {}", .0.escape_debug(), MEMBERS.join(", "))]
+    Unknown(String),
+    /// It expects an outcome that no login has.
+    #[error("`outcome` is never {0}; it is one of {}", OUTCOMES.join(", "))]
+    Outcome(Value),
 }
 
 impl Case {
@@ -43,6 +67,16 @@ impl Case {
     /// [`CaseError`] names what is wrong, and where.
     pub fn parse(json: &[u8]) -> Result<Self, CaseError> {
         let case: Self = serde_json::from_slice(json)?;
-        if case.expect.is_empty() { Err(CaseError::ExpectsNothing) } else { Ok(case) }
+        if case.expect.is_empty() {
+            return Err(CaseError::ExpectsNothing);
+        }
+        if let Some(unknown) = case.expect.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
+            return Err(CaseError::Unknown(unknown.clone()));
+        }
+        let is_known = |word: &Value| word.as_str().is_some_and(|word| OUTCOMES.contains(&word));
+        match case.expect.get("outcome") {
+            Some(outcome) if !is_known(outcome) => Err(CaseError::Outcome(outcome.clone())),
+            Some(_) | None => Ok(case),
+        }
     }
 }

@@ -1,16 +1,19 @@
 //! What the source of a JavaScript rule says against its manifest: advice, since a source only proposes.
 
+use std::collections::BTreeSet;
+
 use vestibule_engine::JavaScriptUpload;
-use vestibule_javascript_analysis::analyse;
+use vestibule_javascript_analysis::{Program, analyse};
 use vestibule_pipeline::{
     Manifest,
     manifest::{Origin, WriteGrant},
 };
 
+use crate::reads;
+
 /// What its author may have overlooked; nothing for a rule in another language.
 pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
-    let Ok(upload) = serde_json::from_slice::<JavaScriptUpload>(upload) else { return Vec::new() };
-    let Ok(program) = analyse(&upload.file, &upload.source, vestibule_javascript::table()) else { return Vec::new() };
+    let Some(program) = program(upload) else { return Vec::new() };
     let capabilities = &manifest.capabilities;
     let is_granted = |origin: &str| origin.parse::<Origin>().is_ok_and(|origin| capabilities.http.contains(&origin));
     let hosts = program.origins.iter().filter(|origin| !is_granted(origin.as_str()));
@@ -22,7 +25,35 @@ pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
         |write: &str| write.parse::<WriteGrant>().is_ok_and(|write| manifest.writes.grants().contains(&write));
     let names = program.sets_by_name.iter().filter(|write| !is_named(write.as_str()));
     let names = names.map(|write| format!("it sets {write}, which says who the user is: `writes` has to name it"));
-    program.warnings.iter().map(ToString::to_string).chain(hosts).chain(keys).chain(names).collect()
+    let stored = program.sets.iter().filter(|_| !program.code.contains("Metadata(")).filter_map(|path| {
+        let bag =
+            ["user_metadata", "app_metadata"].into_iter().find(|bag| path.starts_with(&format!("user.{bag}.")))?;
+        let method = if bag == "app_metadata" { "updateAppMetadata" } else { "updateUserMetadata" };
+        Some(format!("it sets {path} in memory, which later rules see: `auth0.users.{method}` would store it"))
+    });
+    let reads = reads::unnamed(&program, manifest);
+    let reads =
+        reads.into_iter().map(|path| format!("its source reads {path}, which `reads` does not name: missing there"));
+    program
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .chain(hosts)
+        .chain(keys)
+        .chain(names)
+        .chain(stored)
+        .chain(reads)
+        .collect()
+}
+
+/// The origins that its source names.
+pub(super) fn origins(upload: &[u8]) -> BTreeSet<String> {
+    program(upload).map(|program| program.origins).unwrap_or_default()
+}
+
+fn program(upload: &[u8]) -> Option<Program> {
+    let upload = serde_json::from_slice::<JavaScriptUpload>(upload).ok()?;
+    analyse(&upload.file, &upload.source, vestibule_javascript::table()).ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
     reason = "a test ends where its expectation does, helpers included"
 )]
 
+mod authoring;
 mod bad_input;
 mod cases;
 mod folder;
