@@ -4,9 +4,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
+    io::{self, BufRead as _, BufReader, IsTerminal as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
 };
 
 use anyhow::Context as _;
@@ -15,6 +17,7 @@ use vestibule_pipeline::manifest::Language;
 
 use crate::{
     exit::{BadInput, Done, Exit, Fault},
+    installation,
     local::LocalRule,
     progress::Progress,
     project::{self, RuleFolder},
@@ -92,9 +95,11 @@ fn build_rust_workspace(guests: &RustGuests, workspace: &Path, rules: &[&RuleFol
         cargo.args(["--package", &package_of(rule)?]);
     }
     let what = names(rules);
-    let progress = Progress::start(format!("compiling {what} for WebAssembly"));
-    let output = output_of(&mut cargo)?;
-    drop(progress);
+    if let (RustGuests::BuildStd { .. }, None) = (guests, env::var_os("CARGO_TARGET_DIR")) {
+        // The standard library is built once for all rules of this person, not once for each.
+        cargo.envs(installation::rust_guests().map(|folder| ("CARGO_TARGET_DIR", folder)));
+    }
+    let output = watched(&mut cargo, &format!("compiling {what} for WebAssembly"))?;
     if !output.status.success() {
         return Err(build_failed(&what, &output));
     }
@@ -226,6 +231,63 @@ fn build_failed(what: &str, output: &Output) -> Fault {
     Fault::bad_input(BadInput::BuildFailed, message)
 }
 
+/// Runs cargo and tells what it is at: its output is kept, and a build can take minutes.
+fn watched(cargo: &mut Command, what: &str) -> Result<Output, Fault> {
+    let started = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = started.with_context(|| format!("cannot start {}", cargo.get_program().display()))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let progress = Progress::start(what);
+    if !io::stderr().is_terminal() {
+        eprintln!("{what}"); // No spinner is drawn there.
+    }
+    let (stdout, stderr) = thread::scope(|scope| {
+        let stdout = scope.spawn(|| read(stdout, |_| {}));
+        let stderr = read(stderr, |line| match at_work(line) {
+            Some(At::Crate(name)) => progress.say(format!("{what}: {name}")),
+            Some(At::Lock(said)) => {
+                progress.say(format!("{what}: {said}"));
+                if !io::stderr().is_terminal() {
+                    eprintln!("{said}");
+                }
+            }
+            None => {}
+        });
+        (stdout.join().unwrap_or_default(), stderr)
+    });
+    let status = child.wait().context("cannot wait for cargo")?;
+    Ok(Output { status, stdout, stderr })
+}
+
+/// What a line of cargo's says that it is at.
+#[derive(Debug, PartialEq, Eq)]
+enum At<'l> {
+    /// A crate, with its version.
+    Crate(String),
+    /// Another cargo holds what it needs.
+    Lock(&'l str),
+}
+
+fn at_work(line: &str) -> Option<At<'_>> {
+    let line = line.trim();
+    if line.starts_with("Blocking waiting for file lock") {
+        return Some(At::Lock(line));
+    }
+    let mut words = line.strip_prefix("Compiling ")?.split(' ');
+    Some(At::Crate(format!("{} {}", words.next()?, words.next()?)))
+}
+
+/// Reads to the end, a line at a time.
+fn read(stream: Option<impl io::Read>, mut tell: impl FnMut(&str)) -> Vec<u8> {
+    let mut all = Vec::new();
+    let Some(mut lines) = stream.map(BufReader::new) else { return all };
+    let mut from = 0;
+    while lines.read_until(b'\n', &mut all).is_ok_and(|read| read > 0) {
+        tell(&String::from_utf8_lossy(all.get(from..).unwrap_or_default()));
+        from = all.len();
+    }
+    all
+}
+
 fn output_of(command: &mut Command) -> Result<Output, Fault> {
     let output = command.stdin(Stdio::null()).output();
     Ok(output.with_context(|| format!("cannot start {}", command.get_program().display()))?)
@@ -245,6 +307,21 @@ fn names(rules: &[&RuleFolder]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cargo_is_understood_where_it_tells_what_it_is_at() {
+        assert_eq!(at_work("   Compiling serde v1.0.1 (/a/b)"), Some(At::Crate("serde v1.0.1".to_owned())));
+        let waiting = "    Blocking waiting for file lock on build directory";
+        assert_eq!(at_work(waiting), Some(At::Lock(waiting.trim())));
+        assert_eq!(at_work("warning: unused"), None);
+    }
+
+    #[test]
+    fn what_a_build_says_is_kept_and_told_line_by_line() {
+        let mut told = Vec::new();
+        let all = read(Some("one\ntwo".as_bytes()), |line| told.push(line.to_owned()));
+        assert_eq!((all.as_slice(), told), (b"one\ntwo".as_slice(), vec!["one\n".to_owned(), "two".to_owned()]));
+    }
 
     #[test]
     fn cargos_messages_name_the_module_of_each_package() {

@@ -46,6 +46,11 @@ pub(crate) fn interpreter() -> Result<&'static Arc<Inspected>, Fault> {
     Ok(INTERPRETER.get_or_init(|| inspected))
 }
 
+/// Where cargo keeps what it built for rules in Rust, their standard library above all.
+pub(crate) fn rust_guests() -> Option<PathBuf> {
+    home_of("XDG_CACHE_HOME", ".cache").map(|cache| cache.join("rust-guests"))
+}
+
 fn home_of(variable: &str, below_home: &str) -> Option<PathBuf> {
     let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(below_home)))?;
