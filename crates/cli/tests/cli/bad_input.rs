@@ -88,7 +88,7 @@ fn an_ungranted_import_names_the_line_to_add() {
     check(&folder, &run("caller"), 4, "capability_denied", &["vestibule_http_v1", "http = [", "rule.toml"]);
     check(&folder, &run("caller/rule.wasm"), 4, "capability_denied", &["vestibule_http_v1"]);
     let told = folder.run(&["check", "caller"]).with_code(4);
-    assert!(told.stdout.contains(r#"add `http = ["https://api.example.com"]` to [capabilities]"#), "{told:?}");
+    assert!(told.stdout.contains(r#"add `http = ["https://the.host.it.calls"]` to [capabilities]"#), "{told:?}");
 }
 
 #[test]
