@@ -97,7 +97,9 @@ fn notes(loaded: &Loaded, args: &Args, input: &LoginInput, configuration: Option
         .map(|(name, _)| format!("no rule is granted the secret `{name}`: name it in `secrets` of [capabilities]"));
     let nowhere = loaded.pipeline.rules().iter().flat_map(|rule| {
         let paths = reads::nowhere(&rule.manifest, &[&input.event]);
-        paths.into_iter().map(move |path| format!("rule `{}` reads {path}, which this event does not have", rule.name()))
+        paths
+            .into_iter()
+            .map(move |path| format!("rule `{}` reads {path}, which this event does not have", rule.name()))
     });
     unset.chain(unasked).chain(unknown).chain(nowhere).collect()
 }
