@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -20,7 +20,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::json;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use vestibule_abi::limits::Budget;
 use vestibule_engine::{
     CompileLimits, Compiler, Engine, Grants, JavaScriptUpload, Profile, SandboxedRule, Settings, http::Source,
@@ -89,7 +89,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let began = Instant::now();
     let (tests, left_out) = Test::all(&folder, &part)?;
     let (engine, rule) = deployed(&folder)?;
-    let failures = run_all(&rule, &tests);
+    let failures = run_all(&rule, &tests)?;
     drop((rule, engine));
     let known = Known::read(&folder, &part)?;
     Ok(Report { ran: tests.len(), failures, left_out, known, took: began.elapsed() }.close())
@@ -272,22 +272,27 @@ fn deployed(folder: &Path) -> Result<(Engine, SandboxedRule), Box<dyn Error>> {
 }
 
 /// Runs all on all cores; gives what failed, in order.
-fn run_all(rule: &SandboxedRule, tests: &[Test]) -> Vec<(String, String)> {
+fn run_all(rule: &SandboxedRule, tests: &[Test]) -> io::Result<Vec<(String, String)>> {
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let work = || {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtimes = (0..cores).map(|_| Builder::new_current_thread().enable_all().build());
+    let runtimes = runtimes.collect::<io::Result<Vec<Runtime>>>()?;
+    let work = |runtime: Runtime| {
         while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Some(said) = runtime.block_on(test.run(rule)) {
                 failures.lock().unwrap_or_else(PoisonError::into_inner).push((test.name(), said));
             }
         }
     };
-    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    thread::scope(|scope| {
+        for runtime in runtimes {
+            scope.spawn(|| work(runtime));
+        }
+    });
     let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     failures.sort();
-    failures
+    Ok(failures)
 }
 
 /// What is known to fail: a line with a reason, `# …`, over the tests that it is the reason of.

@@ -1,7 +1,7 @@
 //! The login transaction (DESIGN §2): all of it or nothing, re-runs, redirects, second factors, break-glass.
 
 use http::{Method, StatusCode};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use vestibule_pipeline::manifest::FailurePolicy;
 use vestibule_server::{app::Enrolment, login::recording::Recording};
 use vestibule_store::{Author, Entry, EntryKind, JournalQuery, TenantId, UserChange};
@@ -121,7 +121,8 @@ async fn a_login_runs_again_on_a_conflict_with_the_answers_it_has() {
     let (_, _, replay, login, leg) = journal(&service).await;
     let recording = Recording::open(&service.app.keys.seal, &login, leg, &replay.unwrap()).unwrap();
     assert_eq!(recording.exchanges[0].exchanges.len(), 1);
-    assert_eq!(recording.event["user"]["user_metadata"]["seen"], 7);
+    let event: Value = serde_json::from_str(recording.event.get()).unwrap();
+    assert_eq!(event["user"]["user_metadata"]["seen"], 7);
 }
 
 /// The third attempt asks nobody anything: a rule that would have to fails closed.

@@ -147,7 +147,7 @@ fn nowhere(subject: &Subject) -> Result<Vec<String>, Fault> {
     if subject.cases.is_empty() {
         return Ok(Vec::new());
     }
-    let cases = subject.cases.iter().map(|path| Case::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let cases = subject.cases.iter().map(|path| case::read(path)).collect::<Result<Vec<_>, _>>()?;
     let events: Vec<_> = cases.iter().map(|case| &case.event).collect();
     let manifests = subject.rules.iter().map(|local| &local.revision.rule.manifest);
     let notes = manifests.flat_map(|manifest| {

@@ -56,7 +56,7 @@ pub enum CaseError {
     #[error("`expect` has `{}`, which never comes; there are {}", .0.escape_debug(), MEMBERS.join(", "))]
     Unknown(String),
     /// It expects an outcome that no login has.
-    #[error("`outcome` is never {0}; it is one of {}", OUTCOMES.join(", "))]
+    #[error("`outcome` is never {}; it is one of {}", .0, OUTCOMES.join(", "))]
     Outcome(Value),
 }
 

@@ -124,7 +124,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler whose worker is this very program, which must call [`worker::serve_if_asked`] in its `main`.
+    /// A compiler whose worker is this very program, which must call [`crate::worker::serve_if_asked`] in its `main`.
     ///
     /// # Errors
     /// [`EngineError::Worker`] when the program does not know its own path.
@@ -134,7 +134,7 @@ impl Compiler {
         Ok(Self::with_worker(program, cache))
     }
 
-    /// A compiler whose worker is another program that calls [`worker::serve_if_asked`].
+    /// A compiler whose worker is another program that calls [`crate::worker::serve_if_asked`].
     #[must_use]
     pub fn with_worker(program: impl Into<PathBuf>, cache: Option<Cache>) -> Self {
         Self {

@@ -212,7 +212,7 @@ impl Hashing<Vec<u8>> {
     ///
     /// # Errors
     /// `host_internal` if a crate refuses what it always takes.
-    fn done(&self) -> Result<Vec<u8>, RuleFailure> {
+    pub(crate) fn done(&self) -> Result<Vec<u8>, RuleFailure> {
         match self {
             Self::Digest { algorithm, data } => Ok(with_hash!(algorithm, H => H::digest(data).to_vec())),
             Self::Hmac { algorithm, key, data } => with_hash!(algorithm, H => hmac::Hmac::<H>::new_from_slice(key)

@@ -26,10 +26,6 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 use vestibule_store::{CommitError, Committed, LoginCommit, StoreError, TenantId, UserId};
 
-use self::{
-    end::End,
-    rules::{Attempt, Recorded, run_rules},
-};
 pub use self::{
     browser::{Remember, authenticated, factor_passed},
     principal::{Method, Principal},
@@ -40,6 +36,10 @@ pub(crate) use self::{
     issue::family,
     rules::Rules,
     transaction::{BrowserFlow, Counting, Flow, LoginTransaction, Sent},
+};
+use self::{
+    end::End,
+    rules::{Attempt, Recorded, run_rules},
 };
 use crate::{
     app::App,

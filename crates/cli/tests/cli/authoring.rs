@@ -1,9 +1,6 @@
 //! What an author is told on the way: of what is stale, granted to nobody, withheld, or meant otherwise.
 
-use std::{
-    fs::File,
-    time::{Duration, SystemTime},
-};
+use std::{fs::File, time::Duration};
 
 use serde_json::json;
 
@@ -27,7 +24,8 @@ fn a_module_older_than_its_source_is_warned_of_by_whatever_runs_it() {
     folder.rule("plan", 1, "", &answering(ALLOW));
     folder.write("plan/src/lib.rs", "// changed since");
     let built = File::options().write(true).open(folder.path().join("plan/rule.wasm")).unwrap();
-    built.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let written = built.metadata().unwrap().modified().unwrap();
+    built.set_modified(written - Duration::from_secs(60)).unwrap();
     folder.write(
         "plan/cases/one.json",
         json!({"event": {"user": {}, "context": {}}, "expect": {"outcome": "allow"}}).to_string(),

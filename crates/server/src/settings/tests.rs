@@ -63,7 +63,7 @@ fn example(with_examples: bool) -> String {
     let setting = |line: &'static str| match line.strip_prefix('#') {
         None => Some(line),
         Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => {
-            (with_examples != !setting.ends_with("# example")).then_some(setting)
+            (with_examples == setting.ends_with("# example")).then_some(setting)
         }
         Some(_) => None,
     };
