@@ -84,7 +84,12 @@ pub fn guest(with_http: bool) -> Vec<u8> {
         operations.extend(HTTP_OPERATIONS);
     }
     for function in vestibule_abi::host::FUNCTIONS {
-        if with_http || function.namespace != vestibule_abi::host::HTTP {
+        let is_used = match function.namespace {
+            vestibule_abi::host::HASH => false, // No program hashes.
+            vestibule_abi::host::HTTP => with_http,
+            _ => true,
+        };
+        if is_used {
             let result = if function.returns { "(result i32)" } else { "" };
             let params = "i32 ".repeat(function.params.len());
             let (namespace, name) = (function.namespace, function.name);
