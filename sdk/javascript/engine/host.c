@@ -107,6 +107,48 @@ static JSValue js_utf8_encode(JSContext *ctx, JSValueConst this, int argc, JSVal
     return buffer;
 }
 
+/* How many bytes the character here has, as the Encoding Standard reads UTF-8; of what is none, how many become one U+FFFD. */
+static uint32_t utf8_bytes(const uint8_t *at, uint32_t left, bool *is_character) {
+    uint8_t first = at[0], low = 0x80, high = 0xbf;
+    uint32_t more = 0;
+    if (first >= 0xc2 && first <= 0xdf) more = 1;
+    else if (first >= 0xe0 && first <= 0xef) more = 2;
+    else if (first >= 0xf0 && first <= 0xf4) more = 3;
+    *is_character = first < 0x80;
+    if (more == 0) return 1;
+    if (first == 0xe0) low = 0xa0;
+    if (first == 0xed) high = 0x9f;
+    if (first == 0xf0) low = 0x90;
+    if (first == 0xf4) high = 0x8f;
+    for (uint32_t seen = 1; seen <= more; seen++) {
+        if (seen == left || at[seen] < low || at[seen] > high) return seen;
+        low = 0x80;
+        high = 0xbf;
+    }
+    *is_character = true;
+    return more + 1;
+}
+
+/* The engine's own reading of bytes that are no UTF-8 would make halves of pairs of them. */
+static JSValue text_of(JSContext *ctx, const uint8_t *bytes, uint32_t length) {
+    uint32_t at = 0, size = 0;
+    bool is_character = true;
+    while (at < length && is_character) at += utf8_bytes(bytes + at, length - at, &is_character);
+    if (is_character) return JS_NewStringLen(ctx, (const char *)bytes, length);
+    char *text = js_malloc(ctx, (size_t)length * 3);
+    if (!text) return JS_EXCEPTION;
+    for (at = 0; at < length;) {
+        uint32_t taken = utf8_bytes(bytes + at, length - at, &is_character);
+        if (is_character) memcpy(text + size, bytes + at, taken);
+        else memcpy(text + size, "\xef\xbf\xbd", 3);
+        size += is_character ? taken : 3;
+        at += taken;
+    }
+    JSValue value = JS_NewStringLen(ctx, text, size);
+    js_free(ctx, text);
+    return value;
+}
+
 static JSValue js_utf8_decode(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
     size_t size;
     uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, argv[0]);
@@ -117,7 +159,7 @@ static JSValue js_utf8_decode(JSContext *ctx, JSValueConst this, int argc, JSVal
     length = size - offset;
     if (!JS_IsUndefined(argv[2]) && JS_ToUint32(ctx, &length, argv[2])) return JS_EXCEPTION;
     if (length > size - offset) length = size - offset;
-    return JS_NewStringLen(ctx, (const char *)bytes + offset, length);
+    return text_of(ctx, bytes + offset, length);
 }
 
 static JSValue js_log(JSContext *ctx, JSValueConst this, int argc, JSValueConst *argv) {
