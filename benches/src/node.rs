@@ -1,9 +1,10 @@
 //! A `vestibule serve` process on SQLite: the real program, with people and rules in it, as an operator would start it.
 
 use std::{
-    fs,
+    fs::{self, DirBuilder},
     io::{BufRead as _, BufReader},
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -75,7 +76,7 @@ impl Node {
     pub async fn start(furnishing: Furnishing) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("vestibule.toml"), SETTINGS)?;
-        fs::create_dir(folder.path().join("data"))?;
+        DirBuilder::new().mode(0o700).create(folder.path().join("data"))?; // A server refuses one that others can read.
         furnish(&folder.path().join("data/vestibule.db"), furnishing.users).await?;
         let node = Self::serve(folder)?;
         if furnishing.rules.1 > 0 {
@@ -108,7 +109,8 @@ impl Node {
         BufReader::new(child.stdout.take().context("the server has no output")?).read_line(&mut line)?;
         let announced: Value = serde_json::from_str(&line).context("the server did not start")?;
         let address = |key: &str| -> anyhow::Result<SocketAddr> {
-            Ok(announced.get(key).and_then(Value::as_str).context("the server named no address")?.parse()?)
+            let address = announced.get(key).and_then(Value::as_str);
+            Ok(address.with_context(|| format!("the server named no address, but said {line}"))?.parse()?)
         };
         Ok(Self { public: address("public")?, admin: address("admin")?, child, folder })
     }
