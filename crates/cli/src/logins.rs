@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Only those that came to this: allow, deny, redirect, second_factor, blocked, a failure's code, or `failed` for any
     #[arg(long, value_name = "WORD")]
     outcome: Option<String>,
-    /// How many, at most 500
+    /// How many, at most 500; one or a few more where several began in the last one's millisecond
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
     /// Only those before this moment, in milliseconds since 1970, as the last line of a longer list names it
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     for login in &logins {
         tell(login);
     }
-    if let Some(last) = logins.last().filter(|_| u32::try_from(logins.len()) == Ok(args.limit)) {
+    if let Some(last) = logins.last().filter(|_| logins.len() >= args.limit as usize) {
         println!("Older ones: the same with --before {}", last.at.0);
     }
     Ok(Exit::Reached)

@@ -221,7 +221,7 @@ pub struct LoginQuery {
     pub outcomes: Vec<String>,
     /// Only those that began before.
     pub before: Option<Timestamp>,
-    /// At most so many.
+    /// So many, and all that began in the same millisecond as the last of them.
     pub limit: u32,
 }
 

@@ -64,18 +64,27 @@ impl Logins for Sql {
     }
 
     async fn logins(&self, tenant: &TenantId, query: &LoginQuery) -> Result<Vec<LoginRecord>> {
+        macro_rules! asked {
+            () => {
+                " FROM journal WHERE tenant = $1 AND kind = 'login' AND NOT redacted AND at < $2 \
+                 AND ($3 = '' OR user_id = $3) AND ($4 = '' OR $4 LIKE '%,' || outcome || ',%') "
+            };
+        }
+        // As far as the moment of the last one, and all of that moment: who goes on before it misses none.
         let select = concat!(
             "SELECT ",
             journal::login_columns!(),
-            " FROM journal WHERE tenant = $1 AND kind = 'login' AND NOT redacted AND at < $2 \
-             AND ($3 = '' OR user_id = $3) AND ($4 = '' OR $4 LIKE '%,' || outcome || ',%') \
-             ORDER BY at DESC, login, leg DESC LIMIT $5"
+            asked!(),
+            "AND at >= COALESCE((SELECT at",
+            asked!(),
+            "ORDER BY at DESC LIMIT 1 OFFSET $5), 0) ORDER BY at DESC, login, leg DESC"
         );
         let before = query.before.unwrap_or(Timestamp(i64::MAX));
         let user = query.user.as_ref().map_or("", |user| user.as_str());
         let outcomes =
             if query.outcomes.is_empty() { String::new() } else { format!(",{},", query.outcomes.join(",")) };
-        self.all(select, args![tenant, before, user, outcomes.as_str(), query.limit]).await
+        let last = query.limit.saturating_sub(1);
+        self.all(select, args![tenant, before, user, outcomes.as_str(), last]).await
     }
 
     async fn take_turn(

@@ -376,6 +376,11 @@ async fn logins_are_found_by_user_outcome_and_time(store: TestStore) {
     assert_eq!(found(LoginQuery { outcomes: failed, ..of_ada.clone() }).await, ["login-3", "login-2"]);
     assert_eq!(found(LoginQuery { outcomes: vec!["tra".to_owned()], ..all.clone() }).await, [""; 0]);
     assert_eq!(store.logins(&"another".into(), &all).await.unwrap(), []);
+    let mut twin = refuse(&read(&*store, &bob).await, "login-3-twin");
+    twin.at = at(3);
+    done(&*store, &twin).await;
+    let page = found(LoginQuery { limit: 1, ..all.clone() }).await;
+    assert_eq!(page, ["login-3", "login-3-twin"], "no page ends within a moment: the next one would miss a login");
     store.redact_user(&tenant(), &ada.id).await.unwrap();
-    assert_eq!(found(all).await, ["login-1"], "what was erased is not listed");
+    assert_eq!(found(all).await, ["login-3-twin", "login-1"], "what was erased is not listed");
 }
