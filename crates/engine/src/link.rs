@@ -235,11 +235,11 @@ pub(crate) fn numbers(arguments: &[Val]) -> Vec<i32> {
 async fn hash(caller: &mut Caller<'_, Guest>, call: Call) -> wasmtime::Result<i32> {
     let Call { hashing, to_ptr } = call;
     let (price, bytes) = (hashing.price()?, hashing.length());
+    charge(caller, 0)?;
+    pay(caller, price)?;
     let (memory, _) = parts(caller)?;
     range(memory, to_ptr, bytes as i32)?;
     let hashing = hashing.copied(|Place(ptr, len)| range(memory, ptr, len))?;
-    charge(caller, 0)?;
-    pay(caller, price)?;
     let desk = Arc::clone(&caller.data().desk);
     let ask = desk.papers().hashing(hashing, price)?;
     desk.ask(ask).await?;
