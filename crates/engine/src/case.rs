@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use vestibule_pipeline::Outcome;
 
 use crate::http::Recording;
 
@@ -23,8 +24,6 @@ const MEMBERS: &[&str] = &[
     "scope",
     "rules",
 ];
-/// Every way a login's rules end.
-const OUTCOMES: &[&str] = &["allow", "deny", "redirect", "second_factor", "failed"];
 
 /// A case of a rule: `cases/NAME.json`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -56,7 +55,7 @@ pub enum CaseError {
     #[error("`expect` has `{}`, which never comes; there are {}", .0.escape_debug(), MEMBERS.join(", "))]
     Unknown(String),
     /// It expects an outcome that no login has.
-    #[error("`outcome` is never {}; it is one of {}", .0, OUTCOMES.join(", "))]
+    #[error("`outcome` is never {}; it is one of {}", .0, Outcome::WORDS.join(", "))]
     Outcome(Value),
 }
 
@@ -73,10 +72,35 @@ impl Case {
         if let Some(unknown) = case.expect.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
             return Err(CaseError::Unknown(unknown.clone()));
         }
-        let is_known = |word: &Value| word.as_str().is_some_and(|word| OUTCOMES.contains(&word));
+        let is_known = |word: &Value| word.as_str().is_some_and(|word| Outcome::WORDS.contains(&word));
         match case.expect.get("outcome") {
             Some(outcome) if !is_known(outcome) => Err(CaseError::Outcome(outcome.clone())),
             Some(_) | None => Ok(case),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use vestibule_abi::limits::LoginBudget;
+    use vestibule_pipeline::{Login, LoginInput, Pipeline, ScopePolicy, Step};
+
+    use super::*;
+    use crate::Report;
+
+    #[test]
+    fn every_member_of_a_report_can_be_expected_and_no_other() {
+        let event = json!({"user": {"user_id": "auth0|1"}, "context": {}});
+        let scopes = ScopePolicy::of_event(&event);
+        let input = LoginInput { event: &event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
+        let mut login = Login::begin(Arc::new(Pipeline::new(Vec::new()).unwrap()), input).unwrap();
+        let Step::Done(outcome) = login.next() else { panic!("no rule, no step") };
+        assert!(Outcome::WORDS.contains(&outcome.as_str()));
+        let report = serde_json::to_value(Report { outcome, rules: Vec::new() }).unwrap();
+        let printed: Vec<&String> = report.as_object().unwrap().keys().collect();
+        assert_eq!(printed, MEMBERS);
     }
 }

@@ -167,7 +167,10 @@ pub enum Note {
 }
 
 impl Outcome {
-    /// The stable word: `allow`, `deny`, `redirect`, `second_factor` or `failed`.
+    /// Every word that [`Outcome::as_str`] gives.
+    pub const WORDS: &[&str] = &["allow", "deny", "redirect", "second_factor", "failed"];
+
+    /// The stable word, one of [`Outcome::WORDS`].
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
