@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
 use vestibule_abi::host::Level;
 use vestibule_engine::{LogLine, Report, RuleReport};
-use vestibule_pipeline::{Outcome, Pipeline, Rule, RuleFailure};
+use vestibule_pipeline::{Outcome, Pipeline, Rule};
 
 use crate::workbench::Typical;
 
@@ -51,16 +51,6 @@ pub(crate) fn mistake(rule: &RuleReport) -> Option<&str> {
     };
     let line = rule.logs.iter().find(is_mistake).filter(|_| rule.outcome == "denied")?;
     Some(&line.text)
-}
-
-/// What a failure's own message cannot know: that the author meant to store what is only in memory.
-pub(crate) fn hint(failure: &RuleFailure) -> Option<String> {
-    let bags = [("user_metadata", "updateUserMetadata"), ("app_metadata", "updateAppMetadata")];
-    let (bag, method) = bags.into_iter().find(|(bag, _)| failure.message.contains(&format!("`shared.user.{bag}`")))?;
-    Some(format!(
-        "`user.{bag}.KEY = …` is a change in memory, which later rules see and nobody stores: `shared.user.{bag}` grants \
-         that; `auth0.users.{method}(user.user_id, user.{bag})` stores it"
-    ))
 }
 
 /// A number with its digits in groups of three.
@@ -119,9 +109,6 @@ fn tell_rule(told: &RuleReport, rule: Option<&Rule>, wall_us: f64, width: usize)
     }
     if let Some(failure) = &told.failure {
         println!("  {BAD}{}{BAD:#}: {}", failure.code, failure.message);
-        if let Some(hint) = hint(failure) {
-            println!("  {QUIET}hint{QUIET:#}  {hint}");
-        }
     }
     for line in &told.logs {
         println!("  {QUIET}{:<5}{QUIET:#} {}", line.level, line.text);
