@@ -1,4 +1,4 @@
-//! What `reads` of a manifest leaves out, and what it names in vain: notes for an author, never a verdict.
+//! What `reads` of a manifest leaves out, what it names in vain and what nothing grants: notes for an author, never a verdict.
 
 use std::collections::BTreeSet;
 
@@ -70,6 +70,19 @@ fn kept_from(manifest: &Manifest, event: &Value) -> Vec<String> {
         members.map(move |(key, _)| format!("{root}.{key}"))
     });
     members.filter(|member| !reads.iter().any(|read| overlaps(read, member))).collect()
+}
+
+/// A note for each configuration key that is given and that no rule is granted.
+pub(crate) fn unasked<'k>(
+    rules: &[vestibule_pipeline::Rule],
+    keys: impl Iterator<Item = &'k str>,
+) -> impl Iterator<Item = String> {
+    let is_granted = |key: &str| {
+        rules.iter().any(|rule| rule.manifest.capabilities.configuration.iter().any(|granted| granted == key))
+    };
+    keys.filter(move |key| !is_granted(key)).map(|key| {
+        format!("no rule is granted the configuration key `{key}`: name it in `configuration` of [capabilities]")
+    })
 }
 
 /// Whether one path leads through the other.

@@ -87,9 +87,7 @@ fn notes(loaded: &Loaded, args: &Args, input: &LoginInput, configuration: Option
     let unset = keys.iter().filter(|key| !is_set(key)).map(|key| {
         format!("the configuration key `{key}` is granted and has no value: add --config {key}=VALUE{file}")
     });
-    let unasked = args.event.configuration_keys().filter(|key| !keys.contains(key)).map(|key| {
-        format!("no rule is granted the configuration key `{key}`: name it in `configuration` of [capabilities]")
-    });
+    let unasked = reads::unasked(loaded.pipeline.rules(), args.event.configuration_keys());
     let unknown = args
         .secrets
         .iter()

@@ -20,7 +20,7 @@ use crate::{
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
     project::{self, PIPELINE_FILE, RULE_FILE},
-    reads, story,
+    reads,
     workbench::{Loaded, Outside, ProfileName, Workbench},
 };
 
@@ -159,13 +159,7 @@ fn nowhere(subject: &Subject) -> Result<Vec<String>, Fault> {
 
 /// Configuration that a case gives and no rule gets.
 fn notes(loaded: &Loaded, case: &Case) -> Vec<String> {
-    let rules = loaded.pipeline.rules();
-    let is_granted = |key: &String| rules.iter().any(|rule| rule.manifest.capabilities.configuration.contains(key));
-    let unasked = case.configuration.keys().filter(|key| !is_granted(key));
-    let told = |key: &String| {
-        format!("no rule is granted the configuration key `{key}`: name it in `configuration` of [capabilities]")
-    };
-    unasked.map(told).collect()
+    reads::unasked(loaded.pipeline.rules(), case.configuration.keys().map(String::as_str)).collect()
 }
 
 /// A difference with what `run` would have told of the rules, which is why it is there more often than not.
@@ -178,7 +172,6 @@ fn explained(mut difference: String, run: &Report) -> String {
         }
         if let Some(failure) = &rule.failure {
             difference.push_str(&format!("rule `{name}` failed with {failure}\n"));
-            difference.extend(story::hint(failure).map(|hint| format!("hint: {hint}\n")));
         }
         // Where a rule ended the login, its last words say why, with the place of what it threw.
         let ended = matches!(rule.outcome, "denied" | "failed");
