@@ -13,7 +13,10 @@ mod scopes;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use hmac::{Hmac, Mac};
 use serde::Serialize;
@@ -53,7 +56,7 @@ pub(crate) struct Event {
     configuration: Members,
     /// `user.identities` with the credentials that the member of `user` lacks; only where there are any.
     identities_in_full: Option<Value>,
-    seed: Hmac<Sha256>,
+    seed: Seed,
     now_ms: i64,
     /// Shared with the run that reads it; used again once that run is over.
     document: Arc<Vec<u8>>,
@@ -257,14 +260,33 @@ impl Event {
             encoded += write_member("now", &self.now_ms, writer, context)?;
         }
         if reads.part("seed").is_some() {
-            encoded += write_member("seed", &self.seed_of(rule), writer, context)?;
+            encoded += write_member("seed", &self.seed.of_rule(rule), writer, context)?;
         }
         Ok(encoded)
     }
+}
+
+/// The login's own randomness. It is made into a key only where some rule is given of it.
+#[derive(Clone)]
+struct Seed {
+    bytes: [u8; 32],
+    key: OnceLock<Hmac<Sha256>>,
+}
+
+impl Seed {
+    fn new(bytes: &[u8; 32]) -> Self {
+        Self { bytes: *bytes, key: OnceLock::new() }
+    }
 
     /// The randomness of one rule in this login: nobody who lacks the login's seed can tell it, another rule included.
-    fn seed_of(&self, rule: &str) -> String {
-        let mut mac = self.seed.clone();
+    fn of_rule(&self, rule: &str) -> String {
+        let key = self.key.get_or_init(|| {
+            let mut block = [0; 64]; // RFC 2104: a shorter key is one with zeros behind it.
+            let (key, _) = block.split_at_mut(self.bytes.len());
+            key.copy_from_slice(&self.bytes);
+            <Hmac<Sha256> as Mac>::new(&block.into())
+        });
+        let mut mac = key.clone();
         mac.update(rule.as_bytes());
         let mut text = String::with_capacity(64);
         for byte in mac.finalize().into_bytes() {
@@ -273,6 +295,13 @@ impl Event {
             }
         }
         text
+    }
+}
+
+/// A secret.
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seed").finish_non_exhaustive()
     }
 }
 

@@ -5,13 +5,12 @@
 
 use std::{fmt, fmt::Display, sync::Arc};
 
-use hmac::{Hmac, Mac};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use vestibule_abi::document::{EncodeError, Object, Writer};
 
 use super::{
-    ACCESS_TOKEN, Event, ID_TOKEN, Members, credentials,
+    ACCESS_TOKEN, Event, ID_TOKEN, Members, Seed, credentials,
     members::{Came, Place, decoded},
 };
 use crate::{
@@ -100,7 +99,7 @@ impl Event {
             shared: Members::of(&came, Some(parts.shared.unwrap_or_default()), MEMBER),
             configuration: Members::of(&came, parts.configuration, MEMBER),
             identities_in_full: parts.identities_in_full,
-            seed: Hmac::new_from_slice(seed).map_err(not_canonical)?,
+            seed: Seed::new(seed),
             now_ms,
             document: Arc::default(),
             encoded_bytes: came.encoded.len() as u64,
