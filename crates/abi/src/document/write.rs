@@ -198,6 +198,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Opens the object that stands for an enum variant: its one member's key is the variant's name.
+    fn open_variant(&mut self, variant: &str) -> Result<Open, EncodeError> {
+        let mut open = self.open_object()?;
+        Self::count(&mut open);
+        self.key(variant);
+        Ok(open)
+    }
+
     fn open(&mut self, tag: u8) -> Result<Open, EncodeError> {
         if self.depth >= limits::JSON_DEPTH {
             return Err(EncodeError::Depth);

@@ -122,9 +122,7 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         value: &T,
     ) -> Result<(), EncodeError> {
-        let mut open = self.open_object()?;
-        Writer::count(&mut open);
-        self.key(variant);
+        let open = self.open_variant(variant)?;
         value.serialize(&mut *self)?;
         self.close(open)
     }
@@ -149,9 +147,7 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         _len: usize,
     ) -> Result<Compound<'w>, EncodeError> {
-        let mut outer = self.open_object()?;
-        Writer::count(&mut outer);
-        self.key(variant);
+        let outer = self.open_variant(variant)?;
         let open = self.open(tag::ARRAY)?;
         Ok(Compound { writer: self, open, outer: Some(outer) })
     }
@@ -172,9 +168,7 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         _len: usize,
     ) -> Result<Compound<'w>, EncodeError> {
-        let mut outer = self.open_object()?;
-        Writer::count(&mut outer);
-        self.key(variant);
+        let outer = self.open_variant(variant)?;
         let open = self.open_object()?;
         Ok(Compound { writer: self, open, outer: Some(outer) })
     }
