@@ -23,18 +23,17 @@ use crate::{
 const TITLE: Style = AnsiColor::Cyan.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 
-/// A rule that answers what it should not get, and then never gives the core back.
-const HOSTILE: &str = r#"(module
-  (import "vestibule_v1" "answer" (func $answer (param i32 i32)))
-  (memory (export "memory") 1)
-  (data (i32.const 0) "{\"continue\":{\"app_metadata\":{\"owned\":true}}}")
-  (func (export "run")
-    (call $answer (i32.const 0) (i32.const 44))
-    (loop $forever (drop (i32.mul (i32.const 6) (i32.const 7))) (br $forever))))"#;
+/// A rule that stores what it should not get, and then never gives the core back.
+const HOSTILE: &str = "function (user, context, callback) {
+  auth0.users.updateAppMetadata(user.user_id, { owned: true });
+  callback(null, user, context);
+  for (;;) {}
+}
+";
 
 const HOSTILE_MANIFEST: &str = r#"name = "hostile"
-language = "rust"
-module = "rule.wasm"
+language = "javascript"
+source = "rule.js"
 order = 1000000
 writes = ["app_metadata.*"]
 "#;
@@ -115,7 +114,7 @@ impl Demo {
     fn hostile_pipeline(&self) -> anyhow::Result<PathBuf> {
         let hostile = self.scratch.path().join("hostile");
         fs::create_dir_all(&hostile).context("cannot create the hostile rule")?;
-        fs::write(hostile.join("rule.wasm"), wat::parse_str(HOSTILE)?).context("cannot write the hostile module")?;
+        fs::write(hostile.join("rule.js"), HOSTILE).context("cannot write the hostile source")?;
         fs::write(hostile.join("rule.toml"), HOSTILE_MANIFEST).context("cannot write the hostile manifest")?;
         let text = fs::read_to_string(&self.pipeline).context("cannot read the example pipeline")?;
         let (_, list) = text.split_once("rules = [").context("the example pipeline lists no rules")?;
