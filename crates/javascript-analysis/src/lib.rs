@@ -9,6 +9,7 @@ mod instead;
 mod members;
 mod modules;
 mod names;
+mod needs;
 mod place;
 mod source;
 mod types;
@@ -58,6 +59,9 @@ pub struct Program {
     pub sets_by_name: BTreeSet<String>,
     /// The members of the event that it reads, as far as their names stand in it: `user.app_metadata.plan`.
     pub reads: BTreeSet<String>,
+    /// The paths of the event that are enough for it, as `reads` of a manifest takes them; none where its text does not
+    /// tell, and it has to be given everything.
+    pub needs: Option<BTreeSet<String>>,
     /// The members of the event that it sets.
     pub sets: BTreeSet<String>,
     /// The keys of `configuration` that seem to hold an address it sends requests to.

@@ -17,6 +17,7 @@ use crate::{
     members::{Members, members},
     modules::{Found, ModuleTable},
     names,
+    needs::needs,
     types::Types,
 };
 
@@ -122,7 +123,7 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
         return Err(source.says(0, "an Action sets `exports.onExecutePostLogin`"));
     }
     let program = Examination { source, table, refused, warnings: Vec::new(), wanted: Vec::new() };
-    Ok(program.conclude(code, findings, members, &built.semantic))
+    Ok(program.conclude(code, findings, members, (&parsed.program, &built.semantic)))
 }
 
 fn syntax_error(source: &Source<'_>, error: &oxc_diagnostics::OxcDiagnostic) -> Diagnostic {
@@ -164,7 +165,7 @@ impl Examination<'_> {
         code: String,
         findings: Findings,
         members: Members,
-        semantic: &Semantic<'_>,
+        (tree, semantic): (&Tree<'_>, &Semantic<'_>),
     ) -> Result<Program, Vec<Diagnostic>> {
         if self.source.kind == Kind::Action {
             self.want("vestibule:actions");
@@ -190,6 +191,7 @@ impl Examination<'_> {
             kind: self.source.kind,
             code,
             needs_http,
+            needs: needs(tree, semantic, &modules),
             modules,
             requires,
             origins,

@@ -85,6 +85,13 @@ fn manifest(plan: &Plan) -> String {
     let _ = writeln!(text, "order = {}", plan.order);
     let _ = writeln!(text, "on_failure = \"deny\"");
     let _ = writeln!(text, "reserved_claims = \"drop\" # As its old host did.");
+    if let Some(needs) = plan.program.as_ref().and_then(|program| program.needs.as_ref()) {
+        let _ = writeln!(
+            text,
+            "# All that its source names. A rule without `reads` is given everything: more to send, more to leak."
+        );
+        let _ = writeln!(text, "reads = [{}]", needs.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(", "));
+    }
     let _ = writeln!(text, "# Everything a rule could do there. Narrow it to what this one does.");
     let _ = writeln!(text, "writes = [");
     let program = plan.program.as_ref();

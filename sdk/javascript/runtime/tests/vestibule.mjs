@@ -1,20 +1,21 @@
 // Runs a rule with the `vestibule` command: the real engine, HTTP from a recording, a manifest with everything granted.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const BAGS = ["user_metadata", "app_metadata", "id_token", "access_token", "user", "context", "shared"];
 const BY_NAME = ["id_token.email_verified", "access_token.email_verified", "id_token.email", "access_token.email"];
 
-function manifest(configuration, http) {
+function manifest(configuration, http, reads) {
   const list = (texts) => JSON.stringify([...new Set(texts)]);
   const writes = [...BAGS.map((bag) => `${bag}.*`), ...BY_NAME, "scope", "redirect", "second_factor", "deny"];
   return `name = "rule"
 language = "javascript"
 source = "rule.js"
 order = 1
+${reads ?? ""}
 writes = ${list(writes)}
 [capabilities]
 http = ${list(["https://unused.example.com", ...http.map(({ request }) => new URL(request.url).origin)])}
@@ -26,13 +27,35 @@ wall = "1000ms"
 `;
 }
 
-/** The report of `vestibule run --json`. */
-export function runVestibule(command, source, { user, context, configuration, shared }, http) {
+/** By its source, the line that says what a rule reads, as `vestibule import` writes it; only where a source tells. */
+export function importedReads(command, exported) {
+  const folder = mkdtempSync(join(tmpdir(), "vestibule-import-"));
+  try {
+    const imported = spawnSync(command, ["import", "auth0", exported, "--out", join(folder, "out")], { encoding: "utf8" });
+    if (imported.status !== 0) throw new Error(imported.stderr);
+    const reads = new Map();
+    for (const name of readdirSync(join(folder, "out"))) {
+      const text = (file) => readFileSync(join(folder, "out", name, file), "utf8");
+      try {
+        const line = text("rule.toml").match(/^reads = .*$/m);
+        if (line) reads.set(text("rule.js"), line[0]);
+      } catch (error) {
+        if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error; // No folder of a rule.
+      }
+    }
+    return reads;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The report of `vestibule run --json`; `reads` is a line of its manifest. */
+export function runVestibule(command, source, { user, context, configuration, shared }, http, reads) {
   const folder = mkdtempSync(join(tmpdir(), "vestibule-corpus-"));
   try {
     const write = (name, text) => writeFileSync(join(folder, name), text);
     write("rule.js", source);
-    write("rule.toml", manifest(configuration, http));
+    write("rule.toml", manifest(configuration, http, reads));
     write("event.json", JSON.stringify({ user, context, shared }));
     write("http.json", JSON.stringify(http));
     const keys = Object.entries(configuration).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
