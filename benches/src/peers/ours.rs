@@ -1,12 +1,8 @@
 //! The process that measures Vestibule, what it stands on, and native code.
 
-use std::{
-    fs,
-    hint::black_box,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod part;
+
+use std::{fs, hint::black_box, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
@@ -18,12 +14,13 @@ use vestibule_contest::{
     rule::{self, Answer, Changes, Rule},
 };
 use vestibule_engine::{
-    Inspected, LoadedPipeline, Profile, SandboxedRule, Settings, http::Source, inspect, inspect_interpreter,
-    inspect_javascript,
+    Inspected, LoadedPipeline, Profile, Settings, inspect, inspect_interpreter, inspect_javascript,
 };
 
+use vestibule_javascript_analysis::analyse;
 use vestibule_pipeline::{Login, Manifest};
 
+use self::part::Part;
 use super::rows::workspace;
 use crate::{
     bare::Bare,
@@ -51,7 +48,7 @@ pub fn contestant(id: &str) -> anyhow::Result<Box<dyn Contestant>> {
         "sandbox-rust-fast" => Box::new(Part::of("rust", false)?),
         "sandbox-javascript-fast" => Box::new(Part::of("javascript", false)?),
         "ready-rust-fast" => Box::new(Part::of("rust", true)?),
-        "ready-floor-fast" => Box::new(Part { is_floor: true, ..Part::of("rust", true)? }),
+        "ready-floor-fast" => Box::new(Part::ready_floor("rust")?),
         _ => {
             let (id, reads_all) = id.strip_suffix("-whole").map_or((id, false), |id| (id, true));
             let (language, profile) = id.split_once('-').context("no such contestant")?;
@@ -91,6 +88,25 @@ pub fn declared(language: &str, rule: Rule) -> anyhow::Result<Manifest> {
     Manifest::parse(&text).with_context(|| path.display().to_string())
 }
 
+/// The source of a rule, as it was written for Auth0.
+fn script(rule: Rule) -> anyhow::Result<String> {
+    let path = workspace().join(format!("guests/javascript/{}.js", rule.name()));
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// What an import writes for a script that it can tell the reads of: everything may be written, as on its old host.
+fn imported(source: &str) -> anyhow::Result<Manifest> {
+    let program = analyse("rule.js", source, vestibule_javascript::table())
+        .map_err(|diagnostics| anyhow::anyhow!("{diagnostics:?}"))?;
+    let reads = program.needs.context("its text does not tell what it reads")?;
+    let bags = ["user_metadata.*", "app_metadata.*", "id_token.*", "access_token.*", "user.*", "context.*", "shared.*"];
+    let writes = bags.into_iter().chain(["scope", "second_factor", "deny"]);
+    let (reads, writes) = (serde_json::to_string(&reads)?, serde_json::to_string(&writes.collect::<Vec<_>>())?);
+    let text =
+        format!("language = \"javascript\"\nsource = \"rule.js\"\norder = 1\nreads = {reads}\nwrites = {writes}\n");
+    Ok(Manifest::parse(&format!("name = \"rule\"\n{text}"))?)
+}
+
 /// What a rule is written in.
 enum Language {
     /// A module that `vestibule build` made, in the folders of this name.
@@ -123,11 +139,11 @@ impl Language {
         }
     }
 
-    /// What a rule declares. A script declares nothing, as those that are imported.
+    /// What a rule declares: a script, what an import finds in its text.
     fn declared(&self, rule: Rule) -> anyhow::Result<Manifest> {
         match self {
             Self::Module(folder) => declared(folder, rule),
-            Self::JavaScript(_) => Ok(Manifest::permissive("rule")),
+            Self::JavaScript(_) => imported(&script(rule)?),
         }
     }
 
@@ -136,10 +152,8 @@ impl Language {
         Ok(match self {
             Self::Module(folder) => inspect(&guests::distinct(&module(folder, rule)?, number))?,
             Self::JavaScript(interpreter) => {
-                let path = workspace().join(format!("guests/javascript/{}.js", rule.name()));
-                let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                let upload = vestibule_javascript::upload("rule.js", &format!("{source}\n// {number}\n"))
-                    .map_err(|diagnostics| anyhow::anyhow!("{}: {diagnostics:?}", path.display()))?;
+                let upload = vestibule_javascript::upload("rule.js", &format!("{}\n// {number}\n", script(rule)?))
+                    .map_err(|diagnostics| anyhow::anyhow!("{}: {diagnostics:?}", rule.name()))?;
                 inspect_javascript(&upload.to_bytes(), interpreter)?
             }
         })
@@ -289,121 +303,6 @@ impl Lane for PipelineLane {
 
     fn login(&mut self) -> anyhow::Result<()> {
         self.run().map(|ended| drop(black_box(ended)))
-    }
-}
-
-/// The sandbox without what stands around it.
-struct Part {
-    language: Language,
-    bench: Arc<Bench>,
-    /// The instance is made before the login.
-    is_ready: bool,
-    /// Its `run` is empty.
-    is_floor: bool,
-}
-
-impl Part {
-    fn of(language: &str, is_ready: bool) -> anyhow::Result<Self> {
-        Ok(Self { language: Language::of(language)?, bench: engine(Profile::Fast)?, is_ready, is_floor: false })
-    }
-
-    fn load(&self, rule: Rule, number: usize) -> anyhow::Result<SandboxedRule> {
-        match self.language {
-            Language::Module(folder) if self.is_floor => self.bench.load(&guests::floor(&module(folder, rule)?)?),
-            _ => self.bench.load_inspected(&self.language.inspected(rule, number)?),
-        }
-    }
-}
-
-impl Contestant for Part {
-    fn described(&self) -> String {
-        described()
-    }
-
-    fn deploy(&self, task: &Task, tenant: usize) -> anyhow::Result<Box<dyn Deployed>> {
-        let (rule, budget) = (self.load(task.rule, tenant)?, self.language.budget(task.rule));
-        let declared = self.language.declared(task.rule)?;
-        Ok(Box::new(DeployedPart {
-            pipeline: self.bench.pipeline_of(vec![rule.clone()], &declared, &budget)?,
-            rule,
-            budget,
-            is_ready: self.is_ready,
-            is_floor: self.is_floor,
-        }))
-    }
-}
-
-struct DeployedPart {
-    /// What makes the document that the rule gets in a login.
-    pipeline: LoadedPipeline,
-    rule: SandboxedRule,
-    budget: Budget,
-    is_ready: bool,
-    is_floor: bool,
-}
-
-impl Deployed for DeployedPart {
-    fn lane(&self) -> anyhow::Result<Box<dyn Lane>> {
-        let lane = PartLane {
-            pipeline: LoadedPipeline { pipeline: Arc::clone(&self.pipeline.pipeline), rules: Vec::new() },
-            rule: self.rule.clone(),
-            budget: self.budget,
-            is_ready: self.is_ready,
-            is_floor: self.is_floor,
-            runtime: runtime()?,
-            document: Arc::default(),
-        };
-        Ok(Box::new(lane))
-    }
-}
-
-struct PartLane {
-    pipeline: LoadedPipeline,
-    rule: SandboxedRule,
-    budget: Budget,
-    is_ready: bool,
-    is_floor: bool,
-    runtime: Runtime,
-    document: Arc<Vec<u8>>,
-}
-
-impl Lane for PartLane {
-    fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
-        self.document = bench::document_for(&self.pipeline, &Arrival::of(&serde_json::from_str(event)?))?;
-        Ok(())
-    }
-
-    /// Logins that do not come one upon the other find an instance that was made since the last.
-    fn rest(&mut self) -> anyhow::Result<()> {
-        let patience = Instant::now();
-        while self.is_ready && !self.rule.is_ready() {
-            anyhow::ensure!(patience.elapsed() < PATIENCE, "no instance was made ready");
-            std::thread::yield_now(); // A core that slept would be slow for what follows.
-        }
-        Ok(())
-    }
-
-    /// It has no outcome of a login; that its rule answers is proven here.
-    fn outcome(&mut self) -> anyhow::Result<Outcome> {
-        let run = self.run()?;
-        let answer: Value = match run.answer {
-            Ok(answer) => serde_json::from_slice(&answer)?,
-            Err(_) if self.is_floor => Value::Null, // An empty rule answers nothing.
-            Err(failure) => bail!("the rule failed: {failure}"),
-        };
-        let claims = answer.pointer("/continue/id_token").and_then(Value::as_object).cloned();
-        Ok(Outcome::Allow { id_token: claims.unwrap_or_default(), app_metadata: Map::new() })
-    }
-
-    fn login(&mut self) -> anyhow::Result<()> {
-        self.run().map(|run| drop(black_box(run)))
-    }
-}
-
-impl PartLane {
-    fn run(&self) -> anyhow::Result<vestibule_engine::Run> {
-        let run = self.rule.run_shared(Arc::clone(&self.document), self.budget, Source::Denied);
-        Ok(self.runtime.block_on(run)?)
     }
 }
 
