@@ -17,8 +17,10 @@ use oxc_semantic::{NodeId, Semantic, SymbolId};
 use oxc_span::{GetSpan as _, Span};
 use oxc_syntax::operator::{LogicalOperator, UnaryOperator};
 
-/// Names of a function's scope that reach what its parameters hold.
-const REACHING: &[&str] = &["arguments", "eval"];
+/// Names that reach what the parameters hold, or a global name without naming it.
+const REACHING: &[&str] = &["arguments", "eval", "Function"];
+/// Names of the object that has the global names as its members.
+const GLOBAL: &[&str] = &["global", "globalThis"];
 /// Names that lead to randomness, which comes with the event.
 const RANDOM: &[&str] = &["Math", "crypto", "global", "globalThis"];
 /// Modules that look at the event themselves.
@@ -252,7 +254,11 @@ impl<'a> Needs<'_, 'a> {
 
     /// What storing metadata needs: the bag, of which `{}` deletes every key, and whose user it is.
     fn globals(&mut self) -> Option<()> {
-        if REACHING.iter().any(|name| self.is_global(name)) {
+        let says_this = self.semantic.nodes().iter().any(|node| matches!(node.kind(), AstKind::ThisExpression(_)));
+        let global = GLOBAL.iter().flat_map(|name| self.uses_of_global(name));
+        let members: Vec<_> = global.map(|node| self.members(node).0.into_iter().next()).collect();
+        let is_harmless = |member: &Option<String>| member.as_ref().is_some_and(|name| name != "auth0");
+        if says_this || REACHING.iter().any(|name| self.is_global(name)) || !members.iter().all(is_harmless) {
             return None;
         }
         for node in self.uses_of_global("auth0") {

@@ -393,6 +393,7 @@ fn needs(body: &str) -> Option<Vec<String>> {
 fn a_source_that_takes_the_event_apart_by_name_needs_no_more_than_that() {
     for (body, expected) in [
         ("callback(null, user, context);", "[]"),
+        ("global.seen = global.seen || 1; callback(null, user, context);", r#"["context.seed"]"#),
         ("if (user && user.email_verified) return callback(null, user, context);", r#"["user.email_verified"]"#),
         (
             "callback(user?.name.length ? null : new UnauthorizedError(context.request.ip));",
@@ -450,6 +451,10 @@ fn a_source_that_may_do_more_needs_everything() {
         "var all = auth0.users.updateAppMetadata(user.user_id, {}); callback(null, user, context);",
         "auth0.users.updateAppMetadata(user.user_id, {}).catch(function () {}).then(log); callback(null, user, context);",
         "var sdk = require('auth0'); callback(null, user, context);",
+        "global.auth0.users.updateAppMetadata(user.user_id, {}); callback(null, user, context);",
+        "globalThis[context.protocol] = 1; callback(null, user, context);",
+        "this.auth0.users.updateAppMetadata(user.user_id, {}); callback(null, user, context);",
+        "new Function('return this')().x = 1; callback(null, user, context);",
         "user.app_metadata['a\"b'] = 1; callback(null, user, context);",
     ] {
         assert_eq!(needs(body), None, "{body}");
