@@ -113,6 +113,17 @@ test("a later rule sees what an earlier one changed in memory, and it is not sto
   assert.deepEqual(members(second), { id_token: { saw: [true, true, false] } }, "what travels on is not said again");
 });
 
+test("a rule that is not given a key does not undo that an earlier one deleted it", () => {
+  const shared = { "user.app_metadata": { role: null } };
+  const looks = "function (user, context, callback) { context.idToken.email = user.email; callback(null, user, context); }";
+  const narrowed = { user: { user_id: "auth0|1", email: "a@example.com" }, shared };
+  assert.deepEqual(members(run(looks, narrowed)), { id_token: { email: "a@example.com" } }, "what travels on is as it was");
+  const sets = "function (user, context, callback) { user.app_metadata.role = 'x'; callback(null, user, context); }";
+  assert.deepEqual(members(run(sets, narrowed)), { shared: { "user.app_metadata": { role: "x" } } });
+  const stores = "function (user, context, callback) { auth0.users.updateAppMetadata(user.user_id, { role: 'y' }).then(() => callback(), callback); }";
+  assert.deepEqual(members(run(stores, narrowed)), { app_metadata: { role: "y" }, shared: { "user.app_metadata": null } });
+});
+
 test("what is stored after all is no longer in memory only", () => {
   const shared = { "user.app_metadata": { trial: true } };
   const result = run("function (user, context, callback) { auth0.users.updateAppMetadata(user.user_id, { trial: true }).then(() => callback(), callback); }", { shared });

@@ -67,7 +67,6 @@ function ignored(what, key) {
 /** Gives what it changed in memory only. */
 function collectUser(user, members) {
   const changes = host.changes("user", user);
-  if (changes === undefined) return undefined;
   let transient;
   let root;
   const names = keysOf(changes);
@@ -83,6 +82,19 @@ function collectUser(user, members) {
     }
   }
   put(members, "user", root);
+  return login.shared === undefined ? transient : withEarlierDeletions(user, transient);
+}
+
+/** A key that an earlier rule deleted in memory stays deleted, though this rule was never given it. */
+function withEarlierDeletions(user, transient) {
+  for (const bag of BAGS) {
+    const earlier = login.shared[TRANSIENT[bag]];
+    if (earlier === undefined || earlier === null) continue;
+    for (const key of keysOf(earlier)) {
+      const isBack = hasOwn(user[bag] ?? {}, key) || hasOwn(login.writes[bag] ?? {}, key);
+      if (earlier[key] === null && !isBack) ((transient ??= {})[TRANSIENT[bag]] ??= {})[key] = null;
+    }
+  }
   return transient;
 }
 
