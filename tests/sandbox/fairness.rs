@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{runtime::Builder, task::JoinSet};
 use vestibule_abi::{codes::FailureCode, host::Capability, limits::Budget};
-use vestibule_engine::{Grants, SandboxedRule, http::Source};
+use vestibule_engine::{Grants, Profile, SandboxedRule, http::Source};
 use vestibule_testkit::{
     deploy::PROFILES,
     events::{self, Size},
@@ -86,6 +86,18 @@ fn an_innocent_rule_finishes_while_others_hash() {
             assert!(hashers.try_join_next().is_none(), "{profile:?}: a hasher ended");
             hashers.shutdown().await;
         });
+    }
+}
+
+/// HR-58: for a range outside the memory there is a code, whatever the hash would have cost.
+#[test]
+fn who_cannot_pay_for_a_hash_is_told_so_unless_its_arguments_are_wrong() {
+    let poor = Budget { fuel: 100_000, ..ENDLESS };
+    let wild = bcrypt(14).replacen("(i32.const 8)", "(i32.const -8)", 1);
+    for (work, code) in [(bcrypt(14), FailureCode::FuelExhausted), (wild, FailureCode::HostcallBadArgs)] {
+        let hasher = guests::rule_of(&[Capability::Core, Capability::Hash], 1, "", &format!("{work} (call $ok)"));
+        let hasher = deployed(Profile::Fast, &hasher, Grants::default());
+        assert_eq!(runtime().block_on(spin(hasher, poor)), code, "{work}");
     }
 }
 

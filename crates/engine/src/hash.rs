@@ -129,22 +129,30 @@ impl Call {
 }
 
 impl Hashing<Place> {
+    /// What is hashed: the second place perhaps more than once.
+    pub(crate) const fn places(&self) -> [Place; 2] {
+        match self {
+            Self::Digest { data, .. } => [Place(0, 0), *data],
+            Self::Hmac { key, data, .. } => [*key, *data],
+            Self::Pbkdf2 { password, salt, .. } | Self::Bcrypt { password, salt, .. } => [*password, *salt],
+        }
+    }
+
     /// What it costs, in fuel.
     ///
     /// # Errors
     /// `hostcall_bad_args` for more bytes than are hashed at once.
     pub(crate) fn price(&self) -> Result<u64, Stop> {
         // How often the second place is hashed: pbkdf2 takes in its salt for each digest's worth of the key.
-        let (places, times, rounds) = match self {
-            Self::Digest { data, .. } => ([Place(0, 0), *data], 1, 0),
-            Self::Hmac { key, data, .. } => ([*key, *data], 1, 0),
-            Self::Pbkdf2 { algorithm, password, salt, rounds, length } => {
+        let (times, rounds) = match self {
+            Self::Digest { .. } | Self::Hmac { .. } => (1, 0),
+            Self::Pbkdf2 { algorithm, rounds, length, .. } => {
                 let digests = u64::from(length.div_ceil(algorithm.bytes()));
-                ([*password, *salt], digests, FUEL_PER_ROUND * digests * u64::from(*rounds))
+                (digests, FUEL_PER_ROUND * digests * u64::from(*rounds))
             }
-            Self::Bcrypt { password, salt, cost } => ([*password, *salt], 1, FUEL_PER_BCRYPT_ROUND << cost),
+            Self::Bcrypt { cost, .. } => (1, FUEL_PER_BCRYPT_ROUND << cost),
         };
-        let [once, often] = places.map(Place::bytes);
+        let [once, often] = self.places().map(Place::bytes);
         if once.max(often) > u64::from(limits::HASH_BYTES) {
             return Err(bad_args("more bytes than are hashed at once"));
         }

@@ -235,10 +235,12 @@ pub(crate) fn numbers(arguments: &[Val]) -> Vec<i32> {
 async fn hash(caller: &mut Caller<'_, Guest>, call: Call) -> wasmtime::Result<i32> {
     let Call { hashing, to_ptr } = call;
     let (price, bytes) = (hashing.price()?, hashing.length());
-    charge(caller, 0)?;
-    pay(caller, price)?;
+    let paid = charge(caller, 0).and_then(|()| pay(caller, price));
     let (memory, _) = parts(caller)?;
-    range(memory, to_ptr, bytes as i32)?;
+    for Place(ptr, len) in hashing.places().into_iter().chain([Place(to_ptr, bytes as i32)]) {
+        range(memory, ptr, len)?; // A bad argument, whatever it would have cost (HR-58).
+    }
+    paid?;
     let hashing = hashing.copied(|Place(ptr, len)| range(memory, ptr, len))?;
     let desk = Arc::clone(&caller.data().desk);
     let ask = desk.papers().hashing(hashing, price)?;
