@@ -28,9 +28,6 @@ use crate::{
     guests,
 };
 
-/// How long one may take to be made.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// What a login may spend: more than an operator would allow unasked, so that a script can compute as long as native code
 /// does in a millisecond. It is counted all the same.
 const RAISED: LoginBudget = LoginBudget { fuel: 2_000_000_000, wall: Duration::from_secs(5), ..LoginBudget::STANDARD };
@@ -94,17 +91,13 @@ fn script(rule: Rule) -> anyhow::Result<String> {
     fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// What an import writes for a script that it can tell the reads of: everything may be written, as on its old host.
+/// What an import says of a script that it can tell the reads of.
 fn imported(source: &str) -> anyhow::Result<Manifest> {
     let program = analyse("rule.js", source, vestibule_javascript::table())
         .map_err(|diagnostics| anyhow::anyhow!("{diagnostics:?}"))?;
-    let reads = program.needs.context("its text does not tell what it reads")?;
-    let bags = ["user_metadata.*", "app_metadata.*", "id_token.*", "access_token.*", "user.*", "context.*", "shared.*"];
-    let writes = bags.into_iter().chain(["scope", "second_factor", "deny"]);
-    let (reads, writes) = (serde_json::to_string(&reads)?, serde_json::to_string(&writes.collect::<Vec<_>>())?);
-    let text =
-        format!("language = \"javascript\"\nsource = \"rule.js\"\norder = 1\nreads = {reads}\nwrites = {writes}\n");
-    Ok(Manifest::parse(&format!("name = \"rule\"\n{text}"))?)
+    let enough = program.enough.context("its text does not tell what it reads")?;
+    let reads = enough.iter().map(|path| path.parse().map_err(anyhow::Error::msg)).collect::<anyhow::Result<_>>()?;
+    Ok(Manifest::permissive("rule").reading(reads))
 }
 
 /// What a rule is written in.

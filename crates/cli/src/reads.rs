@@ -44,8 +44,15 @@ pub(crate) fn nowhere(manifest: &Manifest, events: &[&Value]) -> Vec<String> {
     };
     // What earlier rules leave and what is granted besides is in no event file.
     let is_of_login = |path: &ReadPath| path.segments().first().is_some_and(|root| root == "user" || root == "context");
-    let paths = manifest.reads.iter().flatten();
-    paths.filter(|path| is_of_login(path) && !is_made(path) && !is_there(path)).map(ToString::to_string).collect()
+    // An import names it for every property that it could cover.
+    let is_cover = |path: &ReadPath| match path.segments() {
+        [user, bag, key] if user == "user" && bag == "app_metadata" => {
+            manifest.reads.iter().flatten().any(|other| other.segments() == [user.as_str(), key.as_str()])
+        }
+        _ => false,
+    };
+    let paths = manifest.reads.iter().flatten().filter(|path| is_of_login(path) && !is_made(path) && !is_cover(path));
+    paths.filter(|path| !is_there(path)).map(ToString::to_string).collect()
 }
 
 /// For each rule that failed: what of the event `reads` kept from it.

@@ -21,12 +21,18 @@ use oxc_syntax::operator::{LogicalOperator, UnaryOperator};
 const REACHING: &[&str] = &["arguments", "eval", "Function"];
 /// Names of the object that has the global names as its members.
 const GLOBAL: &[&str] = &["global", "globalThis"];
-/// Names that lead to randomness, which comes with the event.
-const RANDOM: &[&str] = &["Math", "crypto", "global", "globalThis"];
+/// The member of every function's prototype that makes functions of texts.
+const CONSTRUCTOR: &str = "constructor";
 /// Modules that look at the event themselves.
 const LOOKING: &[&str] = &["auth0", "@auth0/rule-utilities", "vestibule:actions"];
+/// The module that sends requests, and answers those to the Management API of this login's host itself.
+const EXCHANGE: &str = "vestibule:exchange";
+/// The clock, the randomness and what earlier rules left: no name in a source says that they are used.
+const UNNAMED: &[&str] = &["context.now", "context.seed", "shared"];
+/// A source that names more takes the event apart in another way than by name.
+const MOST: usize = 128;
 
-/// Properties of the user that `app_metadata` never covers; what it has of any other name is seen instead (U-2).
+/// Properties of the user that `app_metadata` never covers; any other name that it has covers theirs (U-2).
 pub(crate) const NEVER_COVERED: &[&str] = &[
     "created_at",
     "email",
@@ -39,28 +45,41 @@ pub(crate) const NEVER_COVERED: &[&str] = &[
     "user_id",
 ];
 
-/// The paths that are enough, as `reads` takes them; `None` where the text does not tell.
-pub(crate) fn needs(program: &Program<'_>, semantic: &Semantic<'_>, modules: &[String]) -> Option<BTreeSet<String>> {
+/// The paths that are enough, as `reads` takes them; `None` where the text does not tell. `is_ours` tells names that are
+/// there for every rule from those that only an earlier one can have set.
+pub(crate) fn enough(
+    program: &Program<'_>,
+    semantic: &Semantic<'_>,
+    modules: &[String],
+    is_ours: impl Fn(&str) -> bool,
+) -> Option<BTreeSet<String>> {
     let (parameters, own_name) = function(program)?;
     let has_rest = parameters.rest.is_some() || parameters.items.iter().any(|item| item.initializer.is_some());
     if has_rest || modules.iter().any(|module| LOOKING.contains(&module.as_str())) {
         return None;
     }
     let [user, context, callback] = [0, 1, 2].map(|position| parameter(parameters, position));
-    let mut needs = Needs { semantic, user: user?, context: context?, callback: callback?, paths: BTreeSet::new() };
-    if own_name.is_some_and(|name| !needs.uses(Some(name)).is_empty()) {
-        return None; // It may call itself with anything.
+    let paths = UNNAMED.iter().map(|path| (*path).to_owned()).collect();
+    let mut survey = Survey { semantic, user: user?, context: context?, callback: callback?, paths };
+    let is_declared_again = |symbol: &SymbolId| !semantic.scoping().symbol_redeclarations(*symbol).is_empty();
+    if [survey.user, survey.context, survey.callback].iter().flatten().any(is_declared_again) {
+        return None; // `var user = …` gives it another value, and is no use of its name.
     }
-    needs.all_of("user", needs.user)?;
-    needs.all_of("context", needs.context)?;
-    needs.calls_back()?;
-    needs.globals()?;
-    if !modules.is_empty() || RANDOM.iter().any(|name| needs.is_global(name)) {
-        needs.paths.insert("context.seed".to_owned());
+    if own_name.is_some_and(|name| !survey.uses(Some(name)).is_empty()) || survey.is_beyond_names() {
+        return None; // It may call itself with anything, or reach what it does not name.
     }
-    // The clock, and what earlier rules left: no name in the source says that they are used.
-    needs.paths.extend(["context.now", "shared"].map(str::to_owned));
-    Some(needs.paths)
+    survey.all_of("user", survey.user)?;
+    survey.all_of("context", survey.context)?;
+    survey.calls_back()?;
+    survey.stores()?;
+    if modules.iter().any(|module| module == EXCHANGE) {
+        survey.paths.extend(["context.request", "context.tenant"].map(str::to_owned));
+        let mut free = semantic.scoping().root_unresolved_references().keys();
+        if free.any(|name| GLOBAL.contains(&name.as_str()) || !is_ours(name.as_str())) {
+            survey.paths.insert("user".to_owned()); // An earlier rule may have left it the token that reads the profile.
+        }
+    }
+    Some(survey.paths).filter(|paths| paths.len() <= MOST)
 }
 
 /// The rule's parameters, and the name it can call itself by.
@@ -93,7 +112,7 @@ fn stored_by(method: &str) -> Option<&'static str> {
     }
 }
 
-struct Needs<'s, 'a> {
+struct Survey<'s, 'a> {
     semantic: &'s Semantic<'a>,
     user: Option<SymbolId>,
     context: Option<SymbolId>,
@@ -101,7 +120,7 @@ struct Needs<'s, 'a> {
     paths: BTreeSet<String>,
 }
 
-impl<'a> Needs<'_, 'a> {
+impl<'a> Survey<'_, 'a> {
     /// Where a parameter is named.
     fn uses(&self, symbol: Option<SymbolId>) -> Vec<NodeId> {
         let references = symbol.into_iter().flat_map(|symbol| self.semantic.scoping().get_resolved_references(symbol));
@@ -113,10 +132,6 @@ impl<'a> Needs<'_, 'a> {
         let scoping = self.semantic.scoping();
         let unresolved = scoping.root_unresolved_references().iter().filter(|(known, _)| known.as_str() == name);
         unresolved.flat_map(|(_, ids)| ids.iter().map(|id| scoping.get_reference(*id).node_id())).collect()
-    }
-
-    fn is_global(&self, name: &str) -> bool {
-        !self.uses_of_global(name).is_empty()
     }
 
     fn kind(&self, node: NodeId) -> AstKind<'a> {
@@ -169,7 +184,7 @@ impl<'a> Needs<'_, 'a> {
     fn all_of(&mut self, root: &str, parameter: Option<SymbolId>) -> Option<()> {
         for node in self.uses(parameter) {
             let (mut path, at) = self.members(node);
-            if self.call_of(at).is_some() {
+            if self.call_of(at).is_some() || matches!(self.parent(at).1, AstKind::TaggedTemplateExpression(_)) {
                 path.pop()?; // A method is no member of the event: `user.email.split` needs `user.email`.
             }
             match path.as_slice() {
@@ -184,7 +199,10 @@ impl<'a> Needs<'_, 'a> {
     fn bare(&mut self, root: &str, at: NodeId) -> Option<()> {
         let span = self.span(at);
         match self.parent(at).1 {
-            AstKind::CallExpression(call) => self.is_named(&call.callee, self.callback).then_some(()),
+            AstKind::CallExpression(call) => {
+                let is_error = call.arguments.first().is_some_and(|error| error.span() == span); // Its text is the reason.
+                (self.is_named(&call.callee, self.callback) && !is_error).then_some(())
+            }
             AstKind::VariableDeclarator(declarator) => match &declarator.id {
                 BindingPattern::ObjectPattern(pattern) => self.taken_apart(root, pattern),
                 _ => None,
@@ -239,7 +257,8 @@ impl<'a> Needs<'_, 'a> {
                 }
                 // Given an error, and nothing else.
                 (None, AstKind::CallExpression(call)) => {
-                    matches!(&call.callee, Expression::StaticMemberExpression(member) if member.property.name == "catch")
+                    call.arguments.len() == 1
+                        && matches!(&call.callee, Expression::StaticMemberExpression(member) if member.property.name == "catch")
                 }
                 (None, _) => false,
             };
@@ -252,15 +271,35 @@ impl<'a> Needs<'_, 'a> {
         symbol.is_some() && self.semantic.scoping().get_reference(name.reference_id()).symbol_id() == symbol
     }
 
+    /// Whether it may reach what the parameters hold, or a global name, without naming it.
+    fn is_beyond_names(&self) -> bool {
+        let reaches = |kind: AstKind<'_>| match kind {
+            AstKind::ThisExpression(_) | AstKind::WithStatement(_) => true,
+            AstKind::StaticMemberExpression(member) => member.property.name == CONSTRUCTOR,
+            AstKind::StringLiteral(text) => text.value == CONSTRUCTOR,
+            AstKind::BindingIdentifier(name) => REACHING.contains(&name.name.as_str()),
+            _ => false,
+        };
+        let leads_on =
+            |name: &str| ["auth0", "require"].contains(&name) || GLOBAL.contains(&name) || REACHING.contains(&name);
+        let mut globals = GLOBAL.iter().flat_map(|name| self.uses_of_global(name));
+        let mut required = self.uses_of_global("require").into_iter();
+        let is_plain = |node| {
+            let argument = self.call_of(node).and_then(|(_, call)| call.arguments.first());
+            match argument {
+                Some(Argument::StringLiteral(_)) => true,
+                Some(Argument::TemplateLiteral(name)) => name.expressions.is_empty(),
+                Some(_) | None => false,
+            }
+        };
+        REACHING.iter().any(|name| !self.uses_of_global(name).is_empty())
+            || globals.any(|node| self.members(node).0.first().is_none_or(|name| leads_on(name)))
+            || required.any(|node| !is_plain(node))
+            || self.semantic.nodes().iter().any(|node| reaches(node.kind()))
+    }
+
     /// What storing metadata needs: the bag, of which `{}` deletes every key, and whose user it is.
-    fn globals(&mut self) -> Option<()> {
-        let says_this = self.semantic.nodes().iter().any(|node| matches!(node.kind(), AstKind::ThisExpression(_)));
-        let global = GLOBAL.iter().flat_map(|name| self.uses_of_global(name));
-        let members: Vec<_> = global.map(|node| self.members(node).0.into_iter().next()).collect();
-        let is_harmless = |member: &Option<String>| member.as_ref().is_some_and(|name| name != "auth0");
-        if says_this || REACHING.iter().any(|name| self.is_global(name)) || !members.iter().all(is_harmless) {
-            return None;
-        }
+    fn stores(&mut self) -> Option<()> {
         for node in self.uses_of_global("auth0") {
             let (path, at) = self.members(node);
             let [users, method] = path.as_slice() else { return None };

@@ -4,12 +4,12 @@
 //! Pure: no files, no network, no engine. What it finds in a source is a proposal for whoever grants; what it refuses
 //! would have failed at a login. [`Program::code`] is the author's text at its own lines and columns.
 
+mod enough;
 mod findings;
 mod instead;
 mod members;
 mod modules;
 mod names;
-mod needs;
 mod place;
 mod source;
 mod types;
@@ -61,7 +61,7 @@ pub struct Program {
     pub reads: BTreeSet<String>,
     /// The paths of the event that are enough for it, as `reads` of a manifest takes them; none where its text does not
     /// tell, and it has to be given everything.
-    pub needs: Option<BTreeSet<String>>,
+    pub enough: Option<BTreeSet<String>>,
     /// The members of the event that it sets.
     pub sets: BTreeSet<String>,
     /// The keys of `configuration` that seem to hold an address it sends requests to.

@@ -12,12 +12,12 @@ use oxc_syntax::operator::UnaryOperator;
 
 use crate::{
     Diagnostic, Kind, Place, Program,
+    enough::enough,
     findings::Findings,
     instead::instead,
     members::{Members, members},
     modules::{Found, ModuleTable},
     names,
-    needs::needs,
     types::Types,
 };
 
@@ -191,7 +191,9 @@ impl Examination<'_> {
             kind: self.source.kind,
             code,
             needs_http,
-            needs: needs(tree, semantic, &modules),
+            enough: enough(tree, semantic, &modules, |name| {
+                names::is_there(name) || !matches!(self.table.find_global(name), Found::Unknown)
+            }),
             modules,
             requires,
             origins,

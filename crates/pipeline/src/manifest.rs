@@ -90,6 +90,12 @@ impl Manifest {
         }
     }
 
+    /// The same for a rule that receives these subtrees and nothing else.
+    #[must_use]
+    pub fn reading(self, paths: Vec<ReadPath>) -> Self {
+        Self { read_tree: Some(ReadTree::of(&paths)), reads: Some(paths), ..self }
+    }
+
     /// The budget of one run: that of the language, with `[limits]` over it.
     ///
     /// # Errors

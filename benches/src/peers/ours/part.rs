@@ -13,11 +13,14 @@ use vestibule_contest::{
 };
 use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule, http::Source};
 
-use super::{Language, PATIENCE, described, engine, module, runtime};
+use super::{Language, described, engine, module, runtime};
 use crate::{
     bench::{self, Arrival, Bench},
     guests,
 };
+
+/// How long one may take to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The sandbox without what stands around it.
 pub(super) struct Part {
@@ -34,7 +37,7 @@ impl Part {
         Ok(Self { language: Language::of(language)?, bench: engine(Profile::Fast)?, is_ready, is_floor: false })
     }
 
-    /// The same instance with an empty `run`, made before the login.
+    /// An instance made before the login whose `run` is empty.
     pub(super) fn ready_floor(language: &str) -> anyhow::Result<Self> {
         Ok(Self { is_floor: true, ..Self::of(language, true)? })
     }

@@ -85,12 +85,12 @@ fn manifest(plan: &Plan) -> String {
     let _ = writeln!(text, "order = {}", plan.order);
     let _ = writeln!(text, "on_failure = \"deny\"");
     let _ = writeln!(text, "reserved_claims = \"drop\" # As its old host did.");
-    if let Some(needs) = plan.program.as_ref().and_then(|program| program.needs.as_ref()) {
+    if let Some(enough) = plan.program.as_ref().and_then(|program| program.enough.as_ref()) {
         let _ = writeln!(
             text,
-            "# All that its source names. A rule without `reads` is given everything: more to send, more to leak."
+            "# What its source needs, with the clock and what earlier rules left. It is given nothing else: add what you make it read."
         );
-        let _ = writeln!(text, "reads = [{}]", needs.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(", "));
+        let _ = writeln!(text, "reads = [{}]", enough.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(", "));
     }
     let _ = writeln!(text, "# Everything a rule could do there. Narrow it to what this one does.");
     let _ = writeln!(text, "writes = [");

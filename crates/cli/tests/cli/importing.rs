@@ -71,7 +71,11 @@ fn a_rules_json_becomes_a_pipeline_in_its_order() {
     assert_eq!(read("e-mail-gate/rule.js"), GATE, "byte for byte");
     let gate = Manifest::parse(&read("e-mail-gate/rule.toml")).unwrap();
     let reads: Vec<String> = gate.reads.unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(reads, ["context.now", "shared", "user.email_verified"], "it is given what its source names");
+    assert_eq!(
+        reads,
+        ["context.now", "context.seed", "shared", "user.email_verified"],
+        "it is given what its source names"
+    );
     let enrich = Manifest::parse(&read("enrich/rule.toml")).unwrap();
     assert_eq!(enrich.order, 2);
     assert_eq!(enrich.capabilities.http, ["https://api.example.com".parse().unwrap()]);
