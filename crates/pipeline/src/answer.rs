@@ -7,6 +7,7 @@
 mod checks;
 pub(crate) mod owned;
 mod redirect;
+mod scripts;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use vestibule_abi::{
 use crate::{
     failure::RuleFailure,
     json::{self, Problem},
-    manifest::{Bag, Manifest, ReservedClaims, WriteGrant},
+    manifest::{Bag, Language, Manifest, ReservedClaims, WriteGrant},
 };
 
 /// The longest answer; the engine refuses longer ones before they get here.
@@ -221,8 +222,9 @@ fn change<'g>(change: Change<'g>, manifest: &Manifest, patch: &mut Patch<'g>) ->
     }
     checks::key(bag, key, manifest)?;
     if !checks::is_granted(bag, key, manifest) {
-        let name = format!("{bag}.{}", key.escape_debug());
-        return Err(owned::in_memory(bag, key).map_or_else(|| undeclared(&name), |method| unstored(&name, method)));
+        let meant = scripts::stores(bag, key).filter(|_| manifest.language == Language::JavaScript);
+        let undeclared = || undeclared(&format!("{bag}.{}", key.escape_debug()));
+        return Err(meant.map_or_else(undeclared, |method| scripts::unstored(key, method)));
     }
     let value = value.filter(|value| !value.is_null());
     value.map_or(Ok(()), |value| checks::value(bag, key, value))?;
@@ -283,17 +285,6 @@ fn granted(manifest: &Manifest, grant: &WriteGrant, name: &str) -> Result<(), Ru
 fn undeclared(name: &str) -> RuleFailure {
     let message =
         format!("the answer writes `{name}`, which `writes` in rule.toml does not hold; add `\"{name}\"` to it");
-    RuleFailure::new(FailureCode::CapabilityDenied, message)
-}
-
-/// A script changed the metadata it was given in memory, and most likely meant to store them.
-fn unstored(name: &str, method: &str) -> RuleFailure {
-    let bag = name.trim_start_matches("shared.");
-    let message = format!(
-        "the answer writes `{name}`, which `writes` in rule.toml does not hold: `{bag}.KEY = …` is a change in memory, \
-         which later rules see and nobody stores, and `\"{name}\"` grants that; `auth0.users.{method}(user.user_id, {bag})` \
-         stores it"
-    );
     RuleFailure::new(FailureCode::CapabilityDenied, message)
 }
 

@@ -81,16 +81,6 @@ const APP_METADATA: &[&str] = &[
     "user_id",
 ];
 
-/// Where scripts share their changes to metadata in memory, and what would store them.
-const IN_MEMORY: &[(&str, &str)] =
-    &[("user.user_metadata", "updateUserMetadata"), ("user.app_metadata", "updateAppMetadata")];
-
-/// The method that stores what a script shares under this key as a change in memory.
-pub(crate) fn in_memory(bag: Bag, key: &str) -> Option<&'static str> {
-    let (_, method) = IN_MEMORY.iter().find(|(shared, _)| bag == Bag::Shared && *shared == key)?;
-    Some(method)
-}
-
 /// Whether a first-level key belongs to the host.
 pub(crate) fn is_hosts(bag: Bag, key: &str) -> bool {
     match bag {
@@ -136,14 +126,5 @@ mod tests {
         let told = names(CONTEXT.iter().filter(|name| !asked.contains(name)));
         assert_eq!(set(answer, "HOSTS_CONTEXT"), told);
         assert_eq!(set(metadata, "RESERVED"), names(APP_METADATA));
-        let shared = include_str!("../../../../sdk/javascript/runtime/src/prelude/shared.js");
-        let transient = shared.split_once("const TRANSIENT = {").and_then(|(_, rest)| rest.split_once('}'));
-        let (transient, _) = transient.expect("`TRANSIENT` is declared elsewhere now");
-        assert_eq!(transient.split(',').count(), IN_MEMORY.len());
-        let methods = include_str!("../../../../sdk/javascript/runtime/src/prelude/auth0.js");
-        for (key, method) in IN_MEMORY {
-            let update = format!("{method}: update(\"{}\")", key.trim_start_matches("user."));
-            assert!(transient.contains(&format!("\"{key}\"")) && methods.contains(&update), "{key}, {method}");
-        }
     }
 }
