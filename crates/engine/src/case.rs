@@ -98,7 +98,6 @@ mod tests {
         let input = LoginInput { event: &event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
         let mut login = Login::begin(Arc::new(Pipeline::new(Vec::new()).unwrap()), input).unwrap();
         let Step::Done(outcome) = login.next() else { panic!("no rule, no step") };
-        assert!(Outcome::WORDS.contains(&outcome.as_str()));
         let report = serde_json::to_value(Report { outcome, rules: Vec::new() }).unwrap();
         let printed: Vec<&String> = report.as_object().unwrap().keys().collect();
         assert_eq!(printed, MEMBERS);

@@ -495,6 +495,19 @@ fn an_outcome_has_the_members_that_scripts_read() {
 }
 
 #[test]
+fn every_outcome_has_its_word() {
+    let answers = [
+        json!({"continue": {}}),
+        json!({"deny": {"code": "no"}}),
+        json!({"continue": {"redirect": {"url": "https://forms.example.com/ask"}}}),
+        json!({"continue": {"second_factor": {}}}),
+        json!({}),
+    ];
+    let words = answers.map(|answer| run(&[says(answer)]).2.as_str());
+    assert_eq!(words, Outcome::WORDS);
+}
+
+#[test]
 fn later_rules_see_what_earlier_ones_asked_for_where_a_script_looks_for_it() {
     let first = says(json!({"continue": {
         "id_token": {"https://example.com/plan": "gold", "tier": 1},
