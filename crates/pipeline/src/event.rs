@@ -266,7 +266,7 @@ impl Event {
     }
 }
 
-/// The login's own randomness. It is made into a key only where some rule is given of it.
+/// The login's own randomness. It becomes a key only where a rule is given some of it.
 #[derive(Clone)]
 struct Seed {
     bytes: [u8; 32],
@@ -281,7 +281,7 @@ impl Seed {
     /// The randomness of one rule in this login: nobody who lacks the login's seed can tell it, another rule included.
     fn of_rule(&self, rule: &str) -> String {
         let key = self.key.get_or_init(|| {
-            let mut block = [0; 64]; // RFC 2104: a shorter key is one with zeros behind it.
+            let mut block = [0; 64]; // Of a block's length no key can be refused; a shorter one has zeros behind it (RFC 2104).
             let (key, _) = block.split_at_mut(self.bytes.len());
             key.copy_from_slice(&self.bytes);
             <Hmac<Sha256> as Mac>::new(&block.into())
@@ -298,7 +298,7 @@ impl Seed {
     }
 }
 
-/// A secret.
+/// Never shows what it holds.
 impl fmt::Debug for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seed").finish_non_exhaustive()

@@ -49,7 +49,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     title(2, "somebody whose e-mail address was never verified");
     demo.login("unverified", &demo.pipeline, "deny")?;
 
-    title(3, "Ada again, but a hostile rule joined the pipeline: it answers, then never stops");
+    title(3, "Ada again, but a hostile rule joined the pipeline: it stores, calls back, then never stops");
     demo.login("verified", &demo.hostile_pipeline()?, "failed")?;
     println!();
     println!("It ran out of fuel, so the login failed closed, and nothing that any rule staged was kept.");

@@ -124,7 +124,7 @@ pub(super) async fn explain(
     Ok(Json(explained(&user, &provenance, question.key.as_deref())?))
 }
 
-/// `GET /v1/logins?user=…&outcome=…&before=…&limit=…`: newest first.
+/// `GET /v1/logins?user=…&outcome=…&before=…&limit=…`: newest first; `limit` of them, and all of the last one's millisecond.
 pub(super) async fn logins(
     State(ops): State<Ops>,
     Query(wanted): Query<Wanted>,

@@ -116,6 +116,7 @@ impl WitnessFile {
     }
 }
 
+/// Makes it durable that a file is in its folder.
 pub(in super::super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
