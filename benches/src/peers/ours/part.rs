@@ -1,6 +1,10 @@
 //! A part of the work of a rule: the sandbox, without the event and what becomes of the answer.
 
-use std::{hint::black_box, sync::Arc, time::Instant};
+use std::{
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::bail;
 use serde_json::{Map, Value};
