@@ -129,7 +129,7 @@ pub const ROWS: [Row; 28] = [
     ),
     row(
         "rust-fast-whole",
-        "Vestibule, Rust, fast, without `reads`",
+        "Vestibule, Rust, without `reads`",
         Fresh,
         Ours,
         "The same rule when its `rule.toml` does not say what it reads: all of the event is encoded and copied.",
@@ -166,7 +166,7 @@ pub const ROWS: [Row; 28] = [
     ),
     row(
         "javascript-fast-whole",
-        "Vestibule, JavaScript, fast, without `reads`",
+        "Vestibule, JavaScript, without `reads`",
         Fresh,
         Ours,
         "The same script when its `rule.toml` does not say what it reads, as where its text does not tell: all of the event is encoded, \
