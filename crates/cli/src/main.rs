@@ -10,6 +10,7 @@ mod completions;
 mod doctor;
 mod import;
 mod new;
+mod notes;
 mod run;
 mod schema;
 mod test;

@@ -1,4 +1,4 @@
-//! What `reads` of a manifest leaves out, what it names in vain and what nothing grants: notes for an author, never a verdict.
+//! What `reads` of a manifest leaves out, and what it names in vain: notes for an author, never a verdict.
 
 use std::collections::BTreeSet;
 
@@ -79,19 +79,6 @@ fn kept_from(manifest: &Manifest, event: &Value) -> Vec<String> {
     members.filter(|member| !reads.iter().any(|read| overlaps(read, member))).collect()
 }
 
-/// A note for each configuration key that is given and that no rule is granted.
-pub(crate) fn unasked<'k>(
-    rules: &[vestibule_pipeline::Rule],
-    keys: impl Iterator<Item = &'k str>,
-) -> impl Iterator<Item = String> {
-    let is_granted = |key: &str| {
-        rules.iter().any(|rule| rule.manifest.capabilities.configuration.iter().any(|granted| granted == key))
-    };
-    keys.filter(move |key| !is_granted(key)).map(|key| {
-        format!("no rule is granted the configuration key `{key}`: name it in `configuration` of [capabilities]")
-    })
-}
-
 /// Whether one path leads through the other.
 fn overlaps(one: &str, other: &str) -> bool {
     let is_below =
@@ -142,6 +129,8 @@ mod tests {
         let event = json!({"user": {"email": "a", "identities": [{"provider": "auth0"}]}, "context": {}});
         let nowhere = |reads: &str| nowhere(&manifest(reads), &[&event]);
         assert_eq!(nowhere("\"user.emial\", \"user.email\", \"user.identities.provider\""), ["user.emial"]);
+        assert_eq!(nowhere("\"user.email\", \"user.app_metadata.email\""), Vec::<String>::new(), "it could cover it");
+        assert_eq!(nowhere("\"user.app_metadata.email\""), ["user.app_metadata.email"]);
         let made = nowhere("\"user\", \"context.now\", \"context.idToken\", \"shared.x\", \"context.clientID\"");
         assert_eq!(made, ["context.clientID"]);
     }

@@ -13,6 +13,7 @@ use crate::{
     event::{EventArgs, key_value},
     exit::{Done, Exit, Fault},
     local::LocalRule,
+    notes,
     project::{self, CONFIGURATION_FILE, RULE_FILE, RuleFolder},
     reads, story,
     workbench::{Loaded, Outside, ProfileName, Workbench},
@@ -87,7 +88,7 @@ fn notes(loaded: &Loaded, args: &Args, input: &LoginInput, configuration: Option
     let unset = keys.iter().filter(|key| !is_set(key)).map(|key| {
         format!("the configuration key `{key}` is granted and has no value: add --config {key}=VALUE{file}")
     });
-    let unasked = reads::unasked(loaded.pipeline.rules(), args.event.configuration_keys());
+    let unasked = notes::unasked(loaded.pipeline.rules(), args.event.configuration_keys());
     let unknown = args
         .secrets
         .iter()

@@ -19,6 +19,7 @@ use crate::{
     event::login_input,
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
+    notes,
     project::{self, PIPELINE_FILE, RULE_FILE},
     reads,
     workbench::{Loaded, Outside, ProfileName, Workbench},
@@ -159,7 +160,7 @@ fn nowhere(subject: &Subject) -> Result<Vec<String>, Fault> {
 
 /// Configuration that a case gives and no rule gets.
 fn notes(loaded: &Loaded, case: &Case) -> Vec<String> {
-    reads::unasked(loaded.pipeline.rules(), case.configuration.keys().map(String::as_str)).collect()
+    notes::unasked(loaded.pipeline.rules(), case.configuration.keys().map(String::as_str)).collect()
 }
 
 /// A difference with what `run` would have told of the rules, which is why it is there more often than not.

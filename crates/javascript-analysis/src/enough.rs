@@ -4,6 +4,9 @@
 //! besides is not guessed at: then the rule needs everything. A change needs what it changes, since only a difference
 //! to what was there is a change.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use oxc_ast::{
@@ -33,7 +36,7 @@ const UNNAMED: &[&str] = &["context.now", "context.seed", "shared"];
 const MOST: usize = 128;
 
 /// Properties of the user that `app_metadata` never covers; any other name that it has covers theirs (U-2).
-pub(crate) const NEVER_COVERED: &[&str] = &[
+const NEVER_COVERED: &[&str] = &[
     "created_at",
     "email",
     "email_verified",

@@ -50,7 +50,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     demo.login("unverified", &demo.pipeline, "deny")?;
 
     title(3, "Ada again, but a hostile rule joined the pipeline: it stores, calls back, then never stops");
-    demo.login("verified", &demo.hostile_pipeline()?, "failed")?;
+    let contained = demo.login("verified", &demo.hostile_pipeline()?, "failed")?;
+    if contained.pointer("/failure/code").and_then(Value::as_str) != Some("fuel_exhausted") {
+        bail!("the hostile rule should have run out of fuel: {contained}");
+    }
     println!();
     println!("It ran out of fuel, so the login failed closed, and nothing that any rule staged was kept.");
 
@@ -86,8 +89,8 @@ impl Demo {
         Ok(Self { vestibule, examples, pipeline, scratch })
     }
 
-    /// Runs a login twice: for the person to read, and for the demo to check and to show before and after.
-    fn login(&self, event: &str, pipeline: &Path, outcome: &str) -> anyhow::Result<()> {
+    /// Runs a login twice: for the person to read, and for the demo to check and to show before and after. Gives its report.
+    fn login(&self, event: &str, pipeline: &Path, outcome: &str) -> anyhow::Result<Value> {
         let path = self.event(event);
         shell::loud(&mut self.run(pipeline, &path))?;
         let output = self.run(pipeline, &path).arg("--json").output().context("cannot start vestibule")?;
@@ -97,7 +100,7 @@ impl Demo {
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         before_and_after(&serde_json::from_str(&text).context("the event is not JSON")?, &report);
-        Ok(())
+        Ok(report)
     }
 
     fn event(&self, name: &str) -> PathBuf {
