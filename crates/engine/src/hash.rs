@@ -286,17 +286,23 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Hashed, RuleFailure>> 
 impl Hashers {
     /// Does what takes long, on a thread.
     pub(crate) async fn on_a_thread(self, hashing: Hashing<Vec<u8>>) -> Result<Hashed, RuleFailure> {
-        let of_the_rule = self.place(&self.lane.of_the_rule).await?;
-        let of_all = self.place(&self.lane.all).await?;
+        let places = self.places().await?;
         let thread = spawn_blocking(move || {
             let hashed = hashing.timed();
-            drop((of_all, of_the_rule)); // Kept to the end, also when nobody waits for it any more.
+            drop(places); // Kept to the end, also when nobody waits for it any more.
             hashed
         });
         match timeout_at(self.deadline.into(), thread).await {
             Ok(ended) => ended.map_err(|error| internal(&error))?,
             Err(_) => Err(RuleFailure::new(FailureCode::DeadlineExceeded, "the login has no time left")),
         }
+    }
+
+    /// Waits for a thread: first its turn among what the same rule hashes, then that among all.
+    async fn places(&self) -> Result<[OwnedSemaphorePermit; 2], RuleFailure> {
+        let of_the_rule = self.place(&self.lane.of_the_rule).await?;
+        let of_all = self.place(&self.lane.all).await?;
+        Ok([of_all, of_the_rule])
     }
 
     async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RuleFailure> {

@@ -79,21 +79,21 @@ async fn what_one_rule_has_to_hash_waits_behind_that_of_others() {
     let (many, other) = (threads.of_a_rule(), threads.of_a_rule());
     let deadline = Instant::now() + Duration::from_secs(60);
     let busy = Arc::clone(&threads.all).try_acquire_owned().unwrap();
-    let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let (begun, mut order) = tokio::sync::mpsc::unbounded_channel();
     for (lane, is_other) in std::iter::repeat_n((many, false), 5).chain([(other, true)]) {
-        let (hashers, done) = (Hashers { lane, deadline }, done.clone());
+        let (hashers, begun) = (Hashers { lane, deadline }, begun.clone());
         tokio::spawn(async move {
-            hashers.on_a_thread(slow()).await.unwrap();
-            done.send(is_other).unwrap();
+            let _places = hashers.places().await.unwrap();
+            begun.send(is_other).unwrap();
         });
-        tokio::task::yield_now().await; // It takes its place.
+        tokio::task::yield_now().await; // It waits for its turn.
     }
     drop(busy);
-    let mut ended = Vec::new();
+    let mut turns = Vec::new();
     for _ in 0..6 {
-        ended.push(order.recv().await.unwrap());
+        turns.push(order.recv().await.unwrap());
     }
-    assert_eq!(ended.iter().position(|is_other| *is_other), Some(1), "{ended:?}");
+    assert_eq!(turns, [false, true, false, false, false, false]);
 }
 
 #[test]
