@@ -14,11 +14,14 @@ use std::{
 use figment::{
     Figment,
     error::Kind,
-    providers::{Env, Format as _, Serialized, Toml},
+    providers::{Env, Format, Serialized},
 };
 use ipnet::IpNet;
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 use url::{Host, Url};
 
 pub use self::{
@@ -35,6 +38,19 @@ pub const EXAMPLE: &str = include_str!("../settings.example.toml");
 
 /// The data folder where none is named.
 pub const DATA_FOLDER: &str = "vestibule-data";
+
+/// The format of the file, read by the crate that reads manifests too.
+struct Toml;
+
+impl Format for Toml {
+    type Error = toml::de::Error;
+
+    const NAME: &'static str = "TOML";
+
+    fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, Self::Error> {
+        toml::from_str(text)
+    }
+}
 
 /// Variables with the prefix that are no settings.
 const NO_SETTINGS: &[&str] = &["admin_token", "admin_url", "compile_worker", "config", "installation_key"];
