@@ -304,11 +304,11 @@ static void begin_host(Given *context) {
 /* Calls the author's function. */
 static void begin(void) {
     Given *user = given_member(ctx, event, names.user), *context = given_member(ctx, event, names.context);
-begin_host(context);
-contract_apply(ctx, user, context);
-   JSValueConst shared = has_members(given_member(ctx, event, names.shared)) ? member(event, names.shared) : JS_UNDEFINED;
+    begin_host(context);
+    contract_apply(ctx, user, context);
+    JSValueConst shared = has_members(given_member(ctx, event, names.shared)) ? member(event, names.shared) : JS_UNDEFINED;
     JSValueConst arguments[] = {member(event, names.user), member(event, names.context), member(event, names.configuration), shared};
-call(names.start, 4, arguments);
+    call(names.start, 4, arguments);
 }
 
 static void answer_json(const char *before, JSValueConst value, const char *after) {
