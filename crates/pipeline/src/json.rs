@@ -6,6 +6,7 @@
 
 mod encode;
 mod parse;
+mod skim;
 mod text;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use vestibule_abi::{document::Document, limits};
 
 pub(crate) use encode::{Key, Node, Pass};
 pub(crate) use parse::text_of;
+pub(crate) use skim::{NoJson, Skim};
 pub(crate) use text::{key_text_len, node_text_len};
 pub use text::{text_len, to_text};
 

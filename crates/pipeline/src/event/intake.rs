@@ -3,19 +3,22 @@
 //! Of a text that is known to be canonical only what a rule of the pipeline reads is encoded, and what the host itself looks
 //! at. The rest is kept as the text it came as, and decoded where somebody asks for it after all.
 
-use std::{fmt, fmt::Display, sync::Arc};
+mod narrow;
+mod whole;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Value, value::RawValue};
-use vestibule_abi::document::{EncodeError, Object, Writer};
+use std::{fmt::Display, sync::Arc};
+
+use serde::de::Error;
+use serde_json::Value;
+use vestibule_abi::document::Object;
 
 use super::{
     ACCESS_TOKEN, Event, ID_TOKEN, Members, Seed, credentials,
     members::{Came, Place, decoded},
 };
 use crate::{
-    json::{Key, Node, Pass, text_of},
-    manifest::{EVERYTHING, ReadTree},
+    json::{Pass, text_of},
+    manifest::ReadTree,
 };
 
 /// Levels above a member of `user`, `context`, `configuration` and `shared`.
@@ -36,36 +39,27 @@ pub struct EventText<'t>(pub &'t [u8]);
 
 impl EventSource for EventText<'_> {
     fn parts(&self, _: &ReadTree) -> Result<Parts, InvalidEvent> {
-        taken_in(text_of(self.0).map_err(not_canonical)?, &EVERYTHING)
+        whole::of_text(text_of(self.0).map_err(not_canonical)?)
     }
 }
 
 /// An event as text of which the host knows that it is in the canonical profile: it wrote the text from values of its own.
 ///
-/// Only what rules read is encoded. The rest is checked for being JSON and no further, and is decoded where somebody asks
+/// Only what rules read is looked into. The rest is told apart by its quotes and brackets, and decoded where somebody asks
 /// for it after all.
 #[derive(Debug, Clone, Copy)]
 pub struct CanonicalText<'t>(pub &'t str);
 
 impl EventSource for CanonicalText<'_> {
     fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
-        taken_in(self.0, reads)
+        if reads.whole { whole::of_text(self.0) } else { narrow::of_text(self.0, reads) }
     }
-}
-
-fn taken_in(text: &str, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let mut intake = Intake::new(text.len(), reads);
-    let read = Root { intake: &mut intake, reads }.deserialize(&mut reader).and_then(|()| reader.end());
-    read.map_err(|error| intake.explain(&error, true)).map(|()| intake.into_parts())
 }
 
 impl EventSource for Value {
     /// All of it is encoded: a tree has no text to keep.
     fn parts(&self, _: &ReadTree) -> Result<Parts, InvalidEvent> {
-        let mut intake = Intake::new(0, &EVERYTHING);
-        let read = Root { intake: &mut intake, reads: &EVERYTHING }.deserialize(self);
-        read.map_err(|error| intake.explain(&error, false)).map(|()| intake.into_parts())
+        whole::of_tree(self)
     }
 }
 
@@ -200,17 +194,15 @@ impl Part {
 struct Intake<'t> {
     pass: Pass<'t>,
     parts: Parts,
-    /// Bytes of the event's text.
-    text_bytes: usize,
     /// The object that was begun last.
     reading: Option<Part>,
     invalid: Option<InvalidEvent>,
 }
 
 impl<'t> Intake<'t> {
-    fn new(text_bytes: usize, reads: &ReadTree) -> Self {
-        let pass = Pass::of_text(if reads.whole { text_bytes } else { text_bytes / 4 });
-        Self { pass, parts: Parts::default(), text_bytes, reading: None, invalid: None }
+    /// For so many bytes of text that are likely to be encoded.
+    fn new(text_bytes: usize) -> Self {
+        Self { pass: Pass::of_text(text_bytes), parts: Parts::default(), reading: None, invalid: None }
     }
 
     fn into_parts(self) -> Parts {
@@ -250,8 +242,22 @@ impl<'t> Intake<'t> {
         }
     }
 
+    /// The root of this name.
+    fn root<E: Error>(&mut self, name: &str) -> Result<Part, E> {
+        Part::of_root(name).ok_or_else(|| self.refuse(InvalidEvent::Unknown(name.to_owned())))
+    }
+
+    /// A part that is `null`.
+    fn absent<E: Error>(&mut self, part: Part) -> Result<(), E> {
+        if !part.may_be_null() {
+            return Err(self.refuse(InvalidEvent::WrongType(part.name())));
+        }
+        let written = self.pass.writer.value(&());
+        self.pass.said(written)
+    }
+
     /// The place of a member that was written from this position on; without credentials, if there are any in it.
-    fn written(&mut self, part: Part, key: &str, start: usize) -> Result<Place, EncodeError> {
+    fn written<E: Error>(&mut self, part: Part, key: &str, start: usize) -> Result<Place, E> {
         let writer = &mut self.pass.writer;
         let value = Object::of_piece(writer.written_since(start), MEMBER).next().map(|(_, value)| value);
         let replaced = match (part, key) {
@@ -268,114 +274,14 @@ impl<'t> Intake<'t> {
             }),
             _ => None,
         };
+        let mut written = Ok(());
         if let Some(replaced) = replaced {
             writer.rewind(start);
             writer.key(key);
-            writer.value(&replaced)?;
+            written = writer.value(&replaced);
         }
-        Came::encoded_from(start, writer.position())
-    }
-}
-
-/// The whole of an event.
-struct Root<'i, 't> {
-    intake: &'i mut Intake<'t>,
-    reads: &'i ReadTree,
-}
-
-impl<'t> DeserializeSeed<'t> for Root<'_, 't> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'t> Visitor<'t> for Root<'_, 't> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'t>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self { intake, reads } = self;
-        let (mut open, mut keys) = intake.pass.open_object()?;
-        while let Some(key) = members.next_key_seed(Key(&intake.pass.refused))? {
-            let Some(part) = Part::of_root(&key) else {
-                return Err(intake.refuse(InvalidEvent::Unknown(key.into_owned())));
-            };
-            Writer::count(&mut open);
-            intake.pass.writer.key(&key);
-            members.next_value_seed(PartOf { intake, part, reads: reads.part(&key) })?;
-            intake.pass.note(&mut keys, key)?;
-        }
-        intake.pass.close_object(open, &keys)
-    }
-}
-
-/// The members of one part of an event.
-struct PartOf<'i, 't> {
-    intake: &'i mut Intake<'t>,
-    part: Part,
-    /// What is read of it.
-    reads: Option<&'i ReadTree>,
-}
-
-impl<'t> DeserializeSeed<'t> for PartOf<'_, 't> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.intake.reading = Some(self.part);
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'t> Visitor<'t> for PartOf<'_, 't> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        if !self.part.may_be_null() {
-            return Err(self.intake.refuse(InvalidEvent::WrongType(self.part.name())));
-        }
-        let written = self.intake.pass.writer.value(&());
-        self.intake.pass.said(written)
-    }
-
-    fn visit_map<A: MapAccess<'t>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self { intake, part, reads, .. } = self;
-        let mut places = Vec::with_capacity(USUAL_MEMBERS);
-        let (mut open, mut keys) = intake.pass.open_object()?;
-        while let Some(key) = members.next_key_seed(Key(&intake.pass.refused))? {
-            let read = reads.and_then(|reads| reads.part(&key));
-            if part.is_hosts_own(&key) {
-                members.next_value::<IgnoredAny>()?;
-            } else if let Some(part) = part.within(&key) {
-                Writer::count(&mut open);
-                intake.pass.writer.key(&key);
-                members.next_value_seed(PartOf { intake, part, reads: read })?;
-            } else if read.is_some() || part.is_looked_at(&key) {
-                let start = intake.pass.writer.position();
-                Writer::count(&mut open);
-                intake.pass.writer.key(&key);
-                members.next_value_seed(Node(&mut intake.pass))?;
-                let place = intake.written(part, &key, start);
-                places.push(intake.pass.said(place)?);
-            } else if part.is_dropped_unread(&key) {
-                members.next_value::<IgnoredAny>()?;
-            } else {
-                let place =
-                    intake.parts.came.keep_text(&key, members.next_value::<&RawValue>()?.get(), intake.text_bytes);
-                places.push(intake.pass.said(place)?);
-            }
-            intake.pass.note(&mut keys, key)?;
-        }
-        *intake.places(part) = Some(places);
-        intake.pass.close_object(open, &keys)
+        let place = written.and_then(|()| Came::encoded_from(start, writer.position()));
+        self.pass.said(place)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a rule sees, and what never reaches one.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use serde_json::{Value, json};
 use vestibule_abi::{
@@ -180,6 +180,36 @@ fn a_text_of_unknown_origin_is_checked_whatever_rules_read() {
             assert!(refused.starts_with("the event is outside the canonical JSON profile: "), "{text}: {refused}");
             assert!(refused.contains(" at line 1 column "), "{text}: {refused}");
         }
+    }
+}
+
+#[test]
+fn a_text_of_the_hosts_own_that_is_no_event_is_refused_as_any_other() {
+    fn refused(event: impl EventSource) -> InvalidEvent {
+        let rule = Rule::new(manifest("reads = [\"user.email\"]"), Digest([0; 32]), &Budget::CEILING).unwrap();
+        let scopes = ScopePolicy::of_event(&json!({}));
+        let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
+        Login::begin(Arc::new(Pipeline::new(vec![rule]).unwrap()), input).unwrap_err()
+    }
+    for text in [
+        "",
+        "[]",
+        r#"{"user": {}}"#,
+        r#"{"user": [], "context": {}}"#,
+        r#"{"user": null, "context": {}}"#,
+        r#"{"user": {}, "context": {"idToken": 1}}"#,
+        r#"{"user": {}, "context": {}, "more": {}}"#,
+        r#"{"user": {}, "context": {}, "user": {}}"#,
+        r#"{"user": {"name": "a", "name": "b"}, "context": {}}"#,
+        r#"{"user": {"email": "a\u0000"}, "context": {}}"#,
+        r#"{"user": {"email": tru}, "context": {}}"#,
+        r#"{"user": {"name": [}, "context": {}}"#,
+        r#"{"user": {"name": 1,}, "context": {}}"#,
+        r#"{"user": {"name" 1}, "context": {}}"#,
+        r#"{"user": {}, "context": {}} more"#,
+    ] {
+        let (any, own) = (refused(EventText(text.as_bytes())), refused(CanonicalText(text)));
+        assert_eq!(mem::discriminant(&own), mem::discriminant(&any), "{text}: {own}, {any}");
     }
 }
 

@@ -134,7 +134,8 @@ fn a_document_reads_back_as_the_same_text() {
     assert!(text_of_document(b"vst1").is_err());
 }
 
-fn value() -> impl Strategy<Value = Value> {
+/// Any value of the profile.
+pub(super) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
