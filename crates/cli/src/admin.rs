@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -11,15 +10,13 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{runtime, time::timeout};
 use url::Url;
 use vestibule_server::{
     first_start::{ADMIN_FILE, AdminFile},
+    https,
     settings::{DATA_FOLDER, Settings},
 };
 
@@ -180,7 +177,7 @@ impl AdminClient {
             .body(Full::new(Bytes::from(body)))
             .context("cannot make the request")?;
         self.runtime.block_on(async {
-            let client = Client::builder(TokioExecutor::new()).build(connector()?);
+            let client = https::client().context("cannot set up TLS")?;
             let response = timeout(PATIENCE, client.request(request)).await.context("the server takes too long")?;
             let response = response.with_context(|| {
                 format!("cannot reach the admin listener at {}; is `vestibule serve` running there?", self.base)
@@ -190,15 +187,4 @@ impl AdminClient {
             Ok((status, answer.to_bytes()))
         })
     }
-}
-
-fn connector() -> anyhow::Result<hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .context("cannot set up TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build())
 }

@@ -29,6 +29,7 @@ mod tokens;
 pub mod clock;
 pub mod error;
 mod headers;
+pub mod https;
 mod pages;
 pub mod request;
 

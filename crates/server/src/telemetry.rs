@@ -4,11 +4,14 @@
 //! path as it came, a query, a header, a body, a user or an address. Libraries may quote such things, so nothing below
 //! an error of theirs is written, whatever the level. Labels of metrics come from fixed sets (HS-69).
 
+mod collector;
+
 use std::{io::IsTerminal as _, time::Duration};
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::WithHttpConfig as _;
 use opentelemetry_sdk::{
     Resource,
     runtime::Tokio,
@@ -19,6 +22,7 @@ use tracing_subscriber::{Layer as _, filter::Targets, layer::SubscriberExt as _,
 
 use vestibule_engine::Report;
 
+use self::collector::Collector;
 use crate::settings::{Level, Log, LogFormat};
 
 /// What every target of ours begins with.
@@ -197,6 +201,7 @@ fn collector_is_named() -> bool {
 fn tracer_provider() -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
+        .with_http_client(Collector::new()?)
         .build()
         .map_err(|error| TelemetryError::Traces(error.to_string()))?;
     let resource = Resource::builder();

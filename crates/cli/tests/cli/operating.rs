@@ -3,13 +3,15 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{Read, Write},
     net::TcpListener,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
+use rcgen::{CertifiedKey, KeyPair};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use serde_json::Value;
 
 use crate::{
@@ -186,30 +188,44 @@ fn no_node_is_switched_before_every_live_one_has_compiled() {
     assert_eq!(run_plan(&one)["id_token"]["https://example.com/plan"], "silver");
 }
 
-/// A collector of traces that keeps what it is sent.
-fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
+/// A collector of traces that keeps what it is sent; with TLS if it is given a certificate for `localhost`.
+fn collector(certified: Option<&CertifiedKey<KeyPair>>) -> (String, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let scheme = if certified.is_some() { "https" } else { "http" };
+    let tls = certified.map(|certified| {
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        Arc::new(config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap())
+    });
     let received = Arc::<Mutex<Vec<u8>>>::default();
     let kept = Arc::clone(&received);
     thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let kept = Arc::clone(&kept);
-            thread::spawn(move || {
-                let (mut request, mut part) = (Vec::new(), [0; 4096]);
-                while let Ok(read @ 1..) = stream.read(&mut part) {
-                    request.extend_from_slice(&part[..read]);
-                    if let Some(length) = whole(&request) {
-                        kept.lock().unwrap().extend(request.drain(..length));
-                        let _ = stream.write_all(
-                            b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
-                        );
-                    }
-                }
+        for stream in listener.incoming().flatten() {
+            let (kept, tls) = (Arc::clone(&kept), tls.clone());
+            thread::spawn(move || match tls {
+                Some(tls) => collect(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &kept),
+                None => collect(stream, &kept),
             });
         }
     });
-    (endpoint, received)
+    (format!("{scheme}://localhost:{port}"), received)
+}
+
+/// Keeps the requests of one connection, and says of each that it arrived.
+fn collect(mut stream: impl Read + Write, kept: &Mutex<Vec<u8>>) {
+    let (mut request, mut part) = (Vec::new(), [0; 4096]);
+    while let Ok(read @ 1..) = stream.read(&mut part) {
+        request.extend_from_slice(&part[..read]);
+        if let Some(length) = whole(&request) {
+            kept.lock().unwrap().extend(request.drain(..length));
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n");
+        }
+    }
 }
 
 /// The length of the request that these bytes begin with, once all of it is there.
@@ -224,7 +240,7 @@ fn whole(request: &[u8]) -> Option<usize> {
 #[test]
 fn traces_reach_a_collector_and_tell_nothing_of_anybody() {
     let folder = Folder::new();
-    let (endpoint, received) = collector();
+    let (endpoint, received) = collector(None);
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_SERVICE_NAME", "logins-of-the-test")];
     let node = Node::start_with(&folder, "data", &[], &variables);
     storing(&folder, "first", "canary-metadata", "canary-claim");
@@ -248,6 +264,24 @@ fn traces_reach_a_collector_and_tell_nothing_of_anybody() {
         assert!(!has(secret), "a span tells `{secret}`");
         assert!(!metrics.contains(secret), "a metric tells `{secret}`: {metrics}");
         assert!(!log.contains(secret), "the log tells `{secret}`: {log}");
+    }
+}
+
+#[test]
+fn traces_reach_a_collector_behind_tls_whose_certificate_is_trusted_and_no_other() {
+    let [trusted, other] = [(); 2].map(|()| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+    for (certified, arrives) in [(&trusted, true), (&other, false)] {
+        let folder = Folder::new();
+        folder.write("trusted.pem", trusted.cert.pem());
+        let roots = folder.path().join("trusted.pem");
+        let (endpoint, received) = collector(Some(certified));
+        let variables =
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("SSL_CERT_FILE", roots.to_str().unwrap())];
+        let node = Node::start_with(&folder, "data", &[], &variables);
+        ask(node.public, "GET", "/.well-known/openid-configuration", &[], "");
+        node.terminate();
+        assert_eq!(node.stopped().code(), Some(0));
+        assert_eq!(!received.lock().unwrap().is_empty(), arrives);
     }
 }
 
