@@ -1,3 +1,4 @@
+use futures_util::FutureExt as _;
 use vestibule_abi::limits::Budget;
 
 use super::*;
@@ -94,6 +95,23 @@ async fn what_one_rule_has_to_hash_waits_behind_that_of_others() {
         turns.push(order.recv().await.unwrap());
     }
     assert_eq!(turns, [false, true, false, false, false, false]);
+}
+
+#[test]
+fn a_place_is_kept_until_the_hash_is_done_though_nobody_waits_for_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        spawn_blocking(move || gate.recv()); // What is to be hashed waits behind it.
+        let threads = Threads::new(1);
+        let hashers = Hashers { lane: threads.of_a_rule(), deadline: Instant::now() + Duration::from_secs(60) };
+        let mut hashing = Box::pin(hashers.on_a_thread(slow()));
+        assert!(hashing.as_mut().now_or_never().is_none());
+        drop(hashing);
+        assert_eq!(threads.all.available_permits(), 0);
+        open.send(()).unwrap();
+        drop(threads.all.acquire().await.unwrap());
+    });
 }
 
 #[test]

@@ -21,10 +21,18 @@ fn a_key_nobody_knows_is_named() {
         ("public_ulr = 'https://a.example'", "public_ulr"),
         ("[listen]\npubic = '127.0.0.1:1'", "pubic"),
         ("[limits]\nheaders = '5s'", "headers"),
+        ("[default]\nlisten = {}", "default"),
+        ("[global]\nlisten = {}", "global"),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.contains(key), "{error}");
     }
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place() {
+    let error = read("[listen]\npublic = ").unwrap_err();
+    assert!(error.contains(".toml") && error.contains("line 2, column"), "{error}");
 }
 
 #[test]
