@@ -36,7 +36,7 @@ fn one_rule(criterion: &mut Criterion, profile: &str, bench: &Bench) -> anyhow::
         let mut group = criterion.benchmark_group(format!("{language}/{profile}"));
         for (size, bytes) in event::SIZES {
             let event = event::of_size(bytes);
-            let (document, arrival) = (bench::document_of(&event)?, Arrival::of(&event));
+            let (document, arrival) = (bench::document_of(&event)?, Arrival::of(&event)?);
             group.bench_function(BenchmarkId::new("floor", size), |timer| {
                 timer.iter_custom(|runs| {
                     took(runs, |samples, runs| bench::sample_runs(bench, &floor, &document, runs, samples))
@@ -60,7 +60,7 @@ fn one_rule(criterion: &mut Criterion, profile: &str, bench: &Bench) -> anyhow::
 
 fn pipelines(criterion: &mut Criterion, bench: &Bench) -> anyhow::Result<()> {
     let wasm = guests::built("rust")?;
-    let arrival = Arrival::of(&event::of_size(event::USUAL));
+    let arrival = Arrival::of(&event::of_size(event::USUAL))?;
     let mut group = criterion.benchmark_group("pipeline");
     for rules in [1, 5, 20, 100] {
         let loaded = (0..rules).map(|number| bench.load(&guests::distinct(&wasm, number))).collect::<Result<_, _>>()?;

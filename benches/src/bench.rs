@@ -3,7 +3,10 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, bail};
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use vestibule_abi::{
@@ -129,16 +132,18 @@ impl Bench {
 
 /// What arrives with a login: the event as text, as native code would get it, and what the host knows beside it.
 pub struct Arrival {
-    text: String,
+    text: Box<RawValue>,
     scopes: ScopePolicy,
     budget: LoginBudget,
 }
 
 impl Arrival {
     /// What arrives with an event.
-    #[must_use]
-    pub fn of(event: &Value) -> Self {
-        Self { text: event.to_string(), scopes: ScopePolicy::of_event(event), budget: LoginBudget::STANDARD }
+    ///
+    /// # Errors
+    /// None that can happen: a value has a text.
+    pub fn of(event: &Value) -> anyhow::Result<Self> {
+        Ok(Self { text: to_raw_value(event)?, scopes: ScopePolicy::of_event(event), budget: LoginBudget::STANDARD })
     }
 
     /// The same for a login that may spend so much.
@@ -287,7 +292,7 @@ pub fn sample_logins(
 /// # Errors
 /// When it does something else.
 pub fn assert_does_the_same(bench: &Bench, loaded: &LoadedPipeline, event: &Value) -> anyhow::Result<()> {
-    let (_, outcome) = bench.runtime.block_on(login(loaded, Arrival::of(event).input()))?;
+    let (_, outcome) = bench.runtime.block_on(login(loaded, Arrival::of(event)?.input()))?;
     let Outcome::Allow(allow) = outcome else { bail!("the measured login ended in {outcome:?}") };
     let native = crate::native::with_tree(event.to_string().as_bytes()).context("the native rule failed")?;
     let sandboxed = crate::native::Merged { app_metadata: allow.profile.app_metadata(), id_token: allow.id_token };

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use vestibule_abi::{
     codes::FailureCode,
     document::Document,
@@ -178,7 +178,7 @@ pub fn event(bytes: &[u8]) {
         assert!(login(&NARROWED, EventText(bytes)).is_none(), "not all of the text is checked");
         return;
     };
-    let text = str::from_utf8(bytes).expect("what was parsed is UTF-8");
+    let text: &RawValue = serde_json::from_slice(bytes).expect("what was parsed is JSON");
     for pipeline in [&*PERMISSIVE, &*NARROWED] {
         let as_tree = login(pipeline, &event).map(ended);
         assert_eq!(login(pipeline, EventText(bytes)).map(ended), as_tree);

@@ -56,7 +56,7 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
 
     let event = event::of_size(event::USUAL);
     let document = &bench::document_of(&event)?;
-    let arrival = &Arrival::of(&event);
+    let arrival = &Arrival::of(&event)?;
     let hot = rules.first().cloned().ok_or_else(|| anyhow::anyhow!("no rules"))?;
     let pipelines = SIZES
         .into_iter()

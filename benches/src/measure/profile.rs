@@ -91,7 +91,7 @@ impl Column {
     ) -> anyhow::Result<Self> {
         let rule = bench.load(wasm)?;
         let pipeline = bench.pipeline_of(vec![rule.clone()], declared, &Budget::STANDARD)?;
-        let arrival = Arrival::of(event);
+        let arrival = Arrival::of(event)?;
         let document = bench::document_for(&pipeline, &arrival)?;
         let empty_rule = bench.load(&guests::floor(wasm)?)?;
         let fetching_rule = bench.load(&guests::fetching(wasm, document.len())?)?;

@@ -94,7 +94,7 @@ fn measure_size(
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
     let document = &bench::document_of(event)?;
-    let (text, arrival) = (&event.to_string(), &Arrival::of(event));
+    let (text, arrival) = (&event.to_string(), &Arrival::of(event)?);
     let mut names = Vec::new();
     let mut arms: Vec<Arm<'_>> = Vec::new();
     for (bench, subject) in subjects {

@@ -35,7 +35,7 @@ pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
     let bench = Bench::new(Profile::Fast)?;
     let spinning = bench.load(&guests::module(guests::SPINNING)?)?;
     let innocent = Arc::new(bench.pipeline(vec![bench.load(&guests::built("rust")?)?])?);
-    let arrival = Arc::new(Arrival::of(&event::of_size(event::USUAL)));
+    let arrival = Arc::new(Arrival::of(&event::of_size(event::USUAL))?);
     let server = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut alone, mut beside) = (Samples::default(), Samples::default());
     let mut spun = 0;

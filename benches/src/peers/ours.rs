@@ -276,7 +276,7 @@ impl PipelineLane {
 
 impl Lane for PipelineLane {
     fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
-        self.arrival = Some(Arrival::of(&serde_json::from_str(event)?).within(RAISED));
+        self.arrival = Some(Arrival::of(&serde_json::from_str(event)?)?.within(RAISED));
         Ok(())
     }
 

@@ -108,7 +108,7 @@ struct PartLane {
 
 impl Lane for PartLane {
     fn arrive(&mut self, event: &str) -> anyhow::Result<()> {
-        self.document = bench::document_for(&self.pipeline, &Arrival::of(&serde_json::from_str(event)?))?;
+        self.document = bench::document_for(&self.pipeline, &Arrival::of(&serde_json::from_str(event)?)?)?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ mod whole;
 use std::{fmt::Display, sync::Arc};
 
 use serde::de::Error;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use vestibule_abi::document::Object;
 
 use super::{
@@ -43,16 +43,18 @@ impl EventSource for EventText<'_> {
     }
 }
 
-/// An event as text of which the host knows that it is in the canonical profile: it wrote the text from values of its own.
+/// An event as text of which the host knows that it is in the canonical profile: it wrote the text from values of its own,
+/// as `serde_json::value::to_raw_value` does.
 ///
 /// Only what rules read is looked into. The rest is told apart by its quotes and brackets, and decoded where somebody asks
 /// for it after all.
 #[derive(Debug, Clone, Copy)]
-pub struct CanonicalText<'t>(pub &'t str);
+pub struct CanonicalText<'t>(pub &'t RawValue);
 
 impl EventSource for CanonicalText<'_> {
     fn parts(&self, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
-        if reads.whole { whole::of_text(self.0) } else { narrow::of_text(self.0, reads) }
+        let text = self.0.get();
+        if reads.whole { whole::of_text(text) } else { narrow::of_text(text, reads) }
     }
 }
 
@@ -211,7 +213,8 @@ impl<'t> Intake<'t> {
         parts
     }
 
-    /// Why the event was not taken in. A text has places to tell of, a tree has not.
+    /// Why the event was not taken in. Only a text that was read in one go has places to tell of: a tree has none, and each
+    /// value between others that were skimmed had a reader of its own.
     fn explain(&mut self, error: &serde_json::Error, has_places: bool) -> InvalidEvent {
         if let Some(invalid) = self.invalid.take() {
             return invalid;

@@ -290,8 +290,8 @@ fn offset(at: usize) -> Result<u32, EncodeError> {
     u32::try_from(at).map_err(|_| EncodeError::TooLarge)
 }
 
-/// The value of a text that came in an event. It was found to be JSON then, and nothing more was looked at: what is outside
-/// the profile is given back as JSON has it.
+/// The value of a text that came in an event. It came as JSON, and nothing more was looked at: what is outside the profile is
+/// given back as JSON has it.
 fn parsed(text: Option<&str>) -> Value {
     let text = text.unwrap_or_default();
     json::parse_event(text.as_bytes()).ok().or_else(|| serde_json::from_str(text).ok()).unwrap_or_default()

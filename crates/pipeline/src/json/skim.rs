@@ -4,7 +4,7 @@
 //! What a value holds is not looked at, which is what makes it cheap: most of an event is read by no rule. A text that is
 //! no JSON may be taken apart wrongly, but always ends and never panics.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use serde::de::DeserializeSeed as _;
 
@@ -15,6 +15,8 @@ use super::{Key, parse::Refused};
 pub(crate) struct Skim<'t> {
     text: &'t str,
     at: usize,
+    /// Whether the object that was entered last has given no key yet.
+    is_at_first: bool,
 }
 
 /// Where a text is no JSON.
@@ -24,19 +26,19 @@ pub(crate) struct NoJson(usize);
 
 impl<'t> Skim<'t> {
     pub(crate) fn of(text: &'t str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, is_at_first: false }
     }
 
     /// Enters the object that begins here, if one does.
     pub(crate) fn enter_object(&mut self) -> bool {
-        let begins = self.peek() == Some(b'{');
-        self.at += usize::from(begins);
-        begins
+        self.is_at_first = self.peek() == Some(b'{');
+        self.at += usize::from(self.is_at_first);
+        self.is_at_first
     }
 
-    /// The next key of the object that was entered last, or leaves it. `is_first` says whether it has given none yet.
-    pub(crate) fn key(&mut self, is_first: bool, refused: &Refused) -> Result<Option<Cow<'t, str>>, NoJson> {
-        match (self.peek(), is_first) {
+    /// The next key of the innermost object that was entered and not left; leaves it where there is none.
+    pub(crate) fn key(&mut self, refused: &Refused) -> Result<Option<Cow<'t, str>>, NoJson> {
+        match (self.peek(), mem::take(&mut self.is_at_first)) {
             (Some(b'}'), _) => {
                 self.at += 1;
                 return Ok(None);
@@ -177,7 +179,7 @@ mod tests {
         let mut skim = Skim::of(text);
         assert!(skim.enter_object(), "{text}");
         let mut members = Vec::new();
-        while let Some(key) = skim.key(members.is_empty(), &Refused::default())? {
+        while let Some(key) = skim.key(&Refused::default())? {
             members.push((key.into_owned(), skim.value()?));
         }
         skim.end().map(|()| members)

@@ -135,7 +135,7 @@ fn a_document_reads_back_as_the_same_text() {
 }
 
 /// Any value of the profile.
-pub(super) fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

@@ -72,7 +72,7 @@ impl Recording {
     #[must_use]
     pub fn input(&self, app: &App, login: &LoginId) -> LoginInput<CanonicalText<'_>> {
         LoginInput {
-            event: CanonicalText(self.event.get()),
+            event: CanonicalText(&self.event),
             seed: seed(app, login),
             now_ms: self.now_ms,
             scopes: ScopePolicy {

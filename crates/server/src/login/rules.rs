@@ -79,7 +79,7 @@ pub(super) async fn run_rules(
 ) -> Result<(Report, Box<RawValue>), Fault> {
     let event = event::event(login, user)?;
     let input = LoginInput {
-        event: CanonicalText(event.get()),
+        event: CanonicalText(&event),
         seed: seed(app, &login.id),
         now_ms: login.at.0,
         scopes: login.scopes(),

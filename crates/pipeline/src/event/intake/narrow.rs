@@ -1,12 +1,12 @@
 //! An event of the host's own: what rules of the pipeline read is encoded, the rest is skimmed.
 
-use std::{borrow::Cow, mem};
+use std::borrow::Cow;
 
-use serde::de::DeserializeSeed as _;
-use serde_json::Error;
+use serde::de::{DeserializeSeed as _, Error as _};
+use serde_json::{Deserializer, Error};
 use vestibule_abi::document::Writer;
 
-use super::{Intake, InvalidEvent, Part, Parts, USUAL_MEMBERS, not_canonical};
+use super::{Intake, InvalidEvent, Part, Parts, USUAL_MEMBERS, not_canonical, whole::PartOf};
 use crate::{
     json::{NoJson, Node, Skim},
     manifest::ReadTree,
@@ -35,8 +35,7 @@ impl<'t> Narrow<'t> {
             return Err(self.intake.refuse(InvalidEvent::NoObject));
         }
         let (mut open, mut keys) = self.intake.pass.open_object()?;
-        let mut is_first = true;
-        while let Some(key) = self.key(&mut is_first)? {
+        while let Some(key) = self.key()? {
             let part = self.intake.root(&key)?;
             Writer::count(&mut open);
             self.intake.pass.writer.key(&key);
@@ -49,6 +48,11 @@ impl<'t> Narrow<'t> {
     /// The members of one part, of which so much is read.
     fn part(&mut self, part: Part, reads: Option<&ReadTree>) -> Result<(), Error> {
         self.intake.reading = Some(part);
+        if reads.is_some_and(|reads| reads.whole) {
+            let mut reader = Deserializer::from_str(self.value()?);
+            PartOf { intake: &mut self.intake, part }.deserialize(&mut reader)?;
+            return reader.end();
+        }
         if !self.skim.enter_object() {
             return match self.value()? {
                 "null" => self.intake.absent(part),
@@ -57,8 +61,7 @@ impl<'t> Narrow<'t> {
         }
         let mut places = Vec::with_capacity(USUAL_MEMBERS);
         let (mut open, mut keys) = self.intake.pass.open_object()?;
-        let mut is_first = true;
-        while let Some(key) = self.key(&mut is_first)? {
+        while let Some(key) = self.key()? {
             let read = reads.and_then(|reads| reads.part(&key));
             if part.is_hosts_own(&key) {
                 self.value()?;
@@ -70,7 +73,7 @@ impl<'t> Narrow<'t> {
                 let start = self.intake.pass.writer.position();
                 Writer::count(&mut open);
                 self.intake.pass.writer.key(&key);
-                let mut reader = serde_json::Deserializer::from_str(self.value()?);
+                let mut reader = Deserializer::from_str(self.value()?);
                 Node(&mut self.intake.pass).deserialize(&mut reader)?;
                 reader.end()?;
                 places.push(self.intake.written(part, &key, start)?);
@@ -87,9 +90,8 @@ impl<'t> Narrow<'t> {
         self.intake.pass.close_object(open, &keys)
     }
 
-    /// The next key of the object that was entered last, or leaves it.
-    fn key(&mut self, is_first: &mut bool) -> Result<Option<Cow<'t, str>>, Error> {
-        let key = self.skim.key(mem::take(is_first), &self.intake.pass.refused);
+    fn key(&mut self) -> Result<Option<Cow<'t, str>>, Error> {
+        let key = self.skim.key(&self.intake.pass.refused);
         key.map_err(|error| self.no_json(error))
     }
 
@@ -101,7 +103,11 @@ impl<'t> Narrow<'t> {
         self.skim.end().map_err(|error| self.no_json(error))
     }
 
+    /// As it is, unless what was wrong with a key is known already.
     fn no_json(&mut self, error: NoJson) -> Error {
+        if self.intake.pass.refused.is_told() {
+            return Error::custom(error);
+        }
         self.intake.refuse(not_canonical(error))
     }
 }

@@ -55,9 +55,9 @@ impl<'t> Visitor<'t> for Root<'_, 't> {
 }
 
 /// The members of one part of an event.
-struct PartOf<'i, 't> {
-    intake: &'i mut Intake<'t>,
-    part: Part,
+pub(super) struct PartOf<'i, 't> {
+    pub(super) intake: &'i mut Intake<'t>,
+    pub(super) part: Part,
 }
 
 impl<'t> DeserializeSeed<'t> for PartOf<'_, 't> {
