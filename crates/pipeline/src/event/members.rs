@@ -77,11 +77,8 @@ impl Came {
         Ok(Place { origin: Origin::Came, bytes: range(start, end)?, is_absent: false })
     }
 
-    /// Keeps a member as text; of an event whose text has `likely` bytes.
-    pub(crate) fn keep_text(&mut self, key: &str, value: &str, likely: usize) -> Result<Place, EncodeError> {
-        if self.unread.is_empty() {
-            self.unread.reserve(likely);
-        }
+    /// Keeps a member as text.
+    pub(crate) fn keep_text(&mut self, key: &str, value: &str) -> Result<Place, EncodeError> {
         let start = self.unread.len();
         self.unread.push_str(key);
         let middle = offset(self.unread.len())?;

@@ -16,8 +16,9 @@ use crate::{
 const LIKELY_READ: usize = 4;
 
 pub(super) fn of_text(text: &str, reads: &ReadTree) -> Result<Parts, InvalidEvent> {
-    let mut narrow =
-        Narrow { skim: Skim::of(text), intake: Intake::new(text.len() / LIKELY_READ), text_bytes: text.len() };
+    let mut intake = Intake::new(text.len() / LIKELY_READ);
+    intake.parts.came.unread.reserve(text.len());
+    let mut narrow = Narrow { skim: Skim::of(text), intake };
     let read = narrow.root(reads).and_then(|()| narrow.end());
     read.map_err(|error| narrow.intake.explain(&error, false)).map(|()| narrow.intake.into_parts())
 }
@@ -25,7 +26,6 @@ pub(super) fn of_text(text: &str, reads: &ReadTree) -> Result<Parts, InvalidEven
 struct Narrow<'t> {
     skim: Skim<'t>,
     intake: Intake<'t>,
-    text_bytes: usize,
 }
 
 impl<'t> Narrow<'t> {
@@ -81,7 +81,7 @@ impl<'t> Narrow<'t> {
                 self.value()?;
             } else {
                 let value = self.value()?;
-                let place = self.intake.parts.came.keep_text(&key, value, self.text_bytes);
+                let place = self.intake.parts.came.keep_text(&key, value);
                 places.push(self.intake.pass.said(place)?);
             }
             self.intake.pass.note(&mut keys, key)?;
