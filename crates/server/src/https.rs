@@ -16,7 +16,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 /// A client whose requests have whole bodies.
 pub type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// A client that trusts what this machine trusts, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+/// A client that trusts what this machine trusts or, where they are set, only what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
 ///
 /// # Errors
 /// None that can happen: the protocol versions are the library's own.

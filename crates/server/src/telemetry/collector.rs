@@ -27,7 +27,7 @@ impl Collector {
     }
 }
 
-/// What `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` says or, before that, `OTEL_EXPORTER_OTLP_TIMEOUT`; both in milliseconds.
+/// What `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` says or, where it says nothing, `OTEL_EXPORTER_OTLP_TIMEOUT`; both in milliseconds.
 fn patience() -> Duration {
     let names = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
     let named = names.iter().find_map(|name| std::env::var(name).ok()?.parse().ok());
