@@ -38,6 +38,8 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// All load comes from one address, on few accounts: rates that are right for people would stop it.
 const SETTINGS: &str = "[log]\nlevel = 'warn'\n\
     [rates.login]\naccount = { burst = 1_000_000, per_hour = 1_000_000_000 }\n\
+    prefix = { burst = 1_000_000, per_hour = 1_000_000_000 }\nall = { burst = 1_000_000, per_hour = 1_000_000_000 }\n\
+    [rates.start]\n\
     prefix = { burst = 1_000_000, per_hour = 1_000_000_000 }\nall = { burst = 1_000_000, per_hour = 1_000_000_000 }\n";
 
 /// A rule to be deployed, as many times as wanted.
