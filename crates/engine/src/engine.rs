@@ -2,12 +2,9 @@
 
 use std::{
     hash::Hasher,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering, fence},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -18,6 +15,8 @@ use crate::{
     ready::Housekeeper,
     rule::admitted,
     settings::{Settings, run_config},
+    ticker::{Ticker, Ticking},
+    watch::SlowLane,
 };
 
 /// A fault of ours or of the machine, never of a rule: the login ends with an internal error, and somebody is paged.
@@ -74,8 +73,8 @@ struct Shared {
     compatibility: [u8; 32],
     /// One permit for each run there is a slot for: runs wait here, in order, because a full pool is an error.
     slots: Arc<Semaphore>,
-    /// Runs that have used up their first milliseconds take turns here, so that they never occupy every core.
-    slow_lane: Arc<Semaphore>,
+    /// Runs that have held a core for too long take turns here, so that they never occupy every core.
+    slow_lane: Arc<SlowLane>,
     /// For hashing that takes long, and cannot take turns.
     hash_threads: Threads,
     housekeeper: Arc<Housekeeper>,
@@ -94,9 +93,11 @@ impl Engine {
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
         let thread = |error: std::io::Error| EngineError::Runtime(error.into());
         let housekeeper = Arc::new(Housekeeper::start(settings.ready_runs).map_err(thread)?);
+        let slow_lane = Arc::new(SlowLane::new(cores_but_one()));
         let ticking = Ticking {
             engine: wasmtime.weak(),
             tick: settings.tick,
+            slow_lane: Arc::clone(&slow_lane),
             slots: Arc::clone(&slots),
             all_slots: settings.concurrent_runs as usize,
             housekeeper: Arc::downgrade(&housekeeper),
@@ -106,7 +107,7 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(Shared {
                 compatibility: compatibility(&wasmtime),
-                slow_lane: Arc::new(Semaphore::new(cores_but_one())),
+                slow_lane,
                 hash_threads: Threads::new(cores_but_one()),
                 wasmtime,
                 settings,
@@ -140,7 +141,7 @@ impl Engine {
         &self.shared.wasmtime
     }
 
-    pub(crate) fn slow_lane(&self) -> &Arc<Semaphore> {
+    pub(crate) fn slow_lane(&self) -> &Arc<SlowLane> {
         &self.shared.slow_lane
     }
 
@@ -195,140 +196,15 @@ fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
     digest.0.finalize().into()
 }
 
-/// Advances the epoch, so that running guests come up for air. It sleeps while nothing runs.
-#[derive(Debug)]
-struct Ticker {
-    thread: thread::Thread,
-    shared: Arc<TickerState>,
-}
-
-#[derive(Debug, Default)]
-struct TickerState {
-    is_asleep: AtomicBool,
-    is_stopped: AtomicBool,
-}
-
-/// What the ticker's thread works with.
-struct Ticking {
-    engine: wasmtime::EngineWeak,
-    tick: Duration,
-    slots: Arc<Semaphore>,
-    all_slots: usize,
-    housekeeper: Weak<Housekeeper>,
-    shared: Arc<TickerState>,
-}
-
-impl Ticking {
-    /// Ticks without a run before the ticker goes to sleep.
-    const IDLE_TICKS: u32 = 100;
-
-    fn start(self) -> std::io::Result<Ticker> {
-        let shared = Arc::clone(&self.shared);
-        let thread = thread::Builder::new().name("vestibule-ticker".to_owned()).spawn(move || self.tick())?;
-        Ok(Ticker { thread: thread.thread().clone(), shared })
-    }
-
-    fn tick(self) {
-        let mut idle_ticks = 0;
-        while !self.shared.is_stopped.load(Ordering::SeqCst) {
-            thread::sleep(self.tick);
-            let Some(engine) = self.engine.upgrade() else { return };
-            engine.increment_epoch();
-            drop(engine);
-            self.nudge();
-            idle_ticks = if self.nothing_runs() { idle_ticks + 1 } else { 0 };
-            if idle_ticks > Self::IDLE_TICKS {
-                self.sleep();
-                idle_ticks = 0;
-            }
-        }
-    }
-
-    fn nudge(&self) {
-        if let Some(housekeeper) = self.housekeeper.upgrade() {
-            housekeeper.nudge();
-        }
-    }
-
-    fn nothing_runs(&self) -> bool {
-        self.slots.available_permits() == self.all_slots
-    }
-
-    /// INVARIANT: a run takes its slot before it looks at `is_asleep`; the ticker sets it before it looks at the slots.
-    /// With a fence between, at least one of them sees the other, so no run goes on without ticks. Whoever stops the
-    /// ticker says so before waking it, and that is never taken back.
-    fn sleep(&self) {
-        let TickerState { is_asleep, is_stopped } = &*self.shared;
-        is_asleep.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        while self.nothing_runs() && is_asleep.load(Ordering::SeqCst) && !is_stopped.load(Ordering::SeqCst) {
-            self.nudge(); // A run that began and ended since the last tick left its chores before it gave its slot back.
-            thread::park();
-        }
-        is_asleep.store(false, Ordering::SeqCst);
-    }
-}
-
-impl Ticker {
-    fn wake(&self) {
-        fence(Ordering::SeqCst);
-        if self.shared.is_asleep.load(Ordering::SeqCst) {
-            self.shared.is_asleep.store(false, Ordering::SeqCst);
-            self.thread.unpark();
-        }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.shared.is_stopped.store(true, Ordering::SeqCst);
-        self.thread.unpark();
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
-    use crate::Profile;
-
-    /// A ticker that stopped has let go of what its thread held.
-    fn has_stopped(state: &Weak<TickerState>) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while state.strong_count() > 0 {
-            if Instant::now() > deadline {
-                return false;
-            }
-            thread::yield_now();
-        }
-        true
-    }
-
-    #[test]
-    fn a_ticker_ends_with_its_engine_at_whatever_moment_that_is() {
-        let engine = wasmtime::Engine::default();
-        for moment in 0..200 {
-            let ticking = Ticking {
-                engine: engine.weak(), // It lives on, so that the flag alone can end the thread.
-                tick: Duration::from_micros(1),
-                slots: Arc::new(Semaphore::new(1)),
-                all_slots: 1,
-                housekeeper: Weak::new(),
-                shared: Arc::default(),
-            };
-            let state = Arc::downgrade(&ticking.shared);
-            let ticker = ticking.start().unwrap();
-            thread::sleep(Duration::from_micros(moment * 100));
-            drop(ticker);
-            assert!(has_stopped(&state), "it sleeps on after {moment}");
-        }
-    }
+    use crate::{Profile, ticker::tests::has_stopped};
 
     #[test]
     fn an_engine_leaves_no_thread_behind() {
         let engine = Engine::new(Settings { concurrent_runs: 1, ready_runs: 1, ..Settings::new(Profile::Hardened) });
-        let state = Arc::downgrade(&engine.unwrap().shared.ticker.shared);
+        let state = engine.unwrap().shared.ticker.state();
         assert!(has_stopped(&state));
     }
 }

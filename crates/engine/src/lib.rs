@@ -34,6 +34,7 @@ mod replace;
 mod revision;
 mod rule;
 mod settings;
+mod ticker;
 mod watch;
 pub mod worker;
 

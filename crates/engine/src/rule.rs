@@ -31,7 +31,7 @@ use crate::{
     logs::{RawLog, printable},
     meter::Meter,
     ready::Ready,
-    watch::Watch,
+    watch::{SlowLane, Watch},
 };
 
 /// What a rule was granted, beyond reading its event and answering.
@@ -336,7 +336,7 @@ pub(crate) struct PreparedRun {
     store: Store<Guest>,
     run: TypedFunc<(), ()>,
     tick: Duration,
-    slow_lane: Arc<Semaphore>,
+    slow_lane: Arc<SlowLane>,
     hash_lane: Lane,
     /// What it means that the run ends without an answer.
     silence: fn() -> RuleFailure,

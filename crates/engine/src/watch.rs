@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     thread,
     time::{Duration, Instant},
@@ -17,9 +20,11 @@ use vestibule_pipeline::RuleFailure;
 use crate::{
     desk::{Ask, Desk},
     failure,
+    ticker::calm,
 };
 
-/// How long a run may hold a core before it takes turns with other long runs, at its next tick.
+/// How long a run may hold a core before it takes turns with other long runs. That it did is found at a tick, calm ones
+/// included: after two and a half milliseconds at the latest.
 const SPRINT: Duration = Duration::from_micros(500);
 
 /// Polls one run until it ends.
@@ -39,13 +44,14 @@ impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
     pub(crate) fn new(
         call: Pin<&'r mut F>,
         desk: &'r Desk,
-        slow_lane: Arc<Semaphore>,
+        slow_lane: Arc<SlowLane>,
         tick: Duration,
         budget: &Budget,
         deadline: Instant,
     ) -> Self {
         let turn = Turn::Sprinting(slow_lane);
-        Self { call, desk, asked: None, ran: GuestTime::new(tick), allowed: budget.wall, deadline, turn }
+        let ran = GuestTime::new(tick, budget.wall);
+        Self { call, desk, asked: None, ran, allowed: budget.wall, deadline, turn }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RuleFailure>> {
@@ -88,8 +94,8 @@ impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
 /// Time in which the guest itself ran: neither what it waited for nor what the machine did meanwhile for somebody else.
 ///
 /// Its first slice, of which most runs have no second, is read from the wall clock, which costs next to nothing. It ends
-/// at the second tick at the latest, so it counts as no more, however long the machine was away. From the second slice
-/// on the clock of the thread tells.
+/// at the second calm tick at the latest, so it counts as no more, however long the machine was away, and never as more than
+/// a run may have. From the second slice on the clock of the thread tells.
 struct GuestTime {
     so_far: Duration,
     first_at_most: Duration,
@@ -97,8 +103,8 @@ struct GuestTime {
 }
 
 impl GuestTime {
-    const fn new(tick: Duration) -> Self {
-        Self { so_far: Duration::ZERO, first_at_most: tick.saturating_mul(2), slices: 0 }
+    fn new(tick: Duration, allowed: Duration) -> Self {
+        Self { so_far: Duration::ZERO, first_at_most: calm(tick).saturating_mul(2).min(allowed), slices: 0 }
     }
 
     fn of<T>(&mut self, slice: impl FnOnce() -> T) -> T {
@@ -120,16 +126,39 @@ pub(crate) fn thread_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+pub(crate) type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+/// Where long runs take turns, so that they never occupy every core.
+#[derive(Debug)]
+pub(crate) struct SlowLane {
+    turns: Arc<Semaphore>,
+    was_used: AtomicBool,
+}
+
+impl SlowLane {
+    pub(crate) fn new(turns: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(turns)), was_used: AtomicBool::new(false) }
+    }
+
+    /// Whether a run asked for a turn since this was last taken.
+    pub(crate) fn take_used(&self) -> bool {
+        self.was_used.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn acquire(&self) -> Acquire {
+        self.was_used.store(true, Ordering::Relaxed);
+        Box::pin(Arc::clone(&self.turns).acquire_owned())
+    }
+}
 
 /// Whether a run may hold a core now.
 enum Turn {
     /// At first it may, always.
-    Sprinting(Arc<Semaphore>),
+    Sprinting(Arc<SlowLane>),
     /// After that it waits for its turn, slice by slice, behind the other long runs.
-    Waiting(Arc<Semaphore>, Acquire),
+    Waiting(Arc<SlowLane>, Acquire),
     /// It has its turn for one slice.
-    Taken(Arc<Semaphore>, #[expect(dead_code, reason = "held, given back on drop")] Option<OwnedSemaphorePermit>),
+    Taken(Arc<SlowLane>, #[expect(dead_code, reason = "held, given back on drop")] Option<OwnedSemaphorePermit>),
 }
 
 impl Turn {
@@ -153,7 +182,7 @@ impl Turn {
             }
             Self::Sprinting(_) | Self::Waiting(..) => return,
         };
-        let acquire = Box::pin(Arc::clone(&lane).acquire_owned());
+        let acquire = lane.acquire();
         *self = Self::Waiting(lane, acquire);
     }
 }
@@ -169,11 +198,18 @@ mod tests {
 
     #[test]
     fn time_in_which_the_machine_ran_somebody_else_does_not_count() {
-        let mut ran = GuestTime::new(TICK);
+        let mut ran = GuestTime::new(TICK, Duration::from_secs(1));
         for _ in 0..3 {
             ran.of(|| std::thread::sleep(Duration::from_millis(20)));
         }
-        assert!(ran.so_far < Duration::from_millis(10), "{:?}", ran.so_far);
+        assert!(ran.so_far < calm(TICK) * 2 + Duration::from_millis(5), "{:?}", ran.so_far);
+    }
+
+    #[test]
+    fn a_first_slice_alone_uses_up_no_more_than_a_run_may_have() {
+        let mut ran = GuestTime::new(TICK, TICK / 2);
+        ran.of(|| std::thread::sleep(Duration::from_millis(20)));
+        assert_eq!(ran.so_far, TICK / 2);
     }
 
     fn spin(time: Duration) {
@@ -190,20 +226,22 @@ mod tests {
             let answer = desk.ask(Ask::Hash(digest)).await;
             answer.map(drop).map_err(|stop| wasmtime::Error::msg(stop.0.to_string()))
         });
-        let lane = Arc::new(Semaphore::new(0)); // Others have their turns.
+        let lane = Arc::new(SlowLane::new(0)); // Others have their turns.
         let (budget, deadline) = (Budget::STANDARD, Instant::now() + Duration::from_secs(60));
         let mut watch = Watch::new(call.as_mut(), &desk, Arc::clone(&lane), TICK, &budget, deadline);
         let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(!lane.take_used());
         assert!(watch.poll(&mut cx).is_pending());
         assert!(desk.papers().hashed().is_empty(), "it is not its turn");
-        lane.add_permits(1);
+        assert!(lane.take_used(), "the ticker is told");
+        lane.turns.add_permits(1);
         assert!(matches!(watch.poll(&mut cx), Poll::Ready(Ok(()))));
         assert_eq!(desk.papers().hashed().len(), 16);
     }
 
     #[test]
     fn time_in_which_the_guest_ran_counts() {
-        let mut ran = GuestTime::new(TICK);
+        let mut ran = GuestTime::new(TICK, Duration::from_secs(1));
         ran.of(|| spin(TICK / 2));
         assert!(ran.so_far >= TICK / 2, "{:?}", ran.so_far);
         ran.of(|| spin(TICK * 10));
