@@ -169,8 +169,13 @@ impl Service {
 
     /// The next process on the same database.
     pub(crate) fn again(self) -> Self {
+        self.again_with(|_| ())
+    }
+
+    /// The next process on the same database, with these settings of accounts.
+    pub(crate) fn again_with(self, accounts: impl FnOnce(&mut AccountSettings)) -> Self {
         let Self { store, clock, generations, .. } = self;
-        Self::standing((store, clock, generations), |_| (), |_| ())
+        Self::standing((store, clock, generations), |_| (), accounts)
     }
 
     fn standing(

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use http::StatusCode;
 use vestibule_server::{app::Enrolment, factor::TotpSecret};
 use vestibule_store::TenantId;
+use vestibule_testkit::stores::TestStore;
 
-use super::fill_in;
+use super::{
+    fill_in,
+    reset::{sent_by_the_next, without_mail},
+};
 use crate::service::{ADA, ADA_ID, Answer, Browser, PASSWORD, Service, hidden};
 
 const ACR: (&str, &str) = ("acr_values", "http://schemas.openid.net/pape/policies/2007/06/multi-factor");
@@ -59,6 +63,14 @@ async fn who_enrols_is_asked_for_a_code_from_then_on() {
     assert!(page.body.contains("Six-digit code") && !page.body.contains("class=\"qr\""), "{}", page.body);
     let code = secret(&service).await.code(service.app.now());
     enter(&browser, &page, &code).await.code();
+}
+
+#[tokio::test]
+async fn the_notice_of_a_second_factor_outlives_the_process_that_confirmed_it() {
+    let (service, nobody) = without_mail(TestStore::usual().await).await;
+    enrol(&service).await;
+    let mails = sent_by_the_next(service, nobody).await;
+    assert!(mails.len() == 1 && mails[0].contains("Subject: A second factor was added"), "{mails:?}");
 }
 
 #[tokio::test]

@@ -188,6 +188,7 @@ async fn a_new_password_makes_strangers_of_all_browsers() {
         instead_of: None,
         token: None,
         keep: None,
+        notice: None,
         by: vestibule_store::Author::User,
         at: service.app.now(),
     };

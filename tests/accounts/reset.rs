@@ -178,11 +178,40 @@ async fn a_new_password_does_not_unblock() {
     assert!(!lets_in(&service, NEW).await);
 }
 
-/// A service whose mail server takes nothing.
-async fn without_mail(store: TestStore) -> (Service, TcpListener) {
+/// A mail server that takes nothing.
+async fn nobody() -> (MailRoute, TcpListener) {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let route = MailRoute::Smtp(format!("smtp://{}", nobody.local_addr().unwrap()).into());
+    (MailRoute::Smtp(format!("smtp://{}", nobody.local_addr().unwrap()).into()), nobody)
+}
+
+/// A service whose mail server takes nothing.
+pub(super) async fn without_mail(store: TestStore) -> (Service, TcpListener) {
+    let (route, nobody) = nobody().await;
     (Service::made(store, |_| (), |accounts| accounts.mail.route = route).await, nobody)
+}
+
+/// Lets a process end that could not send its mail; what the next one sends, when it looks for what nobody sent.
+pub(super) async fn sent_by_the_next(service: Service, nobody: TcpListener) -> Vec<String> {
+    drop(timeout(Duration::from_secs(30), nobody.accept()).await.expect("it is to be sent").unwrap());
+    drop(nobody);
+    let service = service.again();
+    service.clock.advance(121);
+    letters::send_due(&service.app).await.unwrap();
+    service.mails().await
+}
+
+#[tokio::test]
+async fn the_notice_of_a_new_password_outlives_the_process_that_set_it() {
+    let service = Service::start().await;
+    let path = asked(&service).await;
+    let (route, nobody) = nobody().await;
+    let service = service.again_with(|accounts| accounts.mail.route = route);
+    let browser = service.browser();
+    let page = browser.get(&path).await;
+    let done = fill_in(&browser, &page, "/u/reset", &[("password", NEW), ("again", NEW)]).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.body);
+    let mails = sent_by_the_next(service, nobody).await;
+    assert!(mails.len() == 1 && mails[0].contains("Subject: Your password for Example was changed"), "{mails:?}");
 }
 
 /// Asks for a link, until its letter is kept: the server is spoken to after that, and says nothing.

@@ -20,6 +20,7 @@ async fn reset(service: &Service) {
         instead_of: None,
         token: None,
         keep: None,
+        notice: None,
         by: Author::User,
         at: service.app.now(),
     };

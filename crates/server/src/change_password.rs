@@ -21,7 +21,7 @@ use crate::{
     clock::Token,
     error::{ApiError, Fault},
     identifier::Email,
-    letters,
+    letters::{self, Outgoing},
     limits::TooMany,
     mail::{Letter, Says},
     password::{About, Password, Unhashed, Weakness},
@@ -117,17 +117,27 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
     let about = About { email: user.email.as_deref(), names: &names };
     app.accounts.policy.allows(password, about).map_err(NotReset::Weak)?;
     let phc = app.accounts.hasher.hash(password, app.entropy.as_ref()).await?;
-    let new =
-        NewPassword { phc, instead_of: None, token: Some(stored.digest), keep: None, by: Author::User, at: app.now() };
+    let notice = Outgoing::notice(app, &user, Says::Changed)?;
+    let new = NewPassword {
+        phc,
+        instead_of: None,
+        token: Some(stored.digest),
+        keep: None,
+        notice: notice.as_ref().map(Outgoing::sealed),
+        by: Author::User,
+        at: app.now(),
+    };
     match app.store.set_password(&user.tenant, &user.id, &new).await.map_err(ApiError::from)? {
         PasswordSet::Done => {}
         PasswordSet::TokenSpent | PasswordSet::Gone => return Err(NotReset::Failed(spent().into())),
         PasswordSet::Conflict => return Err(Fault::broken("a password conflicts with none").into()),
     }
+    if let Some(notice) = notice {
+        notice.send(app);
+    }
     // Whoever set the password reads the mail of this address.
     if let Some(email) = &user.email {
         verification::proven(app, caller, &stored, email).await?;
-        letters::tell(app, &user, Says::Changed);
     }
     Ok(())
 }

@@ -16,7 +16,9 @@ use crate::{
     clock::Entropy,
     error::{ApiError, Fault},
     keys::Seal,
+    letters::Outgoing,
     limits::{AccountKey, Trying},
+    mail::Says,
     request::Caller,
 };
 
@@ -75,7 +77,8 @@ pub async fn begin(app: &App, user: &User, login: &LoginId) -> Result<TotpSecret
     Ok(secret)
 }
 
-/// Confirms the factor that this login began, if the code is right: from now on it counts. Gives the recovery codes.
+/// Confirms the factor that this login began, if the code is right: from now on it counts, and the user is told by mail.
+/// Gives the recovery codes.
 pub async fn confirm(app: &App, user: &User, login: &LoginId, code: &str) -> Result<Option<RecoveryCodes>, Fault> {
     let id = pending_id(&app.keys.seal, login);
     let factors = app.store.factors(&user.tenant, &user.id).await?;
@@ -87,9 +90,17 @@ pub async fn confirm(app: &App, user: &User, login: &LoginId, code: &str) -> Res
     let secret = TotpSecret::open(&app.keys.seal, &user.id, &begun.sealed)?;
     let Some(step) = secret.step(code, now) else { return Ok(None) };
     let codes = RecoveryCodes::new(app.entropy.as_ref());
-    let confirmed = Confirmed { step, recovery: codes.digests(), at: now };
-    let counts = app.store.confirm_factor(&user.tenant, &user.id, &begun.id, &confirmed).await?;
-    Ok(counts.then_some(codes))
+    // Without it nobody would notice that it was somebody else who enrolled.
+    let notice = Outgoing::notice(app, user, Says::FactorAdded)?;
+    let kept = notice.as_ref().map(Outgoing::sealed);
+    let confirmed = Confirmed { step, recovery: codes.digests(), notice: kept, at: now };
+    if !app.store.confirm_factor(&user.tenant, &user.id, &begun.id, &confirmed).await? {
+        return Ok(None);
+    }
+    if let Some(notice) = notice {
+        notice.send(app);
+    }
+    Ok(Some(codes))
 }
 
 /// Checks a second factor at the token endpoint, by the buckets of the account and of the address.

@@ -2,7 +2,7 @@
 //!
 //! Whoever posts one sends it at once. Where that fails, because the mail server is down or this process ends, whichever
 //! node looks next takes it up, again and again until it is too old. One may arrive twice, if a node ends between sending
-//! it and saying so.
+//! it and saying so. What tells somebody of an act is kept by the act's own transaction.
 
 use std::time::Duration;
 
@@ -24,36 +24,62 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How many it takes at once.
 const BATCH: u32 = 50;
 
+/// A letter on its way out: sealed for the store, and as it is for the mailer.
+pub(crate) struct Outgoing {
+    tenant: TenantId,
+    sealed: NewLetter,
+    letter: Letter,
+}
+
+impl Outgoing {
+    fn new(app: &App, user: &User, letter: Letter) -> Result<Self, Fault> {
+        let (now, id) = (app.now(), app.entropy.id::<16>());
+        let (only_one, worth) = match letter.says {
+            Says::Verify { .. } => (Some("verify"), app.accounts.verification), // Earlier links are dead.
+            Says::Reset { .. } => (Some("reset"), app.accounts.reset),
+            Says::Changed | Says::FactorAdded => (None, NOTICE),
+        };
+        let sealed = NewLetter {
+            sealed: app.keys.seal.seal(&purpose(&user.tenant, &id), &serde_json::to_vec(&letter)?)?,
+            id,
+            user: user.id.clone(),
+            only_one: only_one.map(str::to_owned),
+            at: now,
+            due_at: now.plus(TRYING),
+            expires_at: now.plus(worth),
+        };
+        Ok(Self { tenant: user.tenant.clone(), sealed, letter })
+    }
+
+    /// One that tells somebody what happens to their account, to be kept with what happens; `None`: they have no address.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be sealed.
+    pub(crate) fn notice(app: &App, user: &User, says: Says) -> Result<Option<Self>, Fault> {
+        let letter = user.email.clone().map(|to| Letter { to, says });
+        letter.map(|letter| Self::new(app, user, letter)).transpose()
+    }
+
+    /// What is to be kept.
+    pub(crate) fn sealed(&self) -> NewLetter {
+        self.sealed.clone()
+    }
+
+    /// Sends it, behind the answer. It is kept when this is called.
+    pub(crate) fn send(self, app: &App) {
+        send(app, &self.tenant, self.sealed.id, self.letter);
+    }
+}
+
 /// Posts a letter to somebody. It is kept when this returns.
 ///
 /// # Errors
 /// [`Fault`] when it cannot be kept.
 pub(crate) async fn post(app: &App, user: &User, letter: Letter) -> Result<(), Fault> {
-    let (now, id) = (app.now(), app.entropy.id::<16>());
-    let (only_one, worth) = match letter.says {
-        Says::Verify { .. } => (Some("verify"), app.accounts.verification), // Earlier links are dead.
-        Says::Reset { .. } => (Some("reset"), app.accounts.reset),
-        Says::Changed | Says::FactorAdded => (None, NOTICE),
-    };
-    let new = NewLetter {
-        sealed: app.keys.seal.seal(&purpose(&user.tenant, &id), &serde_json::to_vec(&letter)?)?,
-        id,
-        user: user.id.clone(),
-        only_one: only_one.map(str::to_owned),
-        at: now,
-        due_at: now.plus(TRYING),
-        expires_at: now.plus(worth),
-    };
-    app.store.put_letter(&user.tenant, &new).await?;
-    send(app, &user.tenant, new.id, letter);
+    let outgoing = Outgoing::new(app, user, letter)?;
+    app.store.put_letter(&outgoing.tenant, &outgoing.sealed).await?;
+    outgoing.send(app);
     Ok(())
-}
-
-/// Tells somebody what happened to their account, behind the answer: what happened, happened.
-pub(crate) fn tell(app: &App, user: &User, says: Says) {
-    let Some(email) = user.email.clone() else { return };
-    let (behind, user) = (app.clone(), user.clone());
-    app.accounts.behind(async move { post(&behind, &user, Letter { to: email, says }).await });
 }
 
 fn send(app: &App, tenant: &TenantId, id: String, letter: Letter) {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Act, Author, FactorId, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
+use crate::{Act, Author, FactorId, NewLetter, Result, SessionId, TenantId, Timestamp, TokenDigest, UserId};
 
 /// A stored password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct NewPassword {
     /// The session that goes on, authenticated now; all others of the user end, and so do all refresh tokens, and what was
     /// remembered of browsers that need no second factor.
     pub keep: Option<SessionId>,
+    /// What tells its owner; it is kept in the same transaction.
+    pub notice: Option<NewLetter>,
     /// Who sets it.
     pub by: Author,
     /// Now; becomes `last_password_reset`.
@@ -75,6 +77,8 @@ pub struct Confirmed {
     pub step: i64,
     /// The digests of the recovery codes that are shown with it.
     pub recovery: Vec<TokenDigest>,
+    /// What tells the user; it is kept in the same transaction.
+    pub notice: Option<NewLetter>,
     /// Now.
     pub at: Timestamp,
 }

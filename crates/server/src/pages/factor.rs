@@ -11,13 +11,11 @@ use crate::{
     app::Enrolment,
     error::{Fault, PageError, Refused},
     factor::{self, Presented, Qr, RecoveryCodes},
-    letters,
     login::{
         self,
         browser::Remember,
         parked::{self, Pending},
     },
-    mail::Says,
 };
 
 /// What was posted. Each step is a form of its own, so that the token of one is good for no other.
@@ -146,11 +144,7 @@ impl Waiting {
             Step::Recovery => Presented::Recovery(code),
             Step::Enrol | Step::Enrolled => {
                 return match factor::confirm(app, user, self.pending.login(), code).await? {
-                    Some(codes) => {
-                        // If it was somebody else who enrolled, nobody else could notice.
-                        letters::tell(app, user, Says::FactorAdded);
-                        Ok(self.recovery_page(visit, &codes))
-                    }
+                    Some(codes) => Ok(self.recovery_page(visit, &codes)),
                     None => self.page(visit, step, Some(wrong(step))).await,
                 };
             }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{
-    Sql, one_time, users,
+    Sql, letters, one_time, users,
     value::{FromRow, Row, args},
 };
 use crate::{
@@ -64,6 +64,9 @@ impl Credentials for Sql {
         ] {
             tx.write(delete, args![tenant, user]).await?;
         }
+        if let Some(notice) = &new.notice {
+            letters::keep(&mut tx, tenant, notice).await?;
+        }
         tx.commit().await?;
         Ok(PasswordSet::Done)
     }
@@ -111,6 +114,9 @@ impl Credentials for Sql {
         for code in &confirmed.recovery {
             let insert = "INSERT INTO recovery_codes (tenant, user_id, digest) VALUES ($1, $2, $3)";
             tx.write(insert, args![tenant, user, code]).await?;
+        }
+        if let Some(notice) = &confirmed.notice {
+            letters::keep(&mut tx, tenant, notice).await?;
         }
         tx.commit().await?;
         Ok(true)

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{
-    Sql,
+    Sql, Tx,
     value::{FromRow, Row, args},
 };
 use crate::{Letter, Letters, NewLetter, Result, TenantId, Timestamp};
@@ -11,16 +11,8 @@ use crate::{Letter, Letters, NewLetter, Result, TenantId, Timestamp};
 #[async_trait]
 impl Letters for Sql {
     async fn put_letter(&self, tenant: &TenantId, new: &NewLetter) -> Result<()> {
-        let NewLetter { id, user, sealed, only_one, at, due_at, expires_at } = new;
         let mut tx = self.begin().await?;
-        if let Some(only_one) = only_one {
-            let delete = "DELETE FROM letters WHERE tenant = $1 AND user_id = $2 AND only_one = $3";
-            tx.write(delete, args![tenant, user, only_one.as_str()]).await?;
-        }
-        let insert = "INSERT INTO letters (tenant, id, user_id, sealed, due_at, expires_at, only_one, at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let (id, sealed, only_one) = (id.as_str(), sealed.as_slice(), only_one.as_deref());
-        tx.write(insert, args![tenant, id, user, sealed, *due_at, *expires_at, only_one, *at]).await?;
+        keep(&mut tx, tenant, new).await?;
         tx.commit().await
     }
 
@@ -49,6 +41,20 @@ impl Letters for Sql {
         self.write("DELETE FROM letters WHERE tenant = $1 AND id = $2", args![tenant, id]).await?;
         Ok(())
     }
+}
+
+/// Keeps a letter, if the transaction comes to its end.
+pub(super) async fn keep(tx: &mut Tx, tenant: &TenantId, new: &NewLetter) -> Result<()> {
+    let NewLetter { id, user, sealed, only_one, at, due_at, expires_at } = new;
+    if let Some(only_one) = only_one {
+        let delete = "DELETE FROM letters WHERE tenant = $1 AND user_id = $2 AND only_one = $3";
+        tx.write(delete, args![tenant, user, only_one.as_str()]).await?;
+    }
+    let insert = "INSERT INTO letters (tenant, id, user_id, sealed, due_at, expires_at, only_one, at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let (id, sealed, only_one) = (id.as_str(), sealed.as_slice(), only_one.as_deref());
+    tx.write(insert, args![tenant, id, user, sealed, *due_at, *expires_at, only_one, *at]).await?;
+    Ok(())
 }
 
 /// A letter, and when it was written: `None` by those of older versions.

@@ -19,7 +19,7 @@ use crate::*;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 /// What the verbs below write to, and what an act must not.
-const TABLES: [(&str, &str); 18] = [
+const TABLES: [(&str, &str); 19] = [
     ("activations", "SELECT * FROM activations"),
     ("active_generations", "SELECT * FROM active_generations"),
     ("chains", "SELECT * FROM chains"),
@@ -31,6 +31,7 @@ const TABLES: [(&str, &str); 18] = [
     ("generations", "SELECT * FROM generations"),
     ("installation", "SELECT * FROM installation"),
     ("journal", "SELECT * FROM journal"),
+    ("letters", "SELECT * FROM letters"),
     ("one_time_tokens", "SELECT * FROM one_time_tokens"),
     ("passwords", "SELECT * FROM passwords"),
     ("recovery_codes", "SELECT * FROM recovery_codes"),
@@ -185,7 +186,7 @@ on_both![
     a_connection_and_a_tenant_come_with_their_entries,
     a_deploy_and_its_entry_come_together,
     a_window_and_its_entry_come_together,
-    a_factor_and_its_recovery_codes_come_together,
+    a_factor_its_recovery_codes_and_its_notice_come_together,
     a_lost_factor_goes_with_all_that_it_opened,
     a_new_password_and_what_it_ends_come_together,
     a_replayed_code_ends_all_that_came_of_it_together,
@@ -287,7 +288,19 @@ async fn a_window_and_its_entry_come_together(fragile: Fragile) {
     assert_eq!(json!(told.summary), json!({"until": at(60), "reason": "fire"}));
 }
 
-async fn a_factor_and_its_recovery_codes_come_together(fragile: Fragile) {
+fn notice(user: &User) -> NewLetter {
+    NewLetter {
+        id: "notice".to_owned(),
+        user: user.id.clone(),
+        sealed: b"sealed".to_vec(),
+        only_one: None,
+        at: at(1),
+        due_at: at(2),
+        expires_at: at(60),
+    }
+}
+
+async fn a_factor_its_recovery_codes_and_its_notice_come_together(fragile: Fragile) {
     let ada = fragile.user().await;
     let factor = Factor {
         id: "f".into(),
@@ -298,9 +311,10 @@ async fn a_factor_and_its_recovery_codes_come_together(fragile: Fragile) {
         last_step: None,
     };
     fragile.store.begin_factor(&tenant(), &ada.id, &factor).await.unwrap();
-    let confirmed = Confirmed { step: 7, recovery: vec![TokenDigest::of("1"), TokenDigest::of("2")], at: at(1) };
+    let recovery = vec![TokenDigest::of("1"), TokenDigest::of("2")];
+    let confirmed = Confirmed { step: 7, recovery, notice: Some(notice(&ada)), at: at(1) };
     let confirm = async |store: &Sql| store.confirm_factor(&tenant(), &ada.id, &factor.id, &confirmed).await;
-    assert_eq!(fragile.changed_by(confirm).await, BTreeSet::from(["factors", "recovery_codes"]));
+    assert_eq!(fragile.changed_by(confirm).await, BTreeSet::from(["factors", "letters", "recovery_codes"]));
 }
 
 async fn a_lost_factor_goes_with_all_that_it_opened(fragile: Fragile) {
@@ -314,7 +328,7 @@ async fn a_lost_factor_goes_with_all_that_it_opened(fragile: Fragile) {
         last_step: None,
     };
     fragile.store.begin_factor(&tenant(), &ada.id, &factor).await.unwrap();
-    let confirmed = Confirmed { step: 7, recovery: vec![TokenDigest::of("1")], at: at(1) };
+    let confirmed = Confirmed { step: 7, recovery: vec![TokenDigest::of("1")], notice: None, at: at(1) };
     assert!(fragile.store.confirm_factor(&tenant(), &ada.id, &factor.id, &confirmed).await.unwrap());
     fragile.store.commit_login(&tenant(), &login_with_a_code(&ada)).await.unwrap();
     let reset = act(OperatorAct::FactorsReset { user: ada.id.clone() }, 1);
@@ -335,6 +349,7 @@ async fn a_new_password_and_what_it_ends_come_together(fragile: Fragile) {
         instead_of: None,
         token: Some(TokenDigest::of("reset")),
         keep: None,
+        notice: Some(notice(&ada)),
         by: Author::User,
         at: at(1),
     };
@@ -342,7 +357,7 @@ async fn a_new_password_and_what_it_ends_come_together(fragile: Fragile) {
         PasswordSet::Done => Ok(()),
         other => panic!("{other:?}"),
     };
-    assert_eq!(fragile.changed_by(set).await, BTreeSet::from(["one_time_tokens", "passwords", "users"]));
+    assert_eq!(fragile.changed_by(set).await, BTreeSet::from(["letters", "one_time_tokens", "passwords", "users"]));
     let browsers = fragile.store.tokens(&tenant(), Purpose::RememberedBrowser, at(1)).await.unwrap();
     assert_eq!(browsers, []);
 }

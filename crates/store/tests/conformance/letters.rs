@@ -13,7 +13,7 @@ super::on_both![
     a_letter_that_is_the_only_one_of_its_kind_replaces_an_unsent_one,
 ];
 
-fn letter(id: &str, due: u64) -> NewLetter {
+pub(crate) fn letter(id: &str, due: u64) -> NewLetter {
     NewLetter {
         id: id.to_owned(),
         user: "ada".into(),

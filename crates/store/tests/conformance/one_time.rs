@@ -4,7 +4,7 @@ use serde_json::json;
 use vestibule_store::*;
 use vestibule_testkit::stores::{NOW, TestStore};
 
-use crate::given::*;
+use crate::{given::*, letters::letter};
 
 super::on_both![
     a_parked_login_is_taken_once_by_its_browser,
@@ -161,7 +161,8 @@ async fn a_token_that_is_to_be_alone_ends_the_others(store: TestStore) {
 }
 
 fn new_password(phc: &str) -> NewPassword {
-    NewPassword { phc: phc.to_owned(), instead_of: None, token: None, keep: None, by: Author::User, at: at(5) }
+    let (phc, by, at) = (phc.to_owned(), Author::User, at(5));
+    NewPassword { phc, instead_of: None, token: None, keep: None, notice: None, by, at }
 }
 
 async fn a_new_password_ends_what_the_old_one_opened(store: TestStore) {
@@ -232,6 +233,7 @@ async fn a_reset_token_serves_once_and_its_owner_only(store: TestStore) {
     let answers = race(|number| {
         let (store, id, mut new) = (store.share(), ada.id.clone(), new.clone());
         new.phc = format!("new-{number}");
+        new.notice = Some(letter(&number.to_string(), 10));
         async move { store.set_password(&tenant(), &id, &new).await.unwrap() }
     })
     .await;
@@ -239,6 +241,8 @@ async fn a_reset_token_serves_once_and_its_owner_only(store: TestStore) {
     assert_eq!(won.len(), 1);
     assert_eq!(answers.iter().filter(|answer| **answer == PasswordSet::TokenSpent).count(), 63);
     assert_eq!(store.password(&tenant(), &ada.id).await.unwrap().unwrap().phc, format!("new-{}", won[0]));
+    let kept: Vec<_> = store.take_letters(&tenant(), at(10), at(20), 64).await.unwrap();
+    assert_eq!(kept.iter().map(|letter| letter.id.clone()).collect::<Vec<_>>(), [won[0].to_string()]);
 }
 
 async fn a_rehash_changes_nothing_else(store: TestStore) {
@@ -272,7 +276,9 @@ async fn a_time_step_serves_once(store: TestStore) {
     );
     let confirmed = race(|number| {
         let (store, id) = (store.share(), ada.id.clone());
-        let confirmed = Confirmed { step: 99, recovery: vec![secret(&format!("recovery-{number}"))], at: at(1) };
+        let recovery = vec![secret(&format!("recovery-{number}"))];
+        let notice = Some(letter(&number.to_string(), 10));
+        let confirmed = Confirmed { step: 99, recovery, notice, at: at(1) };
         async move { store.confirm_factor(&tenant(), &id, &"f".into(), &confirmed).await.unwrap() }
     })
     .await;
@@ -282,6 +288,7 @@ async fn a_time_step_serves_once(store: TestStore) {
     assert_eq!(store.recovery_codes_left(&tenant(), &ada.id).await.unwrap(), 1);
     let code = secret(&format!("recovery-{}", won[0]));
     assert!(store.use_recovery_code(&tenant(), &ada.id, &code).await.unwrap());
+    assert_eq!(store.take_letters(&tenant(), at(10), at(20), 64).await.unwrap().len(), 1, "who lost tells nobody");
     let used = race(|_| {
         let (store, id) = (store.share(), ada.id.clone());
         async move { store.use_step(&tenant(), &id, &"f".into(), 100).await.unwrap() }
@@ -301,7 +308,7 @@ async fn a_recovery_code_serves_once(store: TestStore) {
     let confirm = async |id: &str, codes: &[&str]| {
         store.begin_factor(&tenant(), &ada.id, &factor(id)).await.unwrap();
         let recovery = codes.iter().map(|code| secret(code)).collect();
-        let confirmed = Confirmed { step: 1, recovery, at: at(1) };
+        let confirmed = Confirmed { step: 1, recovery, notice: None, at: at(1) };
         store.confirm_factor(&tenant(), &ada.id, &id.into(), &confirmed).await.unwrap()
     };
     assert!(confirm("lost", &["old"]).await);
@@ -322,7 +329,7 @@ async fn a_reset_takes_every_factor_and_ends_what_was_opened(store: TestStore) {
     let (ada, bob) = (user(&*store, "ada").await, user(&*store, "bob").await);
     for owner in [&ada, &bob] {
         store.begin_factor(&tenant(), &owner.id, &factor("f")).await.unwrap();
-        let confirmed = Confirmed { step: 1, recovery: vec![secret("code")], at: at(1) };
+        let confirmed = Confirmed { step: 1, recovery: vec![secret("code")], notice: None, at: at(1) };
         assert!(store.confirm_factor(&tenant(), &owner.id, &"f".into(), &confirmed).await.unwrap());
         let session = format!("session of {}", owner.id);
         let open = allow_with(owner, &session, |allowed| allowed.session = SessionUse::Open(new_session(&session)));
