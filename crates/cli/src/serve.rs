@@ -53,8 +53,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     runtime.block_on(async {
         let telemetry = Telemetry::start(settings.log).context("cannot start logging")?;
         let stop = stopped_by_signal()?;
-        let announce = |announcement: &Announcement| announcement_told(announcement, json);
-        serve(settings, args.demo, telemetry, stop, announce).await.map_err(told)
+        let announce = move |announcement: &Announcement| announcement_told(announcement, json);
+        serve(settings, args.demo, telemetry, stop, Box::new(announce)).await.map_err(told)
     })?;
     Ok(Exit::Reached)
 }

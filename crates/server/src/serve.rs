@@ -6,6 +6,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -84,16 +85,26 @@ pub fn database_of(settings: &Settings, data: &Path) -> String {
     named.unwrap_or_else(|| data.join(SQLITE_FILE).display().to_string())
 }
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop. The future is boxed, so that all that serves is compiled with this crate.
 ///
 /// # Errors
 /// [`Fault`] when the node cannot stand up; once it serves it only ends by `stop`.
-pub async fn serve(
+pub fn serve(
     settings: Settings,
     with_demo: bool,
     telemetry: Telemetry,
     stop: CancellationToken,
-    announce: impl FnOnce(&Announcement),
+    announce: Box<dyn FnOnce(&Announcement)>,
+) -> Pin<Box<dyn Future<Output = Result<(), Fault>>>> {
+    Box::pin(run(settings, with_demo, telemetry, stop, announce))
+}
+
+async fn run(
+    settings: Settings,
+    with_demo: bool,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+    announce: Box<dyn FnOnce(&Announcement)>,
 ) -> Result<(), Fault> {
     std::panic::set_hook(Box::new(|panic| {
         // Where, never what: a message may quote anything.

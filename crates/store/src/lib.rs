@@ -10,6 +10,8 @@
 //! - **What an operator changes is in the journal**, by the same transaction ([`Act`]).
 //! - **Who loses a race is told so by a value**, never by a panic or a second winner. What can go wrong is [`StoreError`].
 //! - Documents are kept as JSON text: keys in order, numbers as they came.
+//!
+//! What is asynchronous here returns a boxed future: the drivers are compiled with this crate, not with all that await it.
 
 mod error;
 mod ids;
@@ -26,6 +28,10 @@ mod sealed;
 mod sessions;
 mod tenants;
 mod users;
+
+use std::{path::Path, sync::Arc};
+
+use futures_util::future::BoxFuture;
 
 pub use crate::{
     credentials::{Confirmed, Credentials, Factor, FactorKind, NewPassword, Password, PasswordSet},
@@ -101,8 +107,12 @@ impl<T> Store for T where
 /// # Errors
 ///
 /// [`OpenError`] says what the operator has to do.
-pub async fn open(address: &str, node: &NodeId, now: Timestamp) -> Result<std::sync::Arc<dyn Store>, OpenError> {
-    Ok(std::sync::Arc::new(sql::Sql::open(address, node, now).await?))
+pub fn open<'a>(
+    address: &'a str,
+    node: &'a NodeId,
+    now: Timestamp,
+) -> BoxFuture<'a, Result<Arc<dyn Store>, OpenError>> {
+    Box::pin(async move { Ok(Arc::new(sql::Sql::open(address, node, now).await?) as Arc<dyn Store>) })
 }
 
 /// Restores a backup ([`Operations::backup`]), of whichever database it was made, to a new file or an empty PostgreSQL
@@ -112,10 +122,17 @@ pub async fn open(address: &str, node: &NodeId, now: Timestamp) -> Result<std::s
 /// # Errors
 ///
 /// [`OpenError::Exists`] or [`OpenError::NotEmpty`]; [`StoreError::Damaged`] when the backup is not what was written.
-pub async fn restore(backup: &std::path::Path, address: &str, node: &NodeId, now: Timestamp) -> Result<(), OpenError> {
-    sql::restore(backup, address).await?;
-    let store = sql::Sql::open(address, node, now).await?;
-    store.begin_epoch(now).await?;
-    store.close().await;
-    Ok(())
+pub fn restore<'a>(
+    backup: &'a Path,
+    address: &'a str,
+    node: &'a NodeId,
+    now: Timestamp,
+) -> BoxFuture<'a, Result<(), OpenError>> {
+    Box::pin(async move {
+        sql::restore(backup, address).await?;
+        let store = sql::Sql::open(address, node, now).await?;
+        store.begin_epoch(now).await?;
+        store.close().await;
+        Ok(())
+    })
 }
