@@ -17,7 +17,7 @@ use vestibule_server::{
     admin::maintenance::{BackedUp, NewBackup},
     clock::SystemEntropy,
     first_start::{self, data_folder},
-    serve::{SQLITE_FILE, database_of},
+    serve::database_of,
     settings::Settings,
 };
 use vestibule_store::{NodeId, Store, Timestamp};
@@ -119,11 +119,19 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
 /// # Errors
 /// [`Fault`] when there is none, or it cannot be opened.
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>, Fault> {
-    if settings.database.is_none() && !settings.data.join(SQLITE_FILE).exists() {
-        let message = format!(
-            "there is no database in `{}`; name the server's data folder with --data, or its settings with --config",
-            settings.data.display()
-        );
+    if !vestibule_store::exists(&database_of(settings, &settings.data)).await.context("cannot open the database")? {
+        let message = match settings.database {
+            // Its address may hold a password.
+            Some(_) => {
+                "there is no Vestibule in the database that `database` of the settings names: check the address; \
+                        `vestibule serve` sets up a new one, `vestibule restore` fills an empty one from a backup"
+                    .to_owned()
+            }
+            None => format!(
+                "there is no database in `{}`; name the server's data folder with --data, or its settings with --config",
+                settings.data.display()
+            ),
+        };
         return Err(Fault::bad_input(BadInput::FileMissing, message));
     }
     let (address, node) = place(settings)?;

@@ -115,6 +115,15 @@ pub fn open<'a>(
     Box::pin(async move { Ok(Arc::new(sql::Sql::open(address, node, now).await?) as Arc<dyn Store>) })
 }
 
+/// Whether there is a store at an address, of whichever version. Nothing is made, and nothing changed.
+///
+/// # Errors
+///
+/// [`OpenError`] when the address is none, or nobody answers there.
+pub fn exists(address: &str) -> BoxFuture<'_, Result<bool, OpenError>> {
+    Box::pin(sql::exists(address))
+}
+
 /// Restores a backup ([`Operations::backup`]), of whichever database it was made, to a new file or an empty PostgreSQL
 /// database. Sessions and refresh tokens of before end: those that were revoked since the backup must not come back
 /// ([`Sessions::not_before`]).

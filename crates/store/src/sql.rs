@@ -40,7 +40,7 @@ use self::{
     sqlite::Sqlite,
     value::{FromRow, Row, Value, args},
 };
-use crate::{NodeId, OpenError, Result, TenantId, Timestamp};
+use crate::{NodeId, OpenError, Result, StoreError, TenantId, Timestamp};
 
 /// The store on one of the two databases.
 #[derive(Debug)]
@@ -147,6 +147,17 @@ impl Sql {
             Some(lane) => (&lane.chain, Arc::clone(&lane.busy).lock_owned().await),
             None => ("", Arc::new(Mutex::new(())).lock_owned().await),
         }
+    }
+}
+
+/// Whether there is a store at an address.
+pub(crate) async fn exists(address: &str) -> Result<bool, OpenError> {
+    match Address::parse(address)? {
+        Address::File(path) => {
+            let looked = path.try_exists();
+            Ok(looked.map_err(|source| StoreError::File { path: path.to_owned(), action: "looked for", source })?)
+        }
+        Address::Server(url) => Postgres::has_schema(url).await,
     }
 }
 

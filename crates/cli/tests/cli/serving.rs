@@ -380,6 +380,18 @@ fn a_backup_is_of_the_database_that_the_settings_name() {
         assert!(none.stderr.contains(&format!("there is no database in `{place}`")), "{none:?}");
         assert!(!folder.path().join(place).exists() && !folder.path().join("copy.db").exists(), "nothing was made");
     }
+    let empty = vestibule_testkit::postgres::Cluster::shared().database();
+    folder.write("server.toml", format!("data = \"named\"\ndatabase = \"{empty}\"\n"));
+    for command in ["verify", "backup", "verify"] {
+        let copy = (command == "backup").then_some("copy.db");
+        let arguments: Vec<_> = [command].into_iter().chain(copy).chain(["--config", "server.toml"]).collect();
+        let none = folder.run(&arguments).with_code(3);
+        assert!(
+            none.stderr.contains("there is no Vestibule in the database that `database` of the settings names"),
+            "{none:?}"
+        );
+        assert!(!folder.path().join("named").exists() && !folder.path().join("copy.db").exists(), "nothing was made");
+    }
     let node = Node::start(&folder, "named", &[]);
     let running = folder.run(&["verify", "--config", "vestibule.toml", "--json"]).with_code(0).json();
     node.terminate();

@@ -59,6 +59,15 @@ impl Postgres {
         copy::from_file(Restored::open(backup).await?, &self.pool).await
     }
 
+    /// Whether any version of the schema is there.
+    pub(super) async fn has_schema(address: &str) -> Result<bool, OpenError> {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let pool = pool.connect_with(options(address)?).await.map_err(fault::of)?;
+        let has = schema::exists(&mut *pool.acquire().await.map_err(fault::of)?).await.map_err(fault::of);
+        pool.close().await;
+        Ok(has?)
+    }
+
     /// Connects, and brings the schema up to this version.
     pub(super) async fn open(address: &str) -> Result<Self, OpenError> {
         let options = options(address)?;

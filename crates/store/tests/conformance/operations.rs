@@ -131,7 +131,11 @@ async fn a_backup_is_restored_to_either_database(store: TestStore) {
     let file = store.file("restored.db").to_str().unwrap().to_owned();
     let server = vestibule_testkit::postgres::Cluster::shared().database();
     for address in [file, server] {
+        for _looked in 0..2 {
+            assert!(!exists(&address).await.unwrap(), "and looking makes nothing");
+        }
         restore(&backup, &address, &NodeId::new("node-1"), at(100)).await.unwrap();
+        assert!(exists(&address).await.unwrap());
         let restored = open(&address).await.unwrap();
         assert_eq!(restored.damage(), None);
         assert_eq!(restored.user(&tenant(), &ada.id).await.unwrap(), Some(ada.clone()));

@@ -7,6 +7,11 @@ use sqlx::{
 
 use crate::{OpenError, sql::migrations};
 
+/// Whether the table of the steps taken is there.
+pub(super) async fn exists(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(connection).await
+}
+
 /// Brings the schema up to this version: each step in a transaction of its own, under a lock that keeps other nodes out,
 /// none if it is newer.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
