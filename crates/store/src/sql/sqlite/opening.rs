@@ -42,6 +42,7 @@ impl Sqlite {
         made.map_err(|source| StoreError::File { path: path.to_owned(), action: "made", source })?;
         let pool = |connections, options| {
             let pool = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
+            let pool = pool.test_before_acquire(false); // It is tested when it is given back, and a file does not hang up.
             pool.connect_lazy_with(options)
         };
         let writing = pool(1, options(path).create_if_missing(true));
