@@ -19,18 +19,21 @@ use vestibule_testkit::{
     events::{self, CANARY, Size},
     guests,
     hostile::{Case, Expect, Guest},
-    oracle::{Census, alone},
+    oracle::{Census, alone, threads_called},
 };
 
 /// The program that compiles modules for these tests.
 pub(super) const WORKER: &str = env!("CARGO_BIN_EXE_compile-worker");
+
+/// The worker threads of the runtime.
+const RUNTIME_THREADS: usize = 2;
 
 /// The runtime of all tests: as a server's, with worker threads.
 pub(super) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(RUNTIME_THREADS)
             .thread_keep_alive(Duration::from_millis(50)) // Threads that only wait for work are nothing left behind.
             .enable_all()
             .build()
@@ -216,4 +219,12 @@ pub(super) fn warm_up() {
     }
     let parrot = deploy::files_only(&[("answer", b"{}")]);
     drop(deployed(Profile::Fast, self::parrot(), parrot));
+    // A thread that has not run yet is called like the test that began it, and would not be counted.
+    let begun = Instant::now();
+    for (called, expected) in [("vestibule-", 2 * PROFILES.len()), ("tokio-rt-worker", RUNTIME_THREADS)] {
+        while threads_called(called) < expected {
+            assert!(begun.elapsed() < Duration::from_secs(60), "threads called {called} never ran");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

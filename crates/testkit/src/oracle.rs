@@ -111,9 +111,18 @@ pub fn rss() -> u64 {
 /// The threads of the process but for those that run tests, which the harness starts and ends as it likes: they are
 /// called after their test, and only they have `::` in their name.
 fn threads() -> usize {
+    thread_names().filter(|name| !name.contains("::")).count()
+}
+
+/// The threads of the process whose names begin so. A thread has its creator's name until it runs for the first time.
+#[must_use]
+pub fn threads_called(beginning: &str) -> usize {
+    thread_names().filter(|name| name.starts_with(beginning)).count()
+}
+
+fn thread_names() -> impl Iterator<Item = String> {
     let tasks = fs::read_dir("/proc/self/task").expect("/proc");
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| !name.contains("::")).count()
+    tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
 }
 
 fn children() -> usize {
