@@ -4,33 +4,27 @@
 //! opens a [`Browser`], and speaks HTTP.
 
 mod admin;
+mod answer;
 mod browser;
+mod clock;
+mod generations;
 mod running;
 mod web;
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use axum::{Router, body::Body, response::Response};
+use axum::{Router, body::Body};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http::{Request, StatusCode, header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 use url::Url;
-use vestibule_engine::{Grants, InProcessCompiler, LoadedPipeline, Profile, Tier, http::Egress, inspect};
-use vestibule_pipeline::{Digest, Manifest, Pipeline, Rule};
+use vestibule_engine::http::Egress;
 use vestibule_server::{
     accounts::{AccountSettings, Accounts},
-    app::{App, Enrolment, Generation, Generations, LoginSettings, Parts},
-    clock::{Clock, SystemEntropy},
+    app::{App, Enrolment, LoginSettings, Parts},
+    clock::SystemEntropy,
     keys::{Keys, Seal, SigningKey, SigningKeys},
     limits::LimitSettings,
     mail::{MailRoute, MailSettings},
@@ -39,16 +33,19 @@ use vestibule_server::{
     signup::SignupSettings,
 };
 use vestibule_store::{
-    Author, Client, ClientSettings, Connection, Created, GenerationNumber, NewUser, OperatorAct, TenantId, Timestamp,
-    TokenDigest, User, UserId,
+    Author, Client, ClientSettings, Connection, Created, NewUser, OperatorAct, TenantId, Timestamp, TokenDigest, User,
+    UserId,
 };
 use vestibule_testkit::{
-    deploy::engine,
     peer,
     stores::{NOW, TestStore, act},
 };
 
+pub(crate) use answer::Answer;
 pub(crate) use browser::{Browser, NoAnswer, Site, authorization, hidden};
+pub(crate) use clock::TestClock;
+use generations::TestGenerations;
+pub(crate) use generations::TestRule;
 pub(crate) use running::{Running, STRONG};
 pub(crate) use web::Web;
 
@@ -74,37 +71,6 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// The installation's key.
 const KEY: [u8; 32] = [7; 32];
 
-/// A clock that a test moves.
-#[derive(Debug)]
-pub(crate) struct TestClock(AtomicI64);
-
-impl TestClock {
-    /// Lets so many seconds pass.
-    pub(crate) fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// The generations of a test: number 1, 2, … as they are deployed.
-#[derive(Default)]
-struct TestGenerations(Mutex<Vec<Option<Arc<Generation>>>>);
-
-impl Generations for TestGenerations {
-    fn active(&self, _: &TenantId) -> Arc<Generation> {
-        self.0.lock().unwrap().iter().flatten().last().cloned().expect("a generation")
-    }
-
-    fn pinned(&self, _: &TenantId, number: GenerationNumber) -> Option<Arc<Generation>> {
-        self.0.lock().unwrap().get(usize::try_from(number.0).unwrap()).cloned().flatten()
-    }
-}
-
 /// A login service.
 pub(crate) struct Service {
     pub(crate) app: App,
@@ -114,17 +80,6 @@ pub(crate) struct Service {
     router: Router,
     outbox: tempfile::TempDir,
 }
-
-/// What the service answered.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
-}
-
-/// A rule to be deployed: its manifest, its module, what it is granted.
-pub(crate) struct TestRule(pub(crate) Manifest, pub(crate) Vec<u8>, pub(crate) Grants);
 
 impl Service {
     /// A service on the usual database, with one client and one user, and no rules.
@@ -161,8 +116,7 @@ impl Service {
         change: impl FnOnce(&mut LoginSettings),
         change_accounts: impl FnOnce(&mut AccountSettings),
     ) -> Self {
-        let clock = Arc::new(TestClock(AtomicI64::new(NOW.0)));
-        let service = Self::standing((store, clock, Arc::default()), change, change_accounts);
+        let service = Self::standing((store, Arc::default(), Arc::default()), change, change_accounts);
         service.furnish().await;
         service
     }
@@ -320,32 +274,12 @@ impl Service {
 
     /// Deploys these rules with this way out.
     pub(crate) fn deploy_with(&self, rules: Vec<TestRule>, egress: Arc<Egress>) {
-        let mut deployed = self.generations.0.lock().unwrap();
-        let is_empty = rules.is_empty();
-        let (mut loaded, mut of_pipeline) = (Vec::new(), Vec::new());
-        for TestRule(manifest, wasm, grants) in rules {
-            let rule = Rule::new(manifest, Digest::of(&wasm), &vestibule_abi::limits::Budget::CEILING).unwrap();
-            let inspected = inspect(&wasm).expect("the fixture is a rule");
-            let engine = engine(Profile::Fast);
-            let compiled = compiler().compile(engine, &inspected, Tier::Optimised).expect("the fixture compiles");
-            loaded.push(engine.load(&compiled, grants).expect("the fixture is granted what it imports"));
-            of_pipeline.push(rule);
-        }
-        let pipeline = Arc::new(Pipeline::new(of_pipeline).expect("a pipeline"));
-        let number = (!is_empty).then(|| GenerationNumber(i64::try_from(deployed.len()).unwrap()));
-        deployed.push(Some(Arc::new(Generation {
-            number,
-            loaded: LoadedPipeline { pipeline, rules: loaded },
-            configuration: Map::new(),
-            egress,
-        })));
+        self.generations.deploy(rules, egress);
     }
 
     /// Revokes all generations but the active one.
     pub(crate) fn revoke_older_generations(&self) {
-        let mut deployed = self.generations.0.lock().unwrap();
-        let last = deployed.len() - 1;
-        deployed[..last].fill_with(|| None);
+        self.generations.revoke_older();
     }
 
     /// Another browser.
@@ -439,11 +373,6 @@ pub(crate) fn claims(token: &Value) -> Value {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-fn compiler() -> &'static InProcessCompiler {
-    static COMPILER: OnceLock<InProcessCompiler> = OnceLock::new();
-    COMPILER.get_or_init(|| InProcessCompiler::new(10_000_000).expect("a compiler"))
-}
-
 fn account_settings(outbox: &Path) -> AccountSettings {
     AccountSettings {
         service: "Example".to_owned(),
@@ -458,59 +387,5 @@ fn account_settings(outbox: &Path) -> AccountSettings {
         },
         verification: std::time::Duration::from_secs(3_600),
         reset: std::time::Duration::from_secs(3_600),
-    }
-}
-
-impl Answer {
-    /// The whole of a response, which is no fault of ours.
-    async fn of(response: Response) -> Self {
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.to_vec()).expect("text");
-        assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{body}");
-        Self { status: parts.status, headers: parts.headers, body }
-    }
-
-    /// The body as JSON.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.body))
-    }
-
-    /// Where it sends the browser.
-    #[track_caller]
-    pub(crate) fn location(&self) -> Url {
-        let location = self.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        Url::parse(location.unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.body))).unwrap()
-    }
-
-    /// A parameter of where it sends the browser.
-    pub(crate) fn sent(&self, name: &str) -> Option<String> {
-        self.location().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    }
-
-    /// The code that it sends to the client.
-    #[track_caller]
-    pub(crate) fn code(&self) -> String {
-        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
-        assert!(self.location().as_str().starts_with(CALLBACK), "{}", self.location());
-        self.sent("code").unwrap_or_else(|| panic!("no code: {}", self.location()))
-    }
-
-    /// The code of an error page: what stands where it tells the people who run the service.
-    #[track_caller]
-    pub(crate) fn error_page(&self) -> &str {
-        assert!(self.status.is_client_error() && !self.headers.contains_key(header::LOCATION), "{self:?}");
-        let code = self.body.split_once("<code>").and_then(|(_, rest)| rest.split_once("</code>"));
-        code.unwrap_or_else(|| panic!("no code: {}", self.body)).0
-    }
-
-    /// Status and `error`, of a JSON answer or of a redirect to the client.
-    #[track_caller]
-    pub(crate) fn error(&self) -> String {
-        match self.headers.contains_key(header::LOCATION) {
-            true => self.sent("error").unwrap_or_else(|| panic!("no error: {}", self.location())),
-            false => format!("{} {}", self.status.as_u16(), self.json()["error"].as_str().unwrap_or("-")),
-        }
     }
 }

@@ -1,6 +1,9 @@
 //! The walk of a login, sentence by sentence of DESIGN §2.
 
+mod detours;
 mod laws;
+mod shown;
+mod sizes;
 
 use std::sync::Arc;
 
@@ -261,69 +264,6 @@ fn a_fault_of_ours_is_never_skipped() {
 }
 
 #[test]
-fn a_redirect_takes_effect_after_all_rules_and_before_a_factor() {
-    check(
-        &[
-            says(json!({"continue": {"second_factor": {"allow_remember_browser": true}}})),
-            says(json!({"continue": {"redirect": {"url": "https://forms.example.com/a b".replace(' ', "%20")},
-                "app_metadata": {"a": 2}, "user": {"nickname": "j"}}})),
-            says(json!({"continue": {"id_token": {"plan": "gold"}}})),
-        ],
-        &["continued", "continued", "continued"],
-        json!({"outcome": "redirect", "redirect": {"rule": "rule-1", "url": "https://forms.example.com/a%20b"},
-            "second_factor": null, "app_metadata": {"a": 1, "b": {"x": 1, "y": 2}}, "id_token": {}}),
-    );
-    let parked = says(json!({"continue": {"user": {"jti": "x", "email": null}, "second_factor": {}}}));
-    let (_, _, outcome) = run(&[says(json!({"continue": {"user": {"jti": "x"}, "second_factor": {}}}))]);
-    let Outcome::SecondFactor { rest, .. } = outcome else { panic!("no second factor") };
-    assert_eq!(json!(rest.user_changes), json!({"jti": "x"}));
-    assert_eq!(rest.profile.user()["jti"], "x");
-    check(&[parked], &["failed mutation_forbidden"], json!({"outcome": "failed"}));
-}
-
-#[test]
-fn a_refusal_after_a_redirect_wins() {
-    check(
-        &[
-            says(json!({"continue": {"redirect": {"url": "https://forms.example.com"}}})),
-            says(json!({"deny": {"code": "no"}})),
-        ],
-        &["continued", "denied no"],
-        json!({"outcome": "deny", "redirect": null}),
-    );
-}
-
-#[test]
-fn a_redirect_is_ignored_once_the_browser_is_back() {
-    let mut event = event();
-    event["context"]["protocol"] = json!("redirect-callback");
-    event["context"]["original_protocol"] = json!("oidc-basic-profile");
-    let redirect =
-        says(json!({"continue": {"redirect": {"url": "https://forms.example.com"}, "app_metadata": {"a": 2}}}));
-    check_input(
-        &[redirect],
-        input(event),
-        &["continued"],
-        json!({"outcome": "allow", "redirect": null, "app_metadata": {"a": 2, "b": {"x": 1, "y": 2}}}),
-    );
-}
-
-#[test]
-fn a_second_factor_only_goes_up_and_is_met_once_it_was_passed() {
-    let demand = |remember: bool| says(json!({"continue": {"second_factor": {"allow_remember_browser": remember}}}));
-    for (first, second, both) in [(true, true, true), (true, false, false), (false, true, false)] {
-        check(
-            &[demand(first), demand(second)],
-            &["continued", "continued"],
-            json!({"outcome": "second_factor", "second_factor": {"rule": "rule-0", "allow_remember_browser": both}}),
-        );
-    }
-    let mut event = event();
-    event["context"]["authentication"] = json!({"methods": [{"name": "pwd"}, {"name": "mfa", "timestamp": 1}]});
-    check_input(&[demand(false)], input(event), &["continued"], json!({"outcome": "allow", "second_factor": null}));
-}
-
-#[test]
 fn a_rule_runs_only_on_the_logins_it_is_for() {
     let on = |when: &str| rule(&format!("[when]\n{when}"), Ok(json!({"continue": {}})));
     for (when, became) in [
@@ -379,84 +319,6 @@ fn the_primary_user_is_one_that_is_linked() {
 }
 
 #[test]
-fn sizes_count_after_the_merge() {
-    let text = |bytes: usize| "x".repeat(bytes);
-    let set = |bag: &str, key: &str, bytes: usize| says(json!({"continue": {bag: {key: text(bytes)}}}));
-    check(&[set("user_metadata", "a", 32_000), set("user_metadata", "b", 700)], &["continued", "continued"], json!({}));
-    check(
-        &[set("user_metadata", "a", 32_000), set("user_metadata", "b", 800)],
-        &["continued", "failed metadata_too_large"],
-        json!({"user_metadata": {}}),
-    );
-    check(
-        &[set("app_metadata", "a", 32_000), set("app_metadata", "a", 32_100)],
-        &["continued", "continued"],
-        json!({}),
-    );
-    check(&[set("id_token", "a", 60_000), set("id_token", "b", 40_000)], &["continued", "continued"], json!({}));
-    check(
-        &[set("id_token", "a", 60_000), set("id_token", "b", 43_000)],
-        &["continued", "failed claims_too_large"],
-        json!({}),
-    );
-    check(&[set("id_token", "a", 60_000), set("access_token", "b", 60_000)], &["continued", "continued"], json!({}));
-}
-
-#[test]
-fn a_bag_that_was_too_large_may_shrink() {
-    let mut event = event();
-    event["user"]["user_metadata"] = json!({"big": "x".repeat(20_000), "more": "x".repeat(20_000), "small": 1});
-    let shrink = says(json!({"continue": {"user_metadata": {"small": null}}}));
-    check_input(&[shrink], input(event.clone()), &["continued"], json!({"outcome": "allow"}));
-    let grow = says(json!({"continue": {"user_metadata": {"small": 12}}}));
-    check_input(&[grow], input(event), &["failed metadata_too_large"], json!({"outcome": "failed"}));
-}
-
-#[test]
-fn all_rules_together_ask_for_at_most_256_changes() {
-    let keys: serde_json::Map<_, _> = (0..64).map(|key| (format!("k{key}"), json!(1))).collect();
-    let full = says(json!({"continue": {"shared": keys}}));
-    let one_more = says(json!({"continue": {"shared": {"k1": null}}}));
-    let rules = [full.clone(), full.clone(), full.clone(), full, one_more];
-    let became = ["continued", "continued", "continued", "continued", "failed mutation_limit"];
-    check(&rules, &became, json!({"outcome": "failed"}));
-}
-
-#[test]
-fn what_one_rule_spends_the_next_does_not_have() {
-    let rules = [says(json!({"continue": {}})), says(json!({"continue": {}}))];
-    let mut login = Login::begin(pipeline(&rules), input(event())).unwrap();
-    assert!(matches!(login.next(), Step::Run { budget, .. } if budget == Budget::STANDARD));
-    let all = LoginBudget::STANDARD.fuel;
-    let spent = Spent { fuel: all - 5_000_000, http_requests: 9, ..Spent::default() };
-    login.take(Ok(br#"{"continue":{}}"#), &spent);
-    assert!(matches!(login.next(), Step::Run { budget, .. } if budget.fuel == 5_000_000 && budget.http_requests == 1));
-    let mut login = Login::begin(pipeline(&rules), input(event())).unwrap();
-    login.next();
-    login.take(Ok(br#"{"continue":{}}"#), &Spent { fuel: all, ..Spent::default() });
-    let Step::Done(Outcome::Failed { failure, rule, .. }) = login.next() else { panic!("went on without fuel") };
-    assert_eq!((failure.code, rule.unwrap().as_str()), (FailureCode::FuelExhausted, "rule-1"));
-}
-
-#[test]
-fn an_event_that_is_too_large_fails_the_rule_that_would_receive_it() {
-    let mut event = event();
-    event["user"]["huge"] = json!("x".repeat(132_000));
-    let reads = |policy: &str, reads: &str| {
-        rule(&format!("on_failure = \"{policy}\"\nwrites = []\nreads = [\"{reads}\"]"), Ok(json!({"continue": {}})))
-    };
-    check_input(&[reads("deny", "user.email")], input(event.clone()), &["continued"], json!({"outcome": "allow"}));
-    let (_, became, outcome) = run_input(&[reads("skip", "user")], input(event.clone()));
-    assert_eq!(outcome.as_str(), "allow");
-    assert!(became[0].contains("event_too_large"), "{became:?}");
-    let (_, became, outcome) = run_input(&[reads("deny", "user")], input(event));
-    assert_eq!(
-        (became.len(), serde_json::to_value(&outcome).unwrap()["failure"]["code"].as_str()),
-        (0, Some("event_too_large"))
-    );
-}
-
-#[test]
 fn a_driver_that_breaks_the_protocol_gets_a_failed_login() {
     let rules = [says(json!({"continue": {}}))];
     let failed = |step: Step<'_>| matches!(step, Step::Done(Outcome::Failed { failure, .. }) if failure.code == FailureCode::HostInternal);
@@ -484,66 +346,4 @@ fn a_driver_that_breaks_the_protocol_gets_a_failed_login() {
     assert!(failed(done_twice.next()));
     done_twice.take(answer, &Spent::default());
     assert!(failed(done_twice.next()));
-}
-
-#[test]
-fn an_outcome_has_the_members_that_scripts_read() {
-    let (_, _, outcome) = run(&[]);
-    let outcome = serde_json::to_value(&outcome).unwrap();
-    let members: Vec<_> = outcome.as_object().unwrap().keys().map(String::as_str).collect();
-    insta::assert_snapshot!(members.join(" "), @"outcome deny failure redirect second_factor user user_metadata app_metadata id_token access_token scope");
-}
-
-#[test]
-fn every_outcome_has_its_word() {
-    let answers = [
-        json!({"continue": {}}),
-        json!({"deny": {"code": "no"}}),
-        json!({"continue": {"redirect": {"url": "https://forms.example.com/ask"}}}),
-        json!({"continue": {"second_factor": {}}}),
-        json!({}),
-    ];
-    let words = answers.map(|answer| run(&[says(answer)]).2.as_str());
-    assert_eq!(words, Outcome::WORDS);
-}
-
-#[test]
-fn later_rules_see_what_earlier_ones_asked_for_where_a_script_looks_for_it() {
-    let first = says(json!({"continue": {
-        "id_token": {"https://example.com/plan": "gold", "tier": 1},
-        "access_token": {"https://example.com/plan": "gold"},
-        "scope": ["profile", "read:orders"],
-        "second_factor": {},
-        "redirect": {"url": "https://forms.example.com/ask"},
-    }}));
-    let second = says(json!({"continue": {"id_token": {"tier": null, "https://example.com/more": [1]}}}));
-    let mut began_with = event();
-    began_with["context"]["idToken"] = json!({"host": true});
-    let (seen, _, outcome) = run_input(&[first.clone(), second, says(json!({"continue": {}}))], input(began_with));
-    assert_eq!(seen[0]["context"]["idToken"], json!({"host": true}));
-    assert_eq!(seen[0]["context"].get("accessToken"), None);
-    assert_eq!(seen[1]["context"]["idToken"], json!({"host": true, "https://example.com/plan": "gold", "tier": 1}));
-    assert_eq!(
-        seen[1]["context"]["accessToken"],
-        json!({"scope": ["profile", "read:orders"], "https://example.com/plan": "gold"})
-    );
-    assert_eq!(seen[1]["context"]["redirect"], json!({"url": "https://forms.example.com/ask"}));
-    assert_eq!(seen[1]["context"]["multifactor"], json!({"provider": "any", "allowRememberBrowser": false}));
-    assert_eq!(
-        seen[2]["context"]["idToken"],
-        json!({"host": true, "https://example.com/plan": "gold", "https://example.com/more": [1]})
-    );
-    assert!(matches!(outcome, Outcome::Redirect { .. }));
-
-    // Only what rules set becomes a claim, and a rule with `reads` sees these like all else.
-    let claims = says(json!({"continue": {"id_token": {"tier": 1, "gone": 2}}}));
-    let more = rule(
-        "reads = [\"context.idToken.tier\", \"context.redirect\"]\nwrites = [\"id_token.*\"]",
-        Ok(json!({"continue": {"id_token": {"gone": null}}})),
-    );
-    let mut began_with = event();
-    began_with["context"]["idToken"] = json!({"host": true});
-    let (seen, _, outcome) = run_input(&[claims, more], input(began_with));
-    assert_eq!(seen[1]["context"], json!({"idToken": {"tier": 1}}));
-    assert_eq!(serde_json::to_value(&outcome).unwrap()["id_token"], json!({"tier": 1}));
 }
