@@ -4,106 +4,22 @@
 //! has logged in to an account before has a bucket of its own, which a stranger who guesses at the account cannot empty
 //! (HS-01, HS-02). An account that does not exist has buckets like any other (HS-05).
 
+mod buckets;
+mod rates;
+
 use std::{
     collections::HashMap,
-    hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use governor::{
-    Quota, RateLimiter,
-    clock::Clock as _,
-    middleware::NoOpMiddleware,
-    state::{InMemoryState, NotKeyed, keyed::DashMapStateStore},
-};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use self::buckets::{Buckets, Everybody, Metre};
+pub use self::rates::{LimitSettings, OpenRates, Rate, Rates};
 use crate::telemetry;
-
-/// How fast a bucket fills, and how much it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    /// How many tries may come at once.
-    pub burst: NonZeroU32,
-    /// How many more there are an hour.
-    pub per_hour: NonZeroU32,
-}
-
-/// The rates of one kind of try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rates {
-    /// At one account.
-    pub account: Rate,
-    /// From one address prefix: /24 of IPv4, /56 of IPv6.
-    pub prefix: Rate,
-    /// By everybody together.
-    pub all: Rate,
-}
-
-/// The rates of what comes before anybody says who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenRates {
-    /// From one address prefix: /24 of IPv4, /56 of IPv6.
-    pub prefix: Rate,
-    /// By everybody together.
-    pub all: Rate,
-}
-
-/// All rates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitSettings {
-    /// Logins that are begun: each is kept until somebody logs in, or for a quarter of an hour.
-    pub start: OpenRates,
-    /// Passwords.
-    pub login: Rates,
-    /// Codes of a second factor.
-    pub factor: Rates,
-    /// Client secrets that were wrong; who has failed too often at a client is not heard there for a while.
-    pub client: Rates,
-    /// New accounts.
-    pub signup: Rates,
-    /// Mails that somebody asks for.
-    pub mail: Rates,
-}
-
-impl Default for LimitSettings {
-    fn default() -> Self {
-        let all = Rate::of(2_000, 720_000);
-        Self {
-            start: OpenRates { prefix: Rate::of(1_200, 18_000), all: Rate::of(5_000, 720_000) },
-            login: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
-            factor: Rates { account: Rate::of(10, 20), prefix: Rate::of(100, 3_600), all },
-            client: Rates { account: Rate::of(20, 600), prefix: Rate::of(200, 7_200), all },
-            signup: Rates { account: Rate::of(5, 20), prefix: Rate::of(30, 240), all: Rate::of(500, 36_000) },
-            mail: Rates { account: Rate::of(3, 6), prefix: Rate::of(30, 120), all: Rate::of(500, 18_000) },
-        }
-    }
-}
-
-impl Rate {
-    const fn of(burst: u32, per_hour: u32) -> Self {
-        let (Some(burst), Some(per_hour)) = (NonZeroU32::new(burst), NonZeroU32::new(per_hour)) else {
-            return Self { burst: NonZeroU32::MIN, per_hour: NonZeroU32::MIN };
-        };
-        Self { burst, per_hour }
-    }
-
-    fn quota(self) -> Quota {
-        let every = Duration::from_secs(60 * 60) / self.per_hour.get();
-        Quota::with_period(every).unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)).allow_burst(self.burst)
-    }
-}
 
 /// Which account somebody tries at, whether it exists or not. Holds nothing personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -242,23 +158,6 @@ fn noted(what: &'static str, asked: Result<(), TooMany>) -> Result<(), TooMany> 
     asked.inspect_err(|_| telemetry::limited(what))
 }
 
-/// The one bucket of all who come one way.
-struct Everybody {
-    limiter: RateLimiter<NotKeyed, InMemoryState, Metre, NoOpMiddleware<Duration>>,
-    metre: Metre,
-}
-
-impl Everybody {
-    fn new(rate: Rate, metre: &Metre) -> Self {
-        Self { limiter: RateLimiter::new(rate.quota(), InMemoryState::default(), metre.clone()), metre: metre.clone() }
-    }
-
-    fn take(&self) -> Result<(), TooMany> {
-        let now = self.metre.now();
-        self.limiter.check().map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
-    }
-}
-
 /// The buckets of whoever comes, before it is known what for.
 struct Door {
     all: Everybody,
@@ -332,7 +231,7 @@ impl Failures {
     }
 
     fn are_few(&self, trying: &Trying) -> Result<(), TooMany> {
-        let now = self.gate.browsers.metre.now();
+        let now = self.gate.browsers.now();
         let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
         let until = shut.get(&(trying.account, Prefix::of(trying.address))).filter(|until| **until > now);
         until.map_or(Ok(()), |until| Err(TooMany { retry_after: until.saturating_sub(now) }))
@@ -341,7 +240,7 @@ impl Failures {
     fn count(&self, trying: &Trying) -> Result<(), TooMany> {
         let counted = self.gate.takes(trying);
         if let Err(TooMany { retry_after }) = counted {
-            let now = self.gate.browsers.metre.now();
+            let now = self.gate.browsers.now();
             let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
             if shut.len() >= Self::SWEEP {
                 shut.retain(|_, until| *until > now);
@@ -349,31 +248,6 @@ impl Failures {
             shut.insert((trying.account, Prefix::of(trying.address)), now + retry_after);
         }
         counted
-    }
-}
-
-/// Buckets by some key. Those that are full again are forgotten from time to time.
-struct Buckets<K: Hash + Eq + Clone> {
-    limiter: RateLimiter<K, DashMapStateStore<K>, Metre, NoOpMiddleware<Duration>>,
-    taken: AtomicU32,
-    metre: Metre,
-}
-
-impl<K: Hash + Eq + Clone> Buckets<K> {
-    /// After so many tries the full buckets are dropped.
-    const SWEEP: u32 = 4_096;
-
-    fn new(rate: Rate, metre: &Metre) -> Self {
-        let limiter = RateLimiter::new(rate.quota(), DashMapStateStore::default(), metre.clone());
-        Self { limiter, taken: AtomicU32::new(0), metre: metre.clone() }
-    }
-
-    fn take(&self, key: &K) -> Result<(), TooMany> {
-        if self.taken.fetch_add(1, Ordering::Relaxed) % Self::SWEEP == Self::SWEEP - 1 {
-            self.limiter.retain_recent();
-        }
-        let now = self.metre.now();
-        self.limiter.check_key(key).map_err(|until| TooMany { retry_after: until.wait_time_from(now) })
     }
 }
 
@@ -396,18 +270,6 @@ impl Prefix {
                 Self::V6([a, b, c, d, e, f, g])
             }
         }
-    }
-}
-
-/// The clock of the buckets.
-#[derive(Clone)]
-struct Metre(Ticks);
-
-impl governor::clock::Clock for Metre {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        (self.0)()
     }
 }
 

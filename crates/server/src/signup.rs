@@ -4,6 +4,7 @@
 //! never stored (HS-11). No rule runs at signup: rules run at the login that follows.
 
 mod fields;
+mod refusal;
 
 use axum::{
     Json,
@@ -20,14 +21,15 @@ use vestibule_store::{Author, Connection, ConnectionName, Created, NewUser, Take
 
 pub(crate) use fields::ShownField;
 pub use fields::{FieldKind, FieldOption, InvalidField, SignupField, Storage};
+pub use refusal::{Invalid, SignupRefused};
 
 use crate::{
     accounts::account_key,
     app::App,
-    error::{ApiError, Fault},
+    error::Fault,
     identifier::{Email, Username},
     limits::Trying,
-    password::{About, Password, Unhashed, Weakness},
+    password::{About, Password},
     request::Caller,
     verification,
 };
@@ -97,30 +99,6 @@ pub struct NewAccount {
     pub profile: Map<String, Value>,
     /// Metadata of the user's own.
     pub user_metadata: Map<String, Value>,
-}
-
-/// One member is not what it must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
-    /// Which.
-    pub field: String,
-    /// Why, for whoever filled it in.
-    pub message: String,
-}
-
-/// Why there is no new account.
-#[derive(Debug)]
-pub enum SignupRefused {
-    /// What was sent is not what is asked for.
-    Invalid(Invalid),
-    /// The password is too weak.
-    Weak(Weakness),
-    /// Somebody has this name.
-    Taken(TakenField),
-    /// Nobody may sign up here.
-    Closed,
-    /// Too often, too much at once, or a fault of ours.
-    Failed(ApiError),
 }
 
 /// `POST /dbconnections/signup`. JSON in, JSON out; no tokens (S-2).
@@ -358,47 +336,5 @@ fn about(new: &NewAccount) -> Names {
 impl Names {
     fn as_about(&self) -> About<'_> {
         About { email: Some(&self.0), names: &self.1 }
-    }
-}
-
-impl Invalid {
-    pub(crate) fn new(field: &str, message: &str) -> Self {
-        Self { field: field.to_owned(), message: message.to_owned() }
-    }
-}
-
-impl From<Invalid> for SignupRefused {
-    fn from(invalid: Invalid) -> Self {
-        Self::Invalid(invalid)
-    }
-}
-
-impl From<Fault> for SignupRefused {
-    fn from(fault: Fault) -> Self {
-        Self::Failed(fault.into())
-    }
-}
-
-impl From<Unhashed> for SignupRefused {
-    fn from(unhashed: Unhashed) -> Self {
-        Self::Failed(unhashed.into())
-    }
-}
-
-impl IntoResponse for SignupRefused {
-    /// With Auth0's words (S-3, S-4).
-    fn into_response(self) -> Response {
-        let bad_request = |code: &str, description: &str| json!({"name": "BadRequestError", "code": code, "description": description, "statusCode": 400});
-        let body = match self {
-            Self::Invalid(Invalid { field, message }) => bad_request("invalid_request", &format!("{field}: {message}")),
-            Self::Weak(weakness) => weakness.body(),
-            Self::Taken(TakenField::Username) => {
-                bad_request("username_exists", "The username provided is in use already.")
-            }
-            Self::Taken(TakenField::Email | TakenField::Id) => bad_request("user_exists", "The user already exists."),
-            Self::Closed => bad_request("invalid_signup", "Invalid sign up"),
-            Self::Failed(error) => return error.into_response(),
-        };
-        (StatusCode::BAD_REQUEST, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
     }
 }

@@ -114,20 +114,6 @@ fn known_browsers_together_have_a_bucket() {
 }
 
 #[test]
-fn full_buckets_are_forgotten() {
-    let now = Arc::new(Mutex::new(Duration::ZERO));
-    let clock = Arc::clone(&now);
-    let buckets = Buckets::new(Rate::of(20, 600), &Metre(Arc::new(move || *clock.lock().unwrap())));
-    for key in 0..Buckets::<u32>::SWEEP - 1 {
-        buckets.take(&key).unwrap();
-    }
-    assert_eq!(buckets.limiter.len(), 4_095);
-    *now.lock().unwrap() += Duration::from_secs(3_600);
-    buckets.take(&0).unwrap();
-    assert_eq!(buckets.limiter.len(), 1);
-}
-
-#[test]
 fn parts_of_an_account_s_name_cannot_be_moved_from_one_to_the_next() {
     assert_ne!(AccountKey::of("a", "bc", "d"), AccountKey::of("ab", "c", "d"));
 }
