@@ -7,9 +7,11 @@
     reason = "a test ends where its expectation does, helpers included"
 )]
 
+mod administering;
 mod authoring;
 mod bad_input;
 mod cases;
+mod databases;
 mod folder;
 mod importing;
 mod javascript;
