@@ -114,6 +114,10 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     Ok(runtime.context("cannot start the runtime")?)
 }
 
+/// Without its address, which may hold a password.
+const NO_VESTIBULE: &str = "there is no Vestibule in the database that `database` of the settings names: check the address; \
+                            `vestibule serve` sets up a new one, `vestibule restore` fills an empty one from a backup";
+
 /// Opens the database of these settings, and makes none where there is none.
 ///
 /// # Errors
@@ -121,12 +125,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>, Fault> {
     if !vestibule_store::exists(&database_of(settings, &settings.data)).await.context("cannot open the database")? {
         let message = match settings.database {
-            // Its address may hold a password.
-            Some(_) => {
-                "there is no Vestibule in the database that `database` of the settings names: check the address; \
-                        `vestibule serve` sets up a new one, `vestibule restore` fills an empty one from a backup"
-                    .to_owned()
-            }
+            Some(_) => NO_VESTIBULE.to_owned(),
             None => format!(
                 "there is no database in `{}`; name the server's data folder with --data, or its settings with --config",
                 settings.data.display()
