@@ -21,7 +21,7 @@ use crate::{
     clock::Token,
     error::{ApiError, Fault},
     identifier::Email,
-    letters::{self, Outgoing},
+    letters,
     limits::TooMany,
     mail::{Letter, Says},
     password::{About, Password, Unhashed, Weakness},
@@ -117,13 +117,13 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
     let about = About { email: user.email.as_deref(), names: &names };
     app.accounts.policy.allows(password, about).map_err(NotReset::Weak)?;
     let phc = app.accounts.hasher.hash(password, app.entropy.as_ref()).await?;
-    let notice = Outgoing::notice(app, &user, Says::Changed)?;
+    let (notice, unsent) = letters::notice(app, &user, Says::Changed)?.unzip();
     let new = NewPassword {
         phc,
         instead_of: None,
         token: Some(stored.digest),
         keep: None,
-        notice: notice.as_ref().map(Outgoing::sealed),
+        notice,
         by: Author::User,
         at: app.now(),
     };
@@ -132,8 +132,8 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
         PasswordSet::TokenSpent | PasswordSet::Gone => return Err(NotReset::Failed(spent().into())),
         PasswordSet::Conflict => return Err(Fault::broken("a password conflicts with none").into()),
     }
-    if let Some(notice) = notice {
-        notice.send(app);
+    if let Some(unsent) = unsent {
+        unsent.send(app);
     }
     // Whoever set the password reads the mail of this address.
     if let Some(email) = &user.email {

@@ -16,7 +16,7 @@ use crate::{
     clock::Entropy,
     error::{ApiError, Fault},
     keys::Seal,
-    letters::Outgoing,
+    letters,
     limits::{AccountKey, Trying},
     mail::Says,
     request::Caller,
@@ -91,14 +91,13 @@ pub async fn confirm(app: &App, user: &User, login: &LoginId, code: &str) -> Res
     let Some(step) = secret.step(code, now) else { return Ok(None) };
     let codes = RecoveryCodes::new(app.entropy.as_ref());
     // Without it nobody would notice that it was somebody else who enrolled.
-    let notice = Outgoing::notice(app, user, Says::FactorAdded)?;
-    let kept = notice.as_ref().map(Outgoing::sealed);
-    let confirmed = Confirmed { step, recovery: codes.digests(), notice: kept, at: now };
+    let (notice, unsent) = letters::notice(app, user, Says::FactorAdded)?.unzip();
+    let confirmed = Confirmed { step, recovery: codes.digests(), notice, at: now };
     if !app.store.confirm_factor(&user.tenant, &user.id, &begun.id, &confirmed).await? {
         return Ok(None);
     }
-    if let Some(notice) = notice {
-        notice.send(app);
+    if let Some(unsent) = unsent {
+        unsent.send(app);
     }
     Ok(Some(codes))
 }

@@ -24,50 +24,23 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How many it takes at once.
 const BATCH: u32 = 50;
 
-/// A letter on its way out: sealed for the store, and as it is for the mailer.
-pub(crate) struct Outgoing {
+/// A letter that is to be sent, once what the store has of it is kept.
+pub(crate) struct Unsent {
     tenant: TenantId,
-    sealed: NewLetter,
+    id: String,
     letter: Letter,
 }
 
-impl Outgoing {
-    fn new(app: &App, user: &User, letter: Letter) -> Result<Self, Fault> {
-        let (now, id) = (app.now(), app.entropy.id::<16>());
-        let (only_one, worth) = match letter.says {
-            Says::Verify { .. } => (Some("verify"), app.accounts.verification), // Earlier links are dead.
-            Says::Reset { .. } => (Some("reset"), app.accounts.reset),
-            Says::Changed | Says::FactorAdded => (None, NOTICE),
-        };
-        let sealed = NewLetter {
-            sealed: app.keys.seal.seal(&purpose(&user.tenant, &id), &serde_json::to_vec(&letter)?)?,
-            id,
-            user: user.id.clone(),
-            only_one: only_one.map(str::to_owned),
-            at: now,
-            due_at: now.plus(TRYING),
-            expires_at: now.plus(worth),
-        };
-        Ok(Self { tenant: user.tenant.clone(), sealed, letter })
-    }
-
-    /// One that tells somebody what happens to their account, to be kept with what happens; `None`: they have no address.
-    ///
-    /// # Errors
-    /// [`Fault`] when it cannot be sealed.
-    pub(crate) fn notice(app: &App, user: &User, says: Says) -> Result<Option<Self>, Fault> {
-        let letter = user.email.clone().map(|to| Letter { to, says });
-        letter.map(|letter| Self::new(app, user, letter)).transpose()
-    }
-
-    /// What is to be kept.
-    pub(crate) fn sealed(&self) -> NewLetter {
-        self.sealed.clone()
-    }
-
-    /// Sends it, behind the answer. It is kept when this is called.
+impl Unsent {
+    /// Sends it, behind the answer. Call it when the other half of it is kept.
     pub(crate) fn send(self, app: &App) {
-        send(app, &self.tenant, self.sealed.id, self.letter);
+        let Self { tenant, id, letter } = self;
+        let behind = app.clone();
+        app.accounts.mailer.post(id.clone(), letter, async move {
+            if let Err(error) = behind.store.remove_letter(&tenant, &id).await {
+                tracing::warn!(%error, "a mail that was sent could not be crossed out; it may be sent again");
+            }
+        });
     }
 }
 
@@ -76,19 +49,38 @@ impl Outgoing {
 /// # Errors
 /// [`Fault`] when it cannot be kept.
 pub(crate) async fn post(app: &App, user: &User, letter: Letter) -> Result<(), Fault> {
-    let outgoing = Outgoing::new(app, user, letter)?;
-    app.store.put_letter(&outgoing.tenant, &outgoing.sealed).await?;
-    outgoing.send(app);
+    let (new, unsent) = write(app, user, letter)?;
+    app.store.put_letter(&user.tenant, &new).await?;
+    unsent.send(app);
     Ok(())
 }
 
-fn send(app: &App, tenant: &TenantId, id: String, letter: Letter) {
-    let (behind, tenant) = (app.clone(), tenant.clone());
-    app.accounts.mailer.post(id.clone(), letter, async move {
-        if let Err(error) = behind.store.remove_letter(&tenant, &id).await {
-            tracing::warn!(%error, "a mail that was sent could not be crossed out; it may be sent again");
-        }
-    });
+/// A letter that tells somebody what happens to their account, to be kept with what happens, and sent after that; `None`:
+/// they have no address.
+///
+/// # Errors
+/// [`Fault`] when it cannot be sealed.
+pub(crate) fn notice(app: &App, user: &User, says: Says) -> Result<Option<(NewLetter, Unsent)>, Fault> {
+    user.email.clone().map(|to| write(app, user, Letter { to, says })).transpose()
+}
+
+fn write(app: &App, user: &User, letter: Letter) -> Result<(NewLetter, Unsent), Fault> {
+    let (now, id, tenant) = (app.now(), app.entropy.id::<16>(), user.tenant.clone());
+    let (only_one, worth) = match letter.says {
+        Says::Verify { .. } => (Some("verify"), app.accounts.verification), // Earlier links are dead.
+        Says::Reset { .. } => (Some("reset"), app.accounts.reset),
+        Says::Changed | Says::FactorAdded => (None, NOTICE),
+    };
+    let new = NewLetter {
+        sealed: app.keys.seal.seal(&purpose(&tenant, &id), &serde_json::to_vec(&letter)?)?,
+        id: id.clone(),
+        user: user.id.clone(),
+        only_one: only_one.map(str::to_owned),
+        at: now,
+        due_at: now.plus(TRYING),
+        expires_at: now.plus(worth),
+    };
+    Ok((new, Unsent { tenant, id, letter }))
 }
 
 /// Sends what nobody sent, until it is told to stop.
@@ -114,7 +106,7 @@ pub async fn send_due(app: &App) -> Result<(), Fault> {
         for taken in app.store.take_letters(&tenant.id, now, now.plus(TRYING), BATCH).await? {
             let opened = app.keys.seal.open(&purpose(&tenant.id, &taken.id), &taken.sealed);
             match opened.and_then(|letter| Ok(serde_json::from_slice(&letter)?)) {
-                Ok(letter) => send(app, &tenant.id, taken.id, letter),
+                Ok(letter) => Unsent { tenant: tenant.id.clone(), id: taken.id, letter }.send(app),
                 Err(fault) => tracing::error!(?fault, "a mail that waits cannot be read"),
             }
         }
