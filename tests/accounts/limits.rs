@@ -187,6 +187,7 @@ async fn a_new_password_makes_strangers_of_all_browsers() {
         phc: "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA".to_owned(),
         instead_of: None,
         token: None,
+        address: None,
         keep: None,
         notice: None,
         by: vestibule_store::Author::User,

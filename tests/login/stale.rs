@@ -19,6 +19,7 @@ async fn reset(service: &Service) {
         phc: "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA".to_owned(),
         instead_of: None,
         token: None,
+        address: None,
         keep: None,
         notice: None,
         by: Author::User,

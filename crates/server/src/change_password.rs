@@ -122,6 +122,7 @@ pub(crate) async fn reset(app: &App, caller: &Caller, token: &str, password: &Pa
         phc,
         instead_of: None,
         token: Some(stored.digest),
+        address: verification::address(&stored).map(str::to_owned),
         keep: None,
         notice,
         by: Author::User,

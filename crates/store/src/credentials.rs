@@ -22,6 +22,8 @@ pub struct NewPassword {
     pub instead_of: Option<String>,
     /// The reset token that allows it: used up in the same transaction, or nothing happens.
     pub token: Option<TokenDigest>,
+    /// The address the token was sent to: it is no good once the user has another one.
+    pub address: Option<String>,
     /// The session that goes on, authenticated now; all others of the user end, and so do all refresh tokens, and what was
     /// remembered of browsers that need no second factor.
     pub keep: Option<SessionId>,
@@ -40,7 +42,7 @@ pub enum PasswordSet {
     Done,
     /// The current one is not what the caller read.
     Conflict,
-    /// The reset token is unknown, used, expired or somebody else's.
+    /// The reset token is unknown, used, expired or somebody else's, or was sent to an address they had before.
     TokenSpent,
     /// There is no such user.
     Gone,

@@ -22,6 +22,9 @@ impl Credentials for Sql {
         let Some(mut owner) = users::lock(&mut tx, tenant, user).await? else {
             return Ok(PasswordSet::Gone);
         };
+        if new.address.is_some() && new.address != owner.email {
+            return Ok(PasswordSet::TokenSpent);
+        }
         if let Some(token) = &new.token {
             let taken = one_time::take_token(&mut tx, tenant, Purpose::PasswordReset, token, new.at).await?;
             if taken.is_none_or(|token| token.user != *user) {

@@ -235,6 +235,7 @@ async fn a_new_password_and_what_it_ends_come_together(fragile: Fragile) {
         phc: "new".to_owned(),
         instead_of: None,
         token: Some(TokenDigest::of("reset")),
+        address: ada.email.clone(),
         keep: None,
         notice: Some(notice(&ada)),
         by: Author::User,

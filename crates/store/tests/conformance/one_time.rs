@@ -162,7 +162,7 @@ async fn a_token_that_is_to_be_alone_ends_the_others(store: TestStore) {
 
 fn new_password(phc: &str) -> NewPassword {
     let (phc, by, at) = (phc.to_owned(), Author::User, at(5));
-    NewPassword { phc, instead_of: None, token: None, keep: None, notice: None, by, at }
+    NewPassword { phc, instead_of: None, token: None, address: None, keep: None, notice: None, by, at }
 }
 
 async fn a_new_password_ends_what_the_old_one_opened(store: TestStore) {
@@ -230,6 +230,10 @@ async fn a_reset_token_serves_once_and_its_owner_only(store: TestStore) {
     new.token = Some(secret("t"));
     // Somebody else's: it is not used up by the attempt.
     assert_eq!(store.set_password(&tenant(), &bob.id, &new).await.unwrap(), PasswordSet::TokenSpent);
+    // Sent to an address that is hers no more: neither.
+    new.address = Some("before@example.com".to_owned());
+    assert_eq!(store.set_password(&tenant(), &ada.id, &new).await.unwrap(), PasswordSet::TokenSpent);
+    new.address = ada.email.clone();
     let answers = race(|number| {
         let (store, id, mut new) = (store.share(), ada.id.clone(), new.clone());
         new.phc = format!("new-{number}");
@@ -241,7 +245,7 @@ async fn a_reset_token_serves_once_and_its_owner_only(store: TestStore) {
     assert_eq!(won.len(), 1);
     assert_eq!(answers.iter().filter(|answer| **answer == PasswordSet::TokenSpent).count(), 63);
     assert_eq!(store.password(&tenant(), &ada.id).await.unwrap().unwrap().phc, format!("new-{}", won[0]));
-    let kept: Vec<_> = store.take_letters(&tenant(), at(10), at(20), 64).await.unwrap();
+    let kept = store.take_letters(&tenant(), at(10), at(20), 64).await.unwrap();
     assert_eq!(kept.iter().map(|letter| letter.id.clone()).collect::<Vec<_>>(), [won[0].to_string()]);
 }
 
