@@ -254,7 +254,7 @@ pub fn sample_ready_runs(
             let patience = Instant::now();
             while !rule.is_ready() {
                 anyhow::ensure!(patience.elapsed().as_secs() < 10, "no instance was made ready");
-                std::thread::yield_now();
+                tokio::task::yield_now().await; // As a login that waits for its database.
             }
             let began = Instant::now();
             let ended = run(rule, document).await?;

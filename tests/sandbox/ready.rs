@@ -101,6 +101,59 @@ fn instances_that_wait_are_bounded_and_go_with_their_rule() {
     }
 }
 
+fn one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// As a login that waits for something else, until the next instance of its rule is there.
+async fn waiting(rule: &SandboxedRule) {
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+        if rule.is_ready() {
+            return;
+        }
+    }
+    panic!("no instance was made ready");
+}
+
+#[test]
+fn the_next_instance_is_made_while_the_login_waits_and_on_its_own_thread() {
+    let _alone = alone();
+    for profile in PROFILES {
+        let rule = deployed(&engine(profile, 4), &guests::rule("", "(call $ok)"));
+        let event = vestibule_abi::document::encode(&events::event(Size::Medium)).expect("an event");
+        one_thread().block_on(async {
+            for _ in 0..3 {
+                rule.run(&event, Budget::STANDARD, Source::Denied).await.expect("the engine is sound");
+                assert!(!rule.is_ready(), "{profile:?}: a login does not wait for what others need");
+                waiting(&rule).await;
+            }
+        });
+    }
+}
+
+#[test]
+fn a_runtime_that_ends_takes_its_chores_along_and_the_next_one_has_its_own() {
+    let _alone = alone();
+    let engine = engine(Profile::Fast, 4);
+    let rule = deployed(&engine, &guests::rule("", "(call $ok)"));
+    let event = vestibule_abi::document::encode(&events::event(Size::Medium)).expect("an event");
+    let run = || async {
+        rule.run(&event, Budget::STANDARD, Source::Denied).await.expect("the engine is sound");
+    };
+    one_thread().block_on(run());
+    assert_eq!(engine.ready_runs(), 0, "nothing was made: the runtime ended with the login");
+    let run_and_wait = || async {
+        run().await;
+        waiting(&rule).await;
+    };
+    one_thread().block_on(run_and_wait());
+    assert_eq!(engine.ready_runs(), 1);
+    one_thread().block_on(run());
+    assert_eq!(engine.ready_runs(), 0, "what it used is not kept for nobody to reset");
+    one_thread().block_on(run_and_wait());
+}
+
 #[test]
 fn a_rule_with_all_its_runs_under_way_is_told_so_and_others_go_on() {
     let _alone = alone();

@@ -77,7 +77,7 @@ struct Shared {
     slow_lane: Arc<SlowLane>,
     /// For hashing that takes long, and cannot take turns.
     hash_threads: Threads,
-    housekeeper: Arc<Housekeeper>,
+    housekeeper: Housekeeper,
     ticker: Ticker,
     /// The interpreters that loaded rules run on, so that all of them share one module.
     interpreters: Mutex<Vec<([u8; 32], wasmtime::Module)>>,
@@ -91,8 +91,6 @@ impl Engine {
     pub fn new(settings: Settings) -> Result<Self, EngineError> {
         let wasmtime = wasmtime::Engine::new(&run_config(&settings))?;
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
-        let thread = |error: std::io::Error| EngineError::Runtime(error.into());
-        let housekeeper = Arc::new(Housekeeper::start(settings.ready_runs).map_err(thread)?);
         let slow_lane = Arc::new(SlowLane::new(cores_but_one()));
         let ticking = Ticking {
             engine: wasmtime.weak(),
@@ -100,19 +98,18 @@ impl Engine {
             slow_lane: Arc::clone(&slow_lane),
             slots: Arc::clone(&slots),
             all_slots: settings.concurrent_runs as usize,
-            housekeeper: Arc::downgrade(&housekeeper),
             shared: Arc::default(),
         };
-        let ticker = ticking.start().map_err(thread)?;
+        let ticker = ticking.start().map_err(|error| EngineError::Runtime(error.into()))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 compatibility: compatibility(&wasmtime),
                 slow_lane,
                 hash_threads: Threads::new(cores_but_one()),
                 wasmtime,
+                housekeeper: Housekeeper::new(settings.ready_runs),
                 settings,
                 slots,
-                housekeeper,
                 ticker,
                 interpreters: Mutex::default(),
             }),

@@ -1,19 +1,23 @@
 //! Single-use instances, made ready ahead of the logins that will use them and reset after their outcome is known.
 //!
-//! A login takes one if there is one, and makes its own otherwise. What it used is put away as it is; a thread of the
-//! engine drops it, which resets its memory, and makes the next one ready. INVARIANT: an instance is taken out of
-//! [`Ready`] to be run once and never put back.
+//! A login takes one if there is one, and makes its own otherwise. What it used is put away as it is, and dropped, which
+//! resets its memory, when the login next waits for something; then the next one is made. INVARIANT: an instance is taken
+//! out of [`Ready`] to be run once and never put back.
 
 use std::{
+    collections::VecDeque,
     fmt, mem,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task,
+};
 use vestibule_abi::limits::Budget;
 
 use crate::rule::{Linked, PreparedRun};
@@ -47,43 +51,40 @@ impl Ready {
     }
 }
 
-/// What is left to do after logins.
-#[derive(Default)]
-struct Chores {
-    /// Instances that were used.
-    used: Vec<ReadyRun>,
-    /// Rules whose next instance is to be made, with what its run may spend.
-    wanted: Vec<(Weak<Linked>, Budget)>,
+/// What is left to do after a run.
+enum Chore {
+    /// Drop an instance that was used.
+    Reset(ReadyRun),
+    /// Make the next instance of a rule, whose run may spend so much.
+    Make(Weak<Linked>, Budget),
 }
 
-/// Does the chores, on a thread of its own.
+/// Does the chores, as a task of the runtime that the logins run on. A task that was just spawned runs next on the same
+/// core, where all that it touches is warm; a thread of its own would fetch it from one core and leave it to another.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
     shared: Arc<Shared>,
     all_places: usize,
-    thread: thread::Thread,
 }
 
 #[derive(Debug)]
 struct Shared {
     chores: Mutex<Chores>,
-    has_chores: AtomicBool,
-    is_stopped: AtomicBool,
     /// How many instances may wait in all.
     places: Arc<Semaphore>,
 }
 
+#[derive(Default)]
+struct Chores {
+    left: VecDeque<Chore>,
+    /// Whether a task does them.
+    are_underway: bool,
+}
+
 impl Housekeeper {
-    pub(crate) fn start(places: u32) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            chores: Mutex::default(),
-            has_chores: AtomicBool::new(false),
-            is_stopped: AtomicBool::new(false),
-            places: Arc::new(Semaphore::new(places as usize)),
-        });
-        let working = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("vestibule-housekeeper".to_owned()).spawn(move || working.work())?;
-        Ok(Self { shared, all_places: places as usize, thread: thread.thread().clone() })
+    pub(crate) fn new(places: u32) -> Self {
+        let shared = Shared { chores: Mutex::default(), places: Arc::new(Semaphore::new(places as usize)) };
+        Self { shared: Arc::new(shared), all_places: places as usize }
     }
 
     /// How many instances wait, or were used and are not dropped yet.
@@ -93,69 +94,113 @@ impl Housekeeper {
 
     /// Leaves a used instance to be dropped.
     pub(crate) fn put_away(&self, used: ReadyRun) {
-        self.shared.chores().used.push(used);
-        self.shared.has_chores.store(true, Ordering::Release);
+        self.leave(Chore::Reset(used));
     }
 
     /// Asks for the next instance of a rule, unless it was asked for or none may ever wait. Returns at once.
     pub(crate) fn want(&self, rule: &Arc<Linked>, budget: Budget) {
-        if self.all_places == 0 || rule.ready.is_asked_for.swap(true, Ordering::AcqRel) {
-            return;
+        if self.all_places > 0 && !rule.ready.is_asked_for.swap(true, Ordering::AcqRel) {
+            self.leave(Chore::Make(Arc::downgrade(rule), budget));
         }
-        self.shared.chores().wanted.push((Arc::downgrade(rule), budget));
-        self.shared.has_chores.store(true, Ordering::Release);
     }
 
-    /// Begins with the chores that are there. For the ticker: who runs a login does not pay for waking a thread.
-    pub(crate) fn nudge(&self) {
-        if self.shared.has_chores.load(Ordering::Acquire) {
-            self.thread.unpark();
+    fn leave(&self, chore: Chore) {
+        let mut chores = self.shared.chores();
+        chores.left.push_back(chore);
+        if !chores.are_underway {
+            chores.are_underway = true;
+            drop(chores);
+            task::spawn(Underway { shared: Arc::clone(&self.shared), is_done: false }.work());
         }
     }
 }
 
-impl Drop for Housekeeper {
+/// The one task that does the chores.
+struct Underway {
+    shared: Arc<Shared>,
+    is_done: bool,
+}
+
+impl Underway {
+    /// So long it holds a core before others that wait for one have their turn.
+    const SLICE: Duration = Duration::from_micros(100);
+
+    async fn work(mut self) {
+        let mut began = Instant::now();
+        while let Some(chore) = self.shared.next() {
+            chore.carry_out(&self.shared.places);
+            if began.elapsed() > Self::SLICE {
+                task::yield_now().await;
+                began = Instant::now();
+            }
+        }
+        self.is_done = true;
+    }
+}
+
+impl Drop for Underway {
+    /// A runtime that ends before they are done: the rules' next runs ask again.
     fn drop(&mut self) {
-        self.shared.is_stopped.store(true, Ordering::Release);
-        self.thread.unpark();
+        if !self.is_done {
+            let Chores { left, .. } = mem::take(&mut *self.shared.chores());
+            left.into_iter().for_each(Chore::give_up);
+        }
     }
 }
 
 impl Shared {
-    fn chores(&self) -> std::sync::MutexGuard<'_, Chores> {
+    fn chores(&self) -> MutexGuard<'_, Chores> {
         self.chores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
-        while !self.is_stopped.load(Ordering::Acquire) {
-            if self.has_chores.swap(false, Ordering::AcqRel) {
-                let Chores { used, wanted } = mem::take(&mut *self.chores());
-                drop(used); // First: what is made next finds their memory, warm.
-                wanted
-                    .into_iter()
-                    .filter_map(|(rule, budget)| Some((rule.upgrade()?, budget)))
-                    .for_each(|rule| self.make(&rule));
-            } else {
-                thread::park();
+    /// The next chore; `None`: all are done, and whoever leaves one has to see to it.
+    fn next(&self) -> Option<Chore> {
+        let mut chores = self.chores();
+        let next = chores.left.pop_front();
+        chores.are_underway = next.is_some();
+        next
+    }
+}
+
+impl Chore {
+    fn carry_out(self, places: &Arc<Semaphore>) {
+        match self {
+            Self::Reset(used) => drop(used),
+            Self::Make(rule, budget) => {
+                if let Some(rule) = asked_for(&rule) {
+                    make(&rule, budget, places);
+                }
             }
         }
     }
 
-    fn make(&self, (rule, budget): &(Arc<Linked>, Budget)) {
-        rule.ready.is_asked_for.store(false, Ordering::Release);
-        if rule.ready.is_there() {
-            return;
+    fn give_up(self) {
+        match self {
+            Self::Reset(used) => drop(used),
+            Self::Make(rule, _) => drop(asked_for(&rule)),
         }
-        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else { return };
-        // A rule that cannot be instantiated now says so to the login that tries.
-        if let Ok(Ok(run)) = rule.prepare(*budget) {
-            rule.ready.put(ReadyRun { run, _permit: permit });
-        }
+    }
+}
+
+/// The rule whose next instance was asked for, if it is still there; from now on it can be asked for again.
+fn asked_for(rule: &Weak<Linked>) -> Option<Arc<Linked>> {
+    rule.upgrade().inspect(|rule| rule.ready.is_asked_for.store(false, Ordering::Release))
+}
+
+fn make(rule: &Linked, budget: Budget, places: &Arc<Semaphore>) {
+    if rule.ready.is_there() {
+        return;
+    }
+    let Ok(permit) = Arc::clone(places).try_acquire_owned() else { return };
+    // A rule that cannot be instantiated now says so to the login that tries.
+    if let Ok(Ok(run)) = rule.prepare(budget) {
+        rule.ready.put(ReadyRun { run, _permit: permit });
     }
 }
 
 impl fmt::Debug for Chores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chores").field("used", &self.used.len()).field("wanted", &self.wanted.len()).finish()
+        let Self { left, are_underway } = self;
+        f.debug_struct("Chores").field("left", &left.len()).field("are_underway", are_underway).finish()
     }
 }

@@ -1,12 +1,11 @@
 //! What advances the epoch, so that running guests come up for air.
 //!
 //! A tick costs whoever runs on that core as much as a rule does. So there are many of them only while long runs take
-//! turns, few while all runs are short, and none while nothing runs. The housekeeper is sent to its chores at ticks too: while
-//! all runs are short, the next instance of a rule is made ready two milliseconds after the last was taken, at the latest.
+//! turns, few while all runs are short, and none while nothing runs.
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering, fence},
     },
     thread,
@@ -15,7 +14,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use crate::{ready::Housekeeper, watch::SlowLane};
+use crate::watch::SlowLane;
 
 /// The time between two ticks while all runs are short.
 pub(crate) const fn calm(tick: Duration) -> Duration {
@@ -42,7 +41,6 @@ pub(crate) struct Ticking {
     pub(crate) slow_lane: Arc<SlowLane>,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) all_slots: usize,
-    pub(crate) housekeeper: Weak<Housekeeper>,
     pub(crate) shared: Arc<TickerState>,
 }
 
@@ -63,7 +61,6 @@ impl Ticking {
             let Some(engine) = self.engine.upgrade() else { return };
             engine.increment_epoch();
             drop(engine);
-            self.nudge();
             idle = if self.nothing_runs() { idle + 1 } else { 0 };
             if idle > Self::IDLE {
                 self.sleep();
@@ -75,12 +72,6 @@ impl Ticking {
     /// The time until the next tick. A turn that is asked for because of this tick is found at the next one.
     fn pause(&self, pace: &mut Pace) -> Duration {
         pace.next(self.tick, self.slow_lane.take_used())
-    }
-
-    fn nudge(&self) {
-        if let Some(housekeeper) = self.housekeeper.upgrade() {
-            housekeeper.nudge();
-        }
     }
 
     fn nothing_runs(&self) -> bool {
@@ -95,7 +86,6 @@ impl Ticking {
         is_asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         while self.nothing_runs() && is_asleep.load(Ordering::SeqCst) && !is_stopped.load(Ordering::SeqCst) {
-            self.nudge(); // A run that began and ended since the last tick left its chores before it gave its slot back.
             thread::park();
         }
         is_asleep.store(false, Ordering::SeqCst);
@@ -169,7 +159,6 @@ pub(crate) mod tests {
             slow_lane: Arc::new(SlowLane::new(1)),
             slots: Arc::new(Semaphore::new(1)),
             all_slots: 1,
-            housekeeper: Weak::new(),
             shared: Arc::default(),
         }
     }

@@ -117,7 +117,7 @@ impl Lane for PartLane {
         let patience = Instant::now();
         while self.is_ready && !self.rule.is_ready() {
             anyhow::ensure!(patience.elapsed() < PATIENCE, "no instance was made ready");
-            std::thread::yield_now(); // A core that slept would be slow for what follows.
+            self.runtime.block_on(tokio::task::yield_now()); // A core that slept would be slow for what follows.
         }
         Ok(())
     }
