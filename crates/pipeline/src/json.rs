@@ -4,6 +4,7 @@
 //! integers within ±(2^53 − 1), finite doubles, integral doubles as integers, −0 as 0. What is inside the profile has
 //! one meaning in every parser behind us (HR-69 … HR-72, HR-78); what is outside is refused, never repaired.
 
+mod brackets;
 mod encode;
 mod parse;
 mod skim;

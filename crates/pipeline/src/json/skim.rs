@@ -8,7 +8,7 @@ use std::{borrow::Cow, mem};
 
 use serde::de::DeserializeSeed as _;
 
-use super::{Key, parse::Refused};
+use super::{Key, brackets::nested_end, parse::Refused};
 
 /// A text that is known to be JSON, from a position on.
 #[derive(Debug)]
@@ -133,26 +133,6 @@ fn short_string_end(text: &[u8], mut at: usize) -> Option<usize> {
             b'"' => return Some(at + 1),
             b'\\' => at += 2,
             _ => at += 1,
-        }
-    }
-}
-
-/// Where the object or array ends that begins here.
-fn nested_end(text: &[u8], mut at: usize) -> Option<usize> {
-    let mut open = 0_usize;
-    loop {
-        let byte = *text.get(at)?;
-        at += 1;
-        match byte {
-            b'"' => at = string_end(text, at)?,
-            b'{' | b'[' => open += 1,
-            b'}' | b']' => {
-                open -= 1;
-                if open == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
         }
     }
 }
