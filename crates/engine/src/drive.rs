@@ -76,6 +76,9 @@ pub struct HttpReport {
 ///
 /// # Errors
 /// [`EngineError`] for a fault of ours: the login has no outcome and must not go on.
+///
+/// # Panics
+/// Outside a tokio runtime.
 pub async fn drive(
     login: &mut Login,
     rules: &[SandboxedRule],

@@ -3,7 +3,8 @@
 //! The way of a module: [`inspect`] reads its structure and refuses what may not be uploaded, without running or
 //! compiling it; [`Compiler`] turns it into machine code in a killable child process ([`worker`]) and keeps the result
 //! under a MAC ([`cache`]); [`Engine::load`] links what was granted; [`SandboxedRule::run`] runs it once, metered, in a
-//! store and an instance of its own; [`drive`] does that for each rule of a login.
+//! store and an instance of its own; [`drive`] does that for each rule of a login. All of it runs on a tokio runtime with its
+//! timer, which may have one thread or many.
 //!
 //! What must never happen here: a guest's bytes parsed on the guest's stack, a run without a budget, an artifact loaded
 //! that this installation did not write, a store used twice.

@@ -181,6 +181,9 @@ impl SandboxedRule {
     ///
     /// # Errors
     /// [`EngineError`] for a fault of ours; the rule's own faults are in [`Run::answer`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub async fn run(&self, event: &[u8], budget: Budget, http: Source) -> Result<Run, EngineError> {
         self.run_shared(Arc::new(event.to_vec()), budget, http).await
     }
@@ -189,6 +192,9 @@ impl SandboxedRule {
     ///
     /// # Errors
     /// [`EngineError`] for a fault of ours; the rule's own faults are in [`Run::answer`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub async fn run_shared(&self, event: Arc<Vec<u8>>, budget: Budget, http: Source) -> Result<Run, EngineError> {
         if event.len() > limits::EVENT_BYTES {
             let message = format!("the event has {} bytes, allowed are {}", event.len(), limits::EVENT_BYTES);
