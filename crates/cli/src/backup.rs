@@ -9,7 +9,6 @@ use std::{
     time::SystemTime,
 };
 
-use anstream::println;
 use anyhow::Context as _;
 use http::Method;
 use serde_json::json;
@@ -26,6 +25,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{BadInput, Done, Exit, Fault},
+    output::say,
     serve::SettingsArgs,
 };
 
@@ -71,10 +71,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&json!({"file": file}))?;
     } else {
-        println!("The database is in {}.", file.display());
-        println!(
-            "What is sealed in it opens only with `installation.key` of the data folder: keep that too, elsewhere."
-        );
+        say!("The database is in {}.", file.display());
+        say!("What is sealed in it opens only with `installation.key` of the data folder: keep that too, elsewhere.");
     }
     Ok(Exit::Reached)
 }
@@ -95,7 +93,7 @@ fn tell_elsewhere(file: &Path, json: bool) -> Done {
     if json {
         print_json(&json!({"file": file, "on": "server"}))?;
     } else {
-        println!("The database is in {}, on the server's machine.", file.display());
+        say!("The database is in {}, on the server's machine.", file.display());
     }
     Ok(Exit::Reached)
 }

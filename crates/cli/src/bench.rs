@@ -16,6 +16,7 @@ use crate::{
     event::{key_value, login_input},
     exit::{BadInput, Done, Exit, Fault},
     local::{LocalRule, is_script},
+    output::say,
     progress::Progress,
     project,
     story::{grouped, percent},
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         costs.push(measure(&workbench, &outside, local, &args.input(&event)?, args.runs)?);
     }
     if json {
-        println!("{}", serde_json::to_string(&costs).context("cannot write the costs")?);
+        say!("{}", serde_json::json!({ "rules": costs }));
     } else {
         costs.iter().for_each(Cost::print);
     }
@@ -199,22 +200,22 @@ impl Cost {
     fn print(&self) {
         let Distribution { p50, p90, p99, max } = self.wall_us;
         let (kib, limit) = (|bytes: u64| bytes.div_ceil(1024), self.wall_limit_us);
-        println!("{} {} on this event, {} fresh instances", self.rule, self.outcome, grouped(self.runs.into()));
-        println!("  time    p50 {p50:.1} µs   p90 {p90:.1} µs   p99 {p99:.1} µs   max {max:.1} µs");
-        println!("          p99 is {} of {} ms", percent(p99 as u64, limit), limit / 1_000);
-        println!(
+        say!("{} {} on this event, {} fresh instances", self.rule, self.outcome, grouped(self.runs.into()));
+        say!("  time    p50 {p50:.1} µs   p90 {p90:.1} µs   p99 {p99:.1} µs   max {max:.1} µs");
+        say!("          p99 is {} of {} ms", percent(p99 as u64, limit), limit / 1_000);
+        say!(
             "  fuel    {} ({} of {})",
             grouped(self.fuel),
             percent(self.fuel, self.fuel_limit),
             grouped(self.fuel_limit)
         );
-        println!(
+        say!(
             "  memory  {} KiB ({} of {} KiB)",
             kib(self.peak_memory),
             percent(self.peak_memory, self.memory_limit),
             kib(self.memory_limit)
         );
-        println!(
+        say!(
             "  size    module {} KiB, compiled {} KiB",
             self.module_bytes.div_ceil(1024),
             self.code_bytes.div_ceil(1024)

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anstream::println;
 use clap::Subcommand;
 use http::Method;
 use vestibule_server::{
@@ -14,6 +13,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
     times,
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&window)?;
     } else {
-        println!(
+        say!(
             "{} gets in without rules, with its second factor, until {}: at a client that has the management audience \
              and asks for it.",
             window.user,

@@ -12,13 +12,15 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use vestibule_pipeline::manifest::Language;
 
 use crate::{
     exit::{BadInput, Done, Exit, Fault},
     installation,
     local::LocalRule,
+    output::{remark, say},
     progress::Progress,
     project::{self, RuleFolder},
     toolchain::{Node, RustGuests},
@@ -34,22 +36,41 @@ pub(crate) struct Args {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &Args) -> Done {
+pub(crate) fn run(args: &Args, json: bool) -> Done {
     let rules = project::rules_at(&args.paths)?;
     build(&rules)?;
-    for rule in &rules {
-        let code = rule.code();
-        let size = fs::metadata(&code).map_or(0, |metadata| metadata.len()).div_ceil(1024);
-        match rule.manifest.language {
-            Language::JavaScript => {
-                println!("read {} ({size} KiB), which is deployed as source: {}", rule.name(), code.display())
-            }
-            Language::Rust | Language::AssemblyScript => {
-                println!("built {} ({size} KiB) → {}", rule.name(), code.display())
-            }
-        }
+    let built: Vec<Built> = rules.iter().map(Built::of).collect();
+    if json {
+        say!("{}", json!({ "rules": built }));
+    } else {
+        built.iter().for_each(Built::print);
     }
     Ok(Exit::Reached)
+}
+
+/// A rule whose code is where a deploy looks for it.
+#[derive(Serialize)]
+struct Built {
+    rule: String,
+    language: Language,
+    code: PathBuf,
+    bytes: u64,
+}
+
+impl Built {
+    fn of(folder: &RuleFolder) -> Self {
+        let code = folder.code();
+        let bytes = fs::metadata(&code).map_or(0, |metadata| metadata.len());
+        Self { rule: folder.name().to_owned(), language: folder.manifest.language, code, bytes }
+    }
+
+    fn print(&self) {
+        let (rule, size, code) = (&self.rule, self.bytes.div_ceil(1024), self.code.display());
+        match self.language {
+            Language::JavaScript => say!("read {rule} ({size} KiB), which is deployed as source: {code}"),
+            Language::Rust | Language::AssemblyScript => say!("built {rule} ({size} KiB) → {code}"),
+        }
+    }
 }
 
 /// Builds rules and puts their modules in place.
@@ -153,7 +174,7 @@ fn install_packages(node: &Node, rule: &RuleFolder) -> Result<(), Fault> {
         return Ok(());
     }
     let (mut npm, called) = node.install(project);
-    eprintln!("installing npm packages: {called} in {}", project.display());
+    remark!("installing npm packages: {called} in {}", project.display());
     let output = output_of(&mut npm)?;
     if output.status.success() {
         return Ok(());
@@ -238,7 +259,7 @@ fn watched(cargo: &mut Command, what: &str) -> Result<Output, Fault> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let progress = Progress::start(what);
     if !io::stderr().is_terminal() {
-        eprintln!("{what}"); // No spinner is drawn there.
+        remark!("{what}"); // No spinner is drawn there.
     }
     let (stdout, stderr) = thread::scope(|scope| {
         let stdout = scope.spawn(|| read(stdout, |_| {}));
@@ -247,7 +268,7 @@ fn watched(cargo: &mut Command, what: &str) -> Result<Output, Fault> {
             Some(At::Lock(said)) => {
                 progress.say(format!("{what}: {said}"));
                 if !io::stderr().is_terminal() {
-                    eprintln!("{said}");
+                    remark!("{said}");
                 }
             }
             None => {}

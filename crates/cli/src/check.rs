@@ -23,6 +23,7 @@ use vestibule_pipeline::{
 use crate::{
     exit::{Done, Exit, Fault},
     local::{LocalRule, is_script},
+    output::say,
     project,
     workbench::{Compiled, Outside, ProfileName, Workbench},
 };
@@ -87,10 +88,10 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     }
     let conflicts = if are_a_pipeline(&args.paths) { conflicts(&locals)? } else { Vec::new() };
     if json {
-        println!("{}", serde_json::json!({ "rules": all, "conflicts": conflicts }));
+        say!("{}", serde_json::json!({ "rules": all, "conflicts": conflicts }));
     } else {
         all.iter().for_each(Findings::print);
-        conflicts.iter().for_each(|conflict| println!("order matters: {conflict}"));
+        conflicts.iter().for_each(|conflict| say!("order matters: {conflict}"));
     }
     let is_deployable = all.iter().all(|findings| findings.missing.is_empty());
     Ok(if is_deployable { Exit::Reached } else { Exit::Refused })
@@ -150,23 +151,23 @@ impl Findings {
     }
 
     fn print(&self) {
-        println!("{} ({} KiB)", self.rule, self.module_bytes.div_ceil(1024));
+        say!("{} ({} KiB)", self.rule, self.module_bytes.div_ceil(1024));
         for import in &self.imports {
-            println!("  imports  {import}");
+            say!("  imports  {import}");
         }
         for Missing { namespace, table, line } in &self.missing {
-            println!("  missing  {namespace} is not granted: add `{line}` to [{table}] of rule.toml");
+            say!("  missing  {namespace} is not granted: add `{line}` to [{table}] of rule.toml");
         }
         if !self.writes.is_empty() {
-            println!("  writes   {}", self.writes.join(", "));
+            say!("  writes   {}", self.writes.join(", "));
         }
         for advice in &self.advice {
-            println!("  advice   {advice}");
+            say!("  advice   {advice}");
         }
         if let Some(Cost { tier, code_bytes, ms, from_cache }) = &self.compiled {
             let how = if *from_cache { "from the cache" } else { "compiled" };
             let what = if self.is_script { "heap" } else { "machine code" };
-            println!("  {how} in {ms} ms, {tier}, {} KiB of {what}", code_bytes.div_ceil(1024));
+            say!("  {how} in {ms} ms, {tier}, {} KiB of {what}", code_bytes.div_ceil(1024));
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anstream::println;
 use clap::Subcommand;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -13,6 +12,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{BadInput, Done, Exit, Fault},
+    output::say,
     project,
 };
 
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         Action::List { admin } => list(&admin.client()?.get::<Vec<ClientNote>>(&["v1", "clients"], &[])?, json)?,
         Action::Remove { id, admin } => {
             admin.client()?.delete(&["v1", "clients", id])?;
-            if json { print_json(&json!({"removed": id}))? } else { println!("`{id}` is gone.") }
+            if json { print_json(&json!({"removed": id}))? } else { say!("`{id}` is gone.") }
         }
     }
     Ok(Exit::Reached)
@@ -190,7 +190,7 @@ fn file_help() -> String {
 /// What a client had and has no more: it was replaced, and nobody is to find that out at the next login.
 fn tell_gone(what: &str, before: &[String], now: &[String]) {
     for uri in before.iter().filter(|uri| !now.contains(uri)) {
-        println!("replaced       {what} {uri}  (it is registered no more)");
+        say!("replaced       {what} {uri}  (it is registered no more)");
     }
 }
 
@@ -198,9 +198,9 @@ fn tell(registered: &Registered, json: bool) -> Result<(), Fault> {
     if json {
         return print_json(registered);
     }
-    println!("client_id      {}", registered.client_id);
+    say!("client_id      {}", registered.client_id);
     if let Some(secret) = &registered.client_secret {
-        println!("client_secret  {secret}  (shown this once)");
+        say!("client_secret  {secret}  (shown this once)");
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ fn list(clients: &[ClientNote], json: bool) -> Result<(), Fault> {
     }
     for client in clients {
         let kind = if client.confidential { "confidential" } else { "public" };
-        println!("{}  {} ({kind})  {}", client.client_id, client.name, client.settings.redirect_uris.join(" "));
+        say!("{}  {} ({kind})  {}", client.client_id, client.name, client.settings.redirect_uris.join(" "));
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! `vestibule deploy`: shows what rules ask for, and lets every node of a server take them up.
 
 use std::{
-    io::{IsTerminal as _, Write as _, stdin, stdout},
+    io::{IsTerminal as _, stdin},
     path::{Path, PathBuf},
 };
 
-use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use http::Method;
@@ -19,6 +18,7 @@ use crate::{
     admin::{AdminArgs, AdminClient},
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
+    output::{self, remark, say},
     progress::Progress,
     project, stale,
 };
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     };
     let configuration = project::configuration_beside(&args.path);
     if json {
-        stale.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        stale.iter().for_each(|warning| remark!("warning: {warning}"));
     } else {
         tell(&proposal, &stale, configuration.as_deref());
     }
@@ -59,18 +59,15 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         if json {
             print_json(&proposal)?;
         } else {
-            println!("Nothing changes: these rules are live already.");
+            say!("Nothing changes: these rules are live already.");
         }
         return Ok(Exit::Reached);
     }
     for rule in proposal.plan.rules.iter().filter(|rule| rule.state == State::Removed) {
-        eprintln!(
-            "{LESS}lost{LESS:#}      `{}` runs now and is not among these rules: no login will run it",
-            rule.name
-        );
+        remark!("{LESS}lost{LESS:#}      `{}` runs now and is not among these rules: no login will run it", rule.name);
     }
     if !args.yes && !confirmed("Deploy this?")? {
-        println!("Nothing was changed.");
+        say!("Nothing was changed.");
         return Ok(Exit::Reached);
     }
     let activation = Activation { expected: proposal.live, rollback: false };
@@ -86,7 +83,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
 /// The bundle of the rules at a path, inspected here first; warns of modules that are older than their source.
 pub(crate) fn packed(path: &Path) -> Result<Vec<u8>, Fault> {
     let (bundle, stale) = packed_quietly(path)?;
-    stale.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    stale.iter().for_each(|warning| remark!("warning: {warning}"));
     Ok(bundle)
 }
 
@@ -117,8 +114,7 @@ pub(crate) fn confirmed(question: &str) -> Result<bool, Fault> {
     if !stdin().is_terminal() {
         return Err(Fault::Usage("nobody is there to be asked: add --yes".to_owned()));
     }
-    anstream::print!("{question} [y/N] ");
-    stdout().flush().context("cannot ask")?;
+    output::print_aside(format_args!("{question} [y/N] "));
     let mut answer = String::new();
     stdin().read_line(&mut answer).context("cannot read the answer")?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
@@ -126,9 +122,9 @@ pub(crate) fn confirmed(question: &str) -> Result<bool, Fault> {
 
 /// Tells who has a generation.
 pub(crate) fn tell_rollout(rollout: &Rollout) {
-    println!("Generation {} is live on {}.", rollout.number, rollout.ready.join(", "));
+    say!("Generation {} is live on {}.", rollout.number, rollout.ready.join(", "));
     if !rollout.waiting.is_empty() {
-        println!("{ODD}These nodes live and have not taken it up yet:{ODD:#} {}", rollout.waiting.join(", "));
+        say!("{ODD}These nodes live and have not taken it up yet:{ODD:#} {}", rollout.waiting.join(", "));
     }
 }
 
@@ -139,7 +135,7 @@ pub(crate) fn exit(rollout: &Rollout) -> Exit {
 
 /// Prints an answer for machines.
 pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Fault> {
-    println!("{}", serde_json::to_string(answer).context("cannot write the answer")?);
+    say!("{}", serde_json::to_string(answer).context("cannot write the answer")?);
     Ok(())
 }
 
@@ -150,18 +146,18 @@ fn tell(proposal: &Proposal, stale: &[String], configuration: Option<&Path>) {
     let counts = counts.map(|(state, word)| (count(state), word));
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    println!("{}", counts.join(", "));
+    say!("{}", counts.join(", "));
     for rule in &proposal.plan.rules {
         tell_rule(rule);
     }
     for warning in stale.iter().chain(&proposal.warnings) {
-        println!("{ODD}careful{ODD:#}  {warning}");
+        say!("{ODD}careful{ODD:#}  {warning}");
     }
     let is_unset = |warning: &String| warning.contains("vestibule config set");
     if let (Some(file), true) = (configuration, proposal.warnings.iter().any(is_unset)) {
-        println!("         all at once, when it is filled in: `vestibule config load {}`", file.display());
+        say!("         all at once, when it is filled in: `vestibule config load {}`", file.display());
     }
-    println!();
+    say!("");
 }
 
 fn tell_rule(rule: &RulePlan) {
@@ -171,18 +167,18 @@ fn tell_rule(rule: &RulePlan) {
         State::Same => (QUIET, "as it was"),
         State::Removed => (LESS, "removed"),
     };
-    println!("{style}{:<9}{style:#} {}", word, rule.name);
+    say!("{style}{:<9}{style:#} {}", word, rule.name);
     if matches!(rule.state, State::Same | State::Removed) {
         return; // It gets nothing that it does not have.
     }
     for asked in &rule.asks {
         if rule.more.contains(asked) {
-            println!("          {MORE}+ {asked}{MORE:#}");
+            say!("          {MORE}+ {asked}{MORE:#}");
         } else {
-            println!("          {QUIET}  {asked}{QUIET:#}");
+            say!("          {QUIET}  {asked}{QUIET:#}");
         }
     }
     for gone in &rule.less {
-        println!("          {LESS}- {gone}{LESS:#}");
+        say!("          {LESS}- {gone}{LESS:#}");
     }
 }

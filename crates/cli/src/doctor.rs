@@ -9,6 +9,7 @@ use vestibule_javascript::tools::{self, CTools};
 
 use crate::{
     exit::{Done, Exit},
+    output::say,
     toolchain::{self, Missing, Node, RustGuests, first_line_of},
 };
 
@@ -72,8 +73,8 @@ fn c_tools() -> Result<String, String> {
 fn print_table(findings: &[Finding]) {
     for Finding { what, state } in findings {
         match state {
-            Ok(found) => println!("found    {what:<21} {found}"),
-            Err(remedy) => println!("missing  {what:<21} {remedy}"),
+            Ok(found) => say!("found    {what:<21} {found}"),
+            Err(remedy) => say!("missing  {what:<21} {remedy}"),
         }
     }
 }
@@ -86,5 +87,5 @@ fn print_json(findings: &[Finding]) {
             Err(remedy) => json!({ "name": what, "found": false, "detail": remedy }),
         })
         .collect();
-    println!("{}", json!({ "checks": checks }));
+    say!("{}", json!({ "checks": checks }));
 }

@@ -1,6 +1,5 @@
 //! `vestibule explain`: who wrote a user's metadata, when, and in which login.
 
-use anstream::println;
 use anstyle::Style;
 use vestibule_server::admin::history::Explained;
 use vestibule_store::Author;
@@ -9,6 +8,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
     times,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         return Ok(Exit::Reached);
     }
     if explained.is_empty() {
-        println!("Nothing is stored there, and nobody ever wrote it.");
+        say!("Nothing is stored there, and nobody ever wrote it.");
     }
     for explained in &explained {
         let value = match (&explained.value, explained.deleted) {
@@ -43,8 +43,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
             (None, true) => "was deleted".to_owned(),
             (None, false) => "is not set".to_owned(),
         };
-        println!("{KEY}{}{KEY:#} {value}", explained.key);
-        println!("  {}", author(explained));
+        say!("{KEY}{}{KEY:#} {value}", explained.key);
+        say!("  {}", author(explained));
     }
     Ok(Exit::Reached)
 }

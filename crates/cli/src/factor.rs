@@ -1,6 +1,5 @@
 //! `vestibule factor`: second factors, for whoever looks after accounts.
 
-use anstream::println;
 use clap::Subcommand;
 use http::Method;
 use vestibule_server::admin::maintenance::{FactorReset, FactorsReset};
@@ -9,6 +8,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
 };
 
 /// Looks after second factors.
@@ -40,9 +40,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&done)?;
     } else if done.factors == 0 {
-        println!("{} had no second factor. All that was open has ended.", done.user);
+        say!("{} had no second factor. All that was open has ended.", done.user);
     } else {
-        println!("{} has no second factor any more, and all that was open has ended.", done.user);
+        say!("{} has no second factor any more, and all that was open has ended.", done.user);
     }
     Ok(Exit::Reached)
 }

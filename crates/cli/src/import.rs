@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::{
     exit::{Done, Exit, Fault},
     import::plan::{Plan, Verdict},
+    output::{self, say},
 };
 
 /// Where the report is kept.
@@ -76,9 +77,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let file = out.join(REPORT);
     fs::write(&file, &told).with_context(|| format!("cannot write {}", file.display()))?;
     if json {
-        println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
+        say!("{}", serde_json::to_string(&report).context("cannot write the report")?);
     } else {
-        print!("{told}");
+        output::print(format_args!("{told}"));
     }
     Ok(Exit::Reached)
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anstream::println;
 use anyhow::Context as _;
 use serde_json::json;
 use vestibule_server::{first_start::data_folder, serve::interpreter_folder};
@@ -10,6 +9,7 @@ use vestibule_server::{first_start::data_folder, serve::interpreter_folder};
 use crate::{
     deploy::print_json,
     exit::{Done, Exit, Fault},
+    output::say,
     serve::SettingsArgs,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&json!({"folder": folder, "bytes": module.len()}))?;
     } else {
-        println!("The interpreter for JavaScript rules is in {}.", folder.display());
+        say!("The interpreter for JavaScript rules is in {}.", folder.display());
     }
     Ok(Exit::Reached)
 }

@@ -1,6 +1,5 @@
 //! `vestibule keys`: the keys that sign tokens.
 
-use anstream::println;
 use clap::Subcommand;
 use serde_json::json;
 use vestibule_server::admin::keys::KeyNote;
@@ -9,6 +8,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
     times,
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         print_json(&keys)?;
     }
     for key in keys.iter().filter(|_| !json) {
-        println!("{}  signs from {}{}", key.kid, times::told(key.from), if key.signs { "  (now)" } else { "" });
+        say!("{}  signs from {}{}", key.kid, times::told(key.from), if key.signs { "  (now)" } else { "" });
     }
     Ok(Exit::Reached)
 }

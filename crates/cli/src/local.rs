@@ -12,6 +12,7 @@ use vestibule_pipeline::manifest::Language;
 use crate::{
     exit::{BadInput, Fault},
     installation,
+    output::remark,
     project::{self, RULE_FILE, RuleFolder},
     stale,
 };
@@ -34,7 +35,7 @@ impl LocalRule {
     /// [`Fault::BadInput`] when something is missing, [`Fault::Refused`] when the module fails inspection.
     pub(crate) fn read(folder: &RuleFolder) -> Result<Self, Fault> {
         if let Some(warning) = stale::warning(folder) {
-            eprintln!("warning: {warning}");
+            remark!("warning: {warning}");
         }
         Self::read_quietly(folder)
     }

@@ -1,6 +1,5 @@
 //! `vestibule logins`: what logins came to, newest first, to find the one that somebody asks about.
 
-use anstream::println;
 use anstyle::AnsiColor;
 use vestibule_server::admin::history::LoginNote;
 
@@ -8,6 +7,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
     times,
 };
 
@@ -42,13 +42,13 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         return Ok(Exit::Reached);
     }
     if logins.is_empty() {
-        println!("There are none.");
+        say!("There are none.");
     }
     for login in &logins {
         tell(login);
     }
     if let Some(last) = logins.last().filter(|_| logins.len() >= args.limit as usize) {
-        println!("Older ones: the same with --before {}", last.at.0);
+        say!("Older ones: the same with --before {}", last.at.0);
     }
     Ok(Exit::Reached)
 }
@@ -66,5 +66,5 @@ fn tell(login: &LoginNote) {
     };
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "?".to_owned());
     let (outcome, user, client) = (&login.outcome, name(&login.user), name(&login.client));
-    println!("{}  {}  {style}{outcome}{style:#}{by}  {user} at {client}", times::told(login.at), login.login);
+    say!("{}  {}  {style}{outcome}{style:#}{by}  {user} at {client}", times::told(login.at), login.login);
 }

@@ -3,6 +3,8 @@
 //! One file a verb. Rules run through the same engine, meter and pipeline as in a server; nothing here decides what a
 //! rule may do. Exit codes are in [`exit`].
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic where nobody reads: see `output`")]
+
 mod bench;
 mod build;
 mod check;
@@ -45,6 +47,7 @@ mod exit;
 mod installation;
 mod interpreter;
 mod local;
+mod output;
 mod progress;
 mod project;
 mod reads;
@@ -55,17 +58,20 @@ mod toolchain;
 mod values;
 mod workbench;
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{env, fmt::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::{Done, Exit, Fault};
+use crate::{
+    exit::{Done, Exit, Fault},
+    output::{remark, say},
+};
 
 /// Write, build, check, run, test and measure login rules; serve logins with them.
 #[derive(Debug, Parser)]
 #[command(name = "vestibule", version, after_help = exit_codes(), arg_required_else_help = true)]
 struct Cli {
-    /// Print one JSON object for machines, errors included
+    /// Print JSON for machines, errors included: one object, or the list that was asked for
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -136,21 +142,49 @@ enum Verb {
 
 fn main() -> ExitCode {
     vestibule_engine::worker::serve_if_asked();
-    let cli = Cli::parse();
-    match cli.verb.run(cli.json) {
-        Ok(exit) => exit.into(),
-        Err(fault) => {
-            report(&fault, cli.json);
-            fault.exit().into()
-        }
+    let exit = called();
+    let exit = output::finish().map_or_else(
+        |error| {
+            remark!("error: cannot print: {error}");
+            Exit::Host
+        },
+        |()| exit,
+    );
+    exit.into()
+}
+
+/// Does what the command line asks for.
+fn called() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_called(&error),
+    };
+    cli.verb.run(cli.json).unwrap_or_else(|fault| {
+        report(&fault, cli.json);
+        fault.exit()
+    })
+}
+
+/// What clap has to say of a command line: help where it was asked for, else what is not understood.
+fn not_called(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        output::print(format_args!("{}", error.render().ansi()));
+        return Exit::Reached;
     }
+    if env::args_os().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json") {
+        let said = error.render().to_string();
+        report(&Fault::Usage(said.trim_start_matches("error: ").trim_end().to_owned()), true);
+    } else {
+        output::print_aside(format_args!("{}", error.render().ansi()));
+    }
+    Exit::Usage
 }
 
 impl Verb {
     fn run(&self, json: bool) -> Done {
         match self {
-            Self::New(args) => new::run(args),
-            Self::Build(args) => build::run(args),
+            Self::New(args) => new::run(args, json),
+            Self::Build(args) => build::run(args, json),
             Self::Check(args) => check::run(args, json),
             Self::Run(args) => run::run(args, json),
             Self::Test(args) => test::run(args, json),
@@ -184,9 +218,9 @@ impl Verb {
 
 fn report(fault: &Fault, json: bool) {
     if json {
-        println!("{}", fault.to_json());
+        say!("{}", fault.to_json());
     } else {
-        eprintln!("error: {fault}");
+        remark!("error: {fault}");
     }
 }
 

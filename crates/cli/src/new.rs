@@ -11,7 +11,10 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::exit::{BadInput, Done, Exit, Fault};
+use crate::{
+    exit::{BadInput, Done, Exit, Fault},
+    output::say,
+};
 
 /// The folder of the SDKs in the checkout this program was built from; it may be gone by now.
 const SDKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk");
@@ -70,7 +73,7 @@ const JAVASCRIPT: &[Template] = &[
 ];
 
 /// Runs the verb.
-pub(crate) fn run(args: &Args) -> Done {
+pub(crate) fn run(args: &Args, json: bool) -> Done {
     let name = name_of(&args.dir)?;
     if fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
         let message = format!("`{}` holds something already: choose another name", args.dir.display());
@@ -87,9 +90,16 @@ pub(crate) fn run(args: &Args) -> Done {
             .replace("{{sdk}}", &sdk);
         write(&args.dir.join(path), &text)?;
     }
-    println!("made {name}, a rule in {} that refuses unverified users and sets a claim. Next:", args.lang.title());
-    println!("  cd {} && vestibule build && vestibule test", args.dir.display());
-    println!("  $EDITOR {}", args.lang.source());
+    if json {
+        let made = json!({
+            "rule": name, "language": args.lang.word(), "dir": args.dir, "source": args.dir.join(args.lang.source()),
+        });
+        say!("{made}");
+        return Ok(Exit::Reached);
+    }
+    say!("made {name}, a rule in {} that refuses unverified users and sets a claim. Next:", args.lang.title());
+    say!("  cd {} && vestibule build && vestibule test", args.dir.display());
+    say!("  $EDITOR {}", args.lang.source());
     Ok(Exit::Reached)
 }
 

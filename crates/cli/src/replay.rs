@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anstream::println;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
@@ -12,6 +11,7 @@ use crate::{
     admin::AdminArgs,
     deploy::{packed, print_json},
     exit::{Done, Exit},
+    output::say,
 };
 
 /// What a login comes to; figures such as times are no difference.
@@ -49,13 +49,13 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     }
     let generation = replayed.generation.map_or_else(|| "no rules".to_owned(), |number| format!("generation {number}"));
     let on = replayed.on.as_str().map_or_else(|| format!("generation {}", replayed.on), str::to_owned);
-    println!("Login {} came to `{}` on {generation}.", replayed.login, replayed.then);
+    say!("Login {} came to `{}` on {generation}.", replayed.login, replayed.then);
     tell_ended_by(&replayed.summary);
-    println!("On {on} it comes to `{}`.", replayed.now.get("outcome").and_then(Value::as_str).unwrap_or("?"));
+    say!("On {on} it comes to `{}`.", replayed.now.get("outcome").and_then(Value::as_str).unwrap_or("?"));
     tell_ended_by(&replayed.now);
     match &replayed.before {
         Some(before) => tell_difference(before, &replayed.now),
-        None => println!("The rules that ran then are not kept, so there is nothing to compare in detail."),
+        None => say!("The rules that ran then are not kept, so there is nothing to compare in detail."),
     }
     Ok(Exit::Reached)
 }
@@ -69,13 +69,13 @@ fn tell_ended_by(ended: &Value) {
     let rule = word(by, "rule").map_or_else(|| "the host".to_owned(), |rule| format!("rule `{rule}`"));
     let code = word(why, "code").unwrap_or_default();
     let said = word(why, "reason").or_else(|| word(why, "message")).filter(|said| !said.is_empty());
-    println!("  by {rule}: {code}{}", said.map(|said| format!(": {said}")).unwrap_or_default());
+    say!("  by {rule}: {code}{}", said.map(|said| format!(": {said}")).unwrap_or_default());
 }
 
 fn tell_difference(before: &Value, now: &Value) {
     let [before, now] = [before, now].map(compared);
     if before == now {
-        println!("Nothing differs: outcome, metadata and claims are the same.");
+        say!("Nothing differs: outcome, metadata and claims are the same.");
         return;
     }
     let diff = TextDiff::from_lines(&before, &now);
@@ -85,7 +85,7 @@ fn tell_difference(before: &Value, now: &Value) {
             ChangeTag::Insert => ('+', AnsiColor::Green.on_default()),
             ChangeTag::Equal => (' ', Style::new().dimmed()),
         };
-        println!("{style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
+        say!("{style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anstream::println;
 use anyhow::Context as _;
 use serde_json::json;
 
@@ -10,6 +9,7 @@ use crate::{
     backup::{now, place, runtime},
     deploy::print_json,
     exit::{Done, Exit, Fault},
+    output::say,
     serve::SettingsArgs,
 };
 
@@ -31,10 +31,10 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     if json {
         print_json(&json!({"restored": args.file}))?;
     } else {
-        println!("Restored. What was handed out before is dead, because what was revoked since must not come back:");
-        println!("sessions and refresh tokens, links in mails, remembered browsers, and all admin tokens.");
-        println!("The next `vestibule serve` makes a new admin token, shows it once, and keeps it in `admin.json`.");
-        println!("The data folder needs the `installation.key` of the server that made the backup.");
+        say!("Restored. What was handed out before is dead, because what was revoked since must not come back:");
+        say!("sessions and refresh tokens, links in mails, remembered browsers, and all admin tokens.");
+        say!("The next `vestibule serve` makes a new admin token, shows it once, and keeps it in `admin.json`.");
+        say!("The data folder needs the `installation.key` of the server that made the backup.");
     }
     Ok(Exit::Reached)
 }

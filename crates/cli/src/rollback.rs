@@ -6,6 +6,7 @@ use crate::{
     admin::AdminArgs,
     deploy::{activate, confirmed, exit, print_json, tell_rollout},
     exit::{BadInput, Done, Exit, Fault},
+    output::say,
     times,
 };
 
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         to.rules.join(", ")
     );
     if !args.yes && !confirmed(&question)? {
-        println!("Nothing was changed.");
+        say!("Nothing was changed.");
         return Ok(Exit::Reached);
     }
     let rollout = activate(&client, to.number, &Activation { expected: live, rollback: true })?;

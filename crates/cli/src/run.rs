@@ -14,6 +14,7 @@ use crate::{
     exit::{Done, Exit, Fault},
     local::LocalRule,
     notes,
+    output::{remark, say},
     project::{self, CONFIGURATION_FILE, RULE_FILE, RuleFolder},
     reads, story,
     workbench::{Loaded, Outside, ProfileName, Workbench},
@@ -63,14 +64,14 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let workbench = Workbench::new(args.profile)?;
     let loaded = workbench.load(locals, &outside)?;
     for note in notes(&loaded, args, &input, configuration.as_deref()) {
-        eprintln!("note: {note}");
+        remark!("note: {note}");
     }
     let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| about(args.event.file(), fault))?;
     for note in reads::withheld(&report, loaded.pipeline.rules(), &input.event) {
-        eprintln!("note: {note}");
+        remark!("note: {note}");
     }
     if json {
-        println!("{}", serde_json::to_string(&report).context("cannot write the report")?);
+        say!("{}", serde_json::to_string(&report).context("cannot write the report")?);
     } else {
         let typical = workbench.typical(&loaded, &input, &outside)?;
         story::tell(&input.event, &report, &typical, &loaded.pipeline);

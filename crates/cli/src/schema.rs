@@ -8,7 +8,10 @@ use serde_json::Value;
 use vestibule_engine::{Case, http::Recording};
 use vestibule_pipeline::manifest::{pipeline_schema, rule_schema};
 
-use crate::{completions, exit::Done};
+use crate::{
+    exit::{Done, Exit},
+    output,
+};
 
 /// Prints a schema.
 #[derive(Debug, clap::Args)]
@@ -31,7 +34,8 @@ enum File {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Done {
-    completions::print(text(args.file).as_bytes())
+    output::print_file(text(args.file).as_bytes());
+    Ok(Exit::Reached)
 }
 
 fn text(file: File) -> String {

@@ -18,7 +18,10 @@ use vestibule_server::{
 };
 use vestibule_store::StoreError;
 
-use crate::exit::{BadInput, Done, Exit, Fault};
+use crate::{
+    exit::{BadInput, Done, Exit, Fault},
+    output::say,
+};
 
 /// Serves logins.
 #[derive(Debug, clap::Args)]
@@ -115,25 +118,25 @@ fn announcement_told(announcement: &Announcement, json: bool) {
             "public": public, "admin": admin, "public_url": public_url.as_str(), "admin_token": admin_token,
             "demo": demo, "generation": generation,
         });
-        println!("{told}");
+        say!("{told}");
         return;
     }
-    println!("Vestibule serves. Stop it with Ctrl-C.");
-    println!("  public  {public_url}  (listening on {public})");
-    println!("  admin   http://{admin}  (health, metrics, and what `vestibule deploy` speaks to)");
+    say!("Vestibule serves. Stop it with Ctrl-C.");
+    say!("  public  {public_url}  (listening on {public})");
+    say!("  admin   http://{admin}  (health, metrics, and what `vestibule deploy` speaks to)");
     match generation {
-        Some(number) => println!("  rules   generation {number}"),
-        None => println!("  rules   none yet: `vestibule deploy DIR`"),
+        Some(number) => say!("  rules   generation {number}"),
+        None => say!("  rules   none yet: `vestibule deploy DIR`"),
     }
     if let Some(token) = admin_token {
-        println!();
-        println!("The admin token, shown this once. Commands on this machine find it in the data folder.");
-        println!("  {token}");
+        say!("");
+        say!("The admin token, shown this once. Commands on this machine find it in the data folder.");
+        say!("  {token}");
     }
     if let Some(demo) = demo {
-        println!();
-        println!("To try it, open {public_url}demo and log in with");
-        println!("  {}", demo.email);
-        println!("  {}", demo.password);
+        say!("");
+        say!("To try it, open {public_url}demo and log in with");
+        say!("  {}", demo.email);
+        say!("  {}", demo.password);
     }
 }

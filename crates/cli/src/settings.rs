@@ -2,9 +2,13 @@
 
 use vestibule_server::settings::EXAMPLE;
 
-use crate::{completions, exit::Done};
+use crate::{
+    exit::{Done, Exit},
+    output,
+};
 
 /// Runs the verb.
 pub(crate) fn run() -> Done {
-    completions::print(EXAMPLE.as_bytes())
+    output::print_file(EXAMPLE.as_bytes());
+    Ok(Exit::Reached)
 }

@@ -2,7 +2,6 @@
 //!
 //! Everything here is presentation; the same facts for machines are the report's JSON.
 
-use anstream::{print, println};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
@@ -10,7 +9,10 @@ use vestibule_abi::host::Level;
 use vestibule_engine::{LogLine, Report, RuleReport};
 use vestibule_pipeline::{Outcome, Pipeline, Rule};
 
-use crate::workbench::Typical;
+use crate::{
+    output::{self, say},
+    workbench::Typical,
+};
 
 /// How an engine names mistakes in a source.
 const MISTAKES: &[&str] = &["TypeError: ", "ReferenceError: ", "RangeError: ", "SyntaxError: ", "InternalError: "];
@@ -33,12 +35,12 @@ pub(crate) fn tell(event: &Value, report: &Report, typical: &Typical, pipeline: 
     if let Outcome::Allow(allow) = &report.outcome {
         for (token, claims) in [("id_token", &allow.id_token), ("access_token", &allow.access_token)] {
             if !claims.is_empty() {
-                println!("{TITLE}{token}{TITLE:#}");
-                print!("{}", indented(&pretty(claims)));
+                say!("{TITLE}{token}{TITLE:#}");
+                output::print(format_args!("{}", indented(&pretty(claims))));
             }
         }
         if !allow.scope.is_empty() {
-            println!("{TITLE}scope{TITLE:#} {}", allow.scope.join(" "));
+            say!("{TITLE}scope{TITLE:#} {}", allow.scope.join(" "));
         }
     }
     tell_outcome(&report.outcome);
@@ -73,19 +75,16 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
 
 fn tell_rules(report: &Report, typical: &Typical, pipeline: &Pipeline) {
     let width = report.rules.iter().map(|rule| rule.name.chars().count()).max().unwrap_or(0).max("rule".len());
-    println!("{TITLE}{:width$}  {:<9} {:>22} {:>9} {:>11}{TITLE:#}", "rule", "outcome", "fuel", "memory", "time");
+    say!("{TITLE}{:width$}  {:<9} {:>22} {:>9} {:>11}{TITLE:#}", "rule", "outcome", "fuel", "memory", "time");
     for (position, told) in report.rules.iter().enumerate() {
         let rule = pipeline.rules().iter().find(|rule| rule.name() == told.name);
         let time = typical.wall_us.get(position).copied().unwrap_or(told.wall_us);
         tell_rule(told, rule, time, width);
     }
     if typical.logins > 0 {
-        println!(
-            "{QUIET}time: the median of {} logins, a fresh instance for each rule of each{QUIET:#}",
-            typical.logins
-        );
+        say!("{QUIET}time: the median of {} logins, a fresh instance for each rule of each{QUIET:#}", typical.logins);
     }
-    println!();
+    say!("");
 }
 
 fn tell_rule(told: &RuleReport, rule: Option<&Rule>, wall_us: f64, width: usize) {
@@ -103,35 +102,35 @@ fn tell_rule(told: &RuleReport, rule: Option<&Rule>, wall_us: f64, width: usize)
     let memory = format!("{} KiB", told.peak_memory.div_ceil(1024));
     let time = format!("{wall_us:.1} µs");
     let (name, outcome) = (&told.name, told.outcome);
-    println!("{name:width$}  {style}{outcome:<9}{style:#} {fuel:>22} {memory:>9} {time:>11}");
+    say!("{name:width$}  {style}{outcome:<9}{style:#} {fuel:>22} {memory:>9} {time:>11}");
     if let Some(why) = &told.skipped {
-        println!("  {QUIET}not for this login:{QUIET:#} {}", serde_json::to_string(why).unwrap_or_default());
+        say!("  {QUIET}not for this login:{QUIET:#} {}", serde_json::to_string(why).unwrap_or_default());
     }
     if let Some(failure) = &told.failure {
-        println!("  {BAD}{}{BAD:#}: {}", failure.code, failure.message);
+        say!("  {BAD}{}{BAD:#}: {}", failure.code, failure.message);
     }
     for line in &told.logs {
-        println!("  {QUIET}{:<5}{QUIET:#} {}", line.level, line.text);
+        say!("  {QUIET}{:<5}{QUIET:#} {}", line.level, line.text);
     }
     for request in &told.http {
         let status = request.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-        println!("  {QUIET}http {QUIET:#} {} {} → {status}", request.method, request.url);
+        say!("  {QUIET}http {QUIET:#} {} {} → {status}", request.method, request.url);
     }
 }
 
 /// What was taken away from a bag and put into it, with what stands around.
 fn tell_change(bag: &str, before: &Map<String, Value>, after: &Map<String, Value>) {
     if before == after {
-        println!("{TITLE}{bag}{TITLE:#} {QUIET}unchanged{QUIET:#}");
+        say!("{TITLE}{bag}{TITLE:#} {QUIET}unchanged{QUIET:#}");
         return;
     }
-    println!("{TITLE}{bag}{TITLE:#}");
+    say!("{TITLE}{bag}{TITLE:#}");
     // Without commas at the ends of lines: that a value is no longer the last one is no change.
     let [before, after] = [before, after].map(|bag| pretty(bag).replace(",\n", "\n"));
     let diff = TextDiff::from_lines(&before, &after);
     for (position, group) in diff.grouped_ops(2).iter().enumerate() {
         if position > 0 {
-            println!("  {QUIET}…{QUIET:#}");
+            say!("  {QUIET}…{QUIET:#}");
         }
         for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
             let (sign, style) = match change.tag() {
@@ -139,7 +138,7 @@ fn tell_change(bag: &str, before: &Map<String, Value>, after: &Map<String, Value
                 ChangeTag::Insert => ('+', GOOD),
                 ChangeTag::Equal => (' ', QUIET),
             };
-            println!("  {style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
+            say!("  {style}{sign} {}{style:#}", change.value().trim_end_matches('\n'));
         }
     }
 }
@@ -147,15 +146,15 @@ fn tell_change(bag: &str, before: &Map<String, Value>, after: &Map<String, Value
 fn tell_outcome(outcome: &Outcome) {
     let word = outcome.as_str();
     match outcome {
-        Outcome::Allow(_) => println!("{GOOD}{word}{GOOD:#}"),
+        Outcome::Allow(_) => say!("{GOOD}{word}{GOOD:#}"),
         Outcome::Deny { rule, refusal, .. } => {
-            println!("{BAD}{word}{BAD:#} by {rule}: {}", serde_json::to_string(refusal).unwrap_or_default());
+            say!("{BAD}{word}{BAD:#} by {rule}: {}", serde_json::to_string(refusal).unwrap_or_default());
         }
-        Outcome::Redirect { rule, url, .. } => println!("{ODD}{word}{ODD:#} by {rule} to {url}"),
-        Outcome::SecondFactor { rule, .. } => println!("{ODD}{word}{ODD:#} demanded by {rule}"),
+        Outcome::Redirect { rule, url, .. } => say!("{ODD}{word}{ODD:#} by {rule} to {url}"),
+        Outcome::SecondFactor { rule, .. } => say!("{ODD}{word}{ODD:#} demanded by {rule}"),
         Outcome::Failed { rule, failure, .. } => {
             let by = rule.as_ref().map(|rule| format!(" in {rule}")).unwrap_or_default();
-            println!("{BAD}{word}{BAD:#}{by}: {failure}");
+            say!("{BAD}{word}{BAD:#}{by}: {failure}");
         }
     }
 }

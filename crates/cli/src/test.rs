@@ -20,6 +20,7 @@ use crate::{
     exit::{BadInput, Done, Exit, Fault},
     local::LocalRule,
     notes,
+    output::{remark, say},
     project::{self, PIPELINE_FILE, RULE_FILE},
     reads,
     workbench::{Loaded, Outside, ProfileName, Workbench},
@@ -68,10 +69,10 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let mut verdicts = Vec::new();
     for subject in &subjects {
         if subject.cases.is_empty() && !json {
-            println!("none  {} has no cases", subject.name);
+            say!("none  {} has no cases", subject.name);
         }
         for note in nowhere(subject)? {
-            eprintln!("note: {note}");
+            remark!("note: {note}");
         }
         for verdict in try_cases(&workbench, subject)? {
             if !json {
@@ -83,9 +84,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let passed = verdicts.iter().filter(|verdict| verdict.passed).count();
     let failed = verdicts.len() - passed;
     if json {
-        println!("{}", json!({ "passed": passed, "failed": failed, "cases": verdicts }));
+        say!("{}", json!({ "passed": passed, "failed": failed, "cases": verdicts }));
     } else {
-        println!("{passed} passed, {failed} failed");
+        say!("{passed} passed, {failed} failed");
     }
     Ok(if failed == 0 { Exit::Reached } else { Exit::CasesFailed })
 }
@@ -128,12 +129,12 @@ impl Verdict {
 
     fn print(&self) {
         let word = if self.passed { "ok  " } else { "FAIL" };
-        println!("{word}  {} / {}", self.subject, self.case);
+        say!("{word}  {} / {}", self.subject, self.case);
         for line in self.difference.iter().flat_map(|difference| difference.lines()) {
-            println!("      {line}");
+            say!("      {line}");
         }
         for note in &self.notes {
-            println!("      note: {note}");
+            say!("      note: {note}");
         }
     }
 }

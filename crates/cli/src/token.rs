@@ -1,6 +1,5 @@
 //! `vestibule token`: who may do what on the admin listener.
 
-use anstream::println;
 use clap::Subcommand;
 use http::Method;
 use serde_json::json;
@@ -10,6 +9,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
     times,
 };
 
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
             if json {
                 print_json(&made)?
             } else {
-                println!("{}  (shown this once; revoke it with `{}`)", made.token, made.id)
+                say!("{}  (shown this once; revoke it with `{}`)", made.token, made.id)
             }
         }
         Action::List { admin } => {
@@ -68,12 +68,12 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
             }
             for token in tokens.iter().filter(|_| !json) {
                 let scopes: Vec<&str> = token.admin.scopes.iter().map(|scope| scope.as_str()).collect();
-                println!("{}  {}  {}  made {}", token.id, token.admin.name, scopes.join(","), times::told(token.at));
+                say!("{}  {}  {}  made {}", token.id, token.admin.name, scopes.join(","), times::told(token.at));
             }
         }
         Action::Revoke { id, admin } => {
             admin.client()?.delete(&["v1", "tokens", id])?;
-            if json { print_json(&json!({"revoked": id}))? } else { println!("`{id}` is good for nothing now.") }
+            if json { print_json(&json!({"revoked": id}))? } else { say!("`{id}` is good for nothing now.") }
         }
     }
     Ok(Exit::Reached)

@@ -12,7 +12,7 @@ use std::{
 
 use vestibule_javascript::tools::{self, on_path};
 
-use crate::exit::Fault;
+use crate::{exit::Fault, output::remark};
 
 /// The target of every guest.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -194,7 +194,7 @@ fn install_debian_packages() -> Result<(), Fault> {
 }
 
 fn add_rustup_target() -> Result<(), Fault> {
-    eprintln!("fetching the standard library for Rust guests: rustup target add {WASM_TARGET}");
+    remark!("fetching the standard library for Rust guests: rustup target add {WASM_TARGET}");
     let status = Command::new("rustup").args(["target", "add", WASM_TARGET]).stdin(Stdio::null()).status();
     if status.is_ok_and(|status| status.success()) {
         return Ok(());

@@ -5,7 +5,6 @@ use std::{
     path::PathBuf,
 };
 
-use anstream::println;
 use anyhow::Context as _;
 use clap::Subcommand;
 use http::Method;
@@ -17,6 +16,7 @@ use crate::{
     deploy::print_json,
     event::configuration_in,
     exit::{Done, Exit, Fault},
+    output::{self, say},
     times,
 };
 
@@ -61,7 +61,7 @@ pub(crate) fn run(action: &Action, kind: &str, json: bool) -> Done {
             let client = admin.client()?;
             let value = value.clone().map_or_else(|| read(name), Ok)?;
             let note: ValueNote = client.send(Method::PUT, &["v1", kind, name], &json!({"value": value}))?;
-            if json { print_json(&note)? } else { println!("`{name}` is set; every node takes it up.") }
+            if json { print_json(&note)? } else { say!("`{name}` is set; every node takes it up.") }
         }
         Action::Load { file, admin } => {
             let values = configuration_in(file)?;
@@ -73,7 +73,7 @@ pub(crate) fn run(action: &Action, kind: &str, json: bool) -> Done {
             if json {
                 print_json(&json!({ "set": names }))?;
             } else {
-                println!("{} values are set; every node takes them up.", names.len());
+                say!("{} values are set; every node takes them up.", names.len());
             }
         }
         Action::List { admin } => {
@@ -81,15 +81,15 @@ pub(crate) fn run(action: &Action, kind: &str, json: bool) -> Done {
             if json {
                 print_json(&notes)?;
             } else if notes.is_empty() {
-                println!("There are none.");
+                say!("There are none.");
             }
             for note in notes.iter().filter(|_| !json) {
-                println!("{}  (set {}, the {}. time)", note.name, times::told(note.at), note.version);
+                say!("{}  (set {}, the {}. time)", note.name, times::told(note.at), note.version);
             }
         }
         Action::Remove { name, admin } => {
             admin.client()?.delete(&["v1", kind, name])?;
-            if json { print_json(&json!({"removed": name}))? } else { println!("`{name}` is gone.") }
+            if json { print_json(&json!({"removed": name}))? } else { say!("`{name}` is gone.") }
         }
     }
     Ok(Exit::Reached)
@@ -99,7 +99,7 @@ pub(crate) fn run(action: &Action, kind: &str, json: bool) -> Done {
 fn read(name: &str) -> Result<String, Fault> {
     let mut value = String::new();
     if stdin().is_terminal() {
-        eprint!("Value of `{name}`, then Enter: ");
+        output::print_aside(format_args!("Value of `{name}`, then Enter: "));
         stdin().read_line(&mut value).context("cannot read the value")?;
     } else {
         stdin().read_to_string(&mut value).context("cannot read the value")?;

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use anstream::println;
 use anstyle::AnsiColor;
 use anyhow::Context as _;
 use serde_json::Map;
@@ -17,6 +16,7 @@ use crate::{
     backup::{now, open, runtime, settings},
     deploy::print_json,
     exit::{BadInput, Done, Exit, Fault},
+    output::say,
     story::grouped,
 };
 
@@ -76,28 +76,28 @@ async fn accept(store: &dyn Store) -> anyhow::Result<()> {
 
 fn tell(found: &Verified) {
     let Verified { entries, rows, witnessed, damage, remarks } = found;
-    println!(
+    say!(
         "Checked {} journal entries, {} rows and {} witnessed commits.",
         grouped(*entries),
         grouped(*rows),
         grouped(*witnessed)
     );
     for remark in remarks {
-        println!("Not checked: {remark}");
+        say!("Not checked: {remark}");
     }
     let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default());
     if damage.is_empty() {
-        println!("{good}Nothing is missing and nothing was altered.{good:#}");
+        say!("{good}Nothing is missing and nothing was altered.{good:#}");
     }
     for damage in damage {
-        println!("{bad}damage{bad:#}  {damage}");
+        say!("{bad}damage{bad:#}  {damage}");
     }
     if !damage.is_empty() {
-        println!();
-        println!(
+        say!("");
+        say!(
             "Go back to a backup with `vestibule restore FILE`, into a folder of its own: nothing here is overwritten."
         );
-        println!("Or, where history was lost and no backup has it, go on with what is there: stop the server, and");
-        println!("`vestibule verify --accept-damage`. Rows that were altered stay as they are, and stay reported.");
+        say!("Or, where history was lost and no backup has it, go on with what is there: stop the server, and");
+        say!("`vestibule verify --accept-damage`. Rows that were altered stay as they are, and stay reported.");
     }
 }

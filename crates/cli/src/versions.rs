@@ -1,6 +1,5 @@
 //! `vestibule versions`: what was deployed, newest first.
 
-use anstream::println;
 use anstyle::{AnsiColor, Style};
 use vestibule_server::admin::deploy::Version;
 
@@ -8,6 +7,7 @@ use crate::{
     admin::AdminArgs,
     deploy::print_json,
     exit::{Done, Exit},
+    output::say,
     times,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         return Ok(Exit::Reached);
     }
     if versions.is_empty() {
-        println!("Nothing was deployed yet: `vestibule deploy DIR`.");
+        say!("Nothing was deployed yet: `vestibule deploy DIR`.");
     }
     for version in &versions {
         tell(version);
@@ -46,6 +46,6 @@ fn tell(version: &Version) {
     };
     let at = times::told(version.activated_at.unwrap_or(version.at));
     let digest = version.digest.get(..12).unwrap_or(&version.digest);
-    println!("{style}{:>4}  {word:<8}{style:#}  {at}  {digest}  by {}", version.number, version.by);
-    println!("      {QUIET}{}{QUIET:#}", version.rules.join(", "));
+    say!("{style}{:>4}  {word:<8}{style:#}  {at}  {digest}  by {}", version.number, version.by);
+    say!("      {QUIET}{}{QUIET:#}", version.rules.join(", "));
 }

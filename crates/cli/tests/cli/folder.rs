@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{PipeWriter, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -74,13 +75,24 @@ impl Folder {
 
     /// The same where nobody reads what it prints.
     pub(crate) fn run_unread(&self, arguments: &[&str]) -> Ended {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let child = self.command(arguments, &[]).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-        Ended::of(child.wait_with_output().unwrap())
+        self.run_into(arguments, nobody())
     }
 
-    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    /// The same where what it prints goes to a file.
+    pub(crate) fn run_into(&self, arguments: &[&str], stdout: impl Into<Stdio>) -> Ended {
+        Ended::of(self.command(arguments, &[]).stdout(stdout).stderr(Stdio::piped()).output().unwrap())
+    }
+
+    /// The same with this on its stdin.
+    pub(crate) fn run_on(&self, arguments: &[&str], stdin: &str) -> Ended {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let child = self.command(arguments, &[]).stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        writer.write_all(stdin.as_bytes()).unwrap();
+        drop(writer);
+        Ended::of(child.unwrap().wait_with_output().unwrap())
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command
             .args(arguments)
@@ -93,6 +105,13 @@ impl Folder {
             .stdin(Stdio::null());
         command
     }
+}
+
+/// Where nobody reads.
+pub(crate) fn nobody() -> PipeWriter {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer
 }
 
 /// How the command ended.

@@ -102,6 +102,7 @@ fn what_an_untouched_rule_costs_is_measured() {
     folder.write("my-rule.js", RULE);
     let costs =
         folder.run(&["bench", "my-rule.js", "--event", "event.json", "--runs", "20", "--json"]).with_code(0).json();
+    let costs = &costs["rules"];
     assert_eq!((&costs[0]["rule"], &costs[0]["outcome"]), (&Value::from("my-rule"), &Value::from("continued")));
     assert_eq!(costs[0]["fuel_limit"], 50_000_000, "what a rule in JavaScript has");
     let fuel = costs[0]["fuel"].as_u64().unwrap();

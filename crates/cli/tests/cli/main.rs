@@ -18,6 +18,7 @@ mod javascript;
 mod node;
 mod operating;
 mod overload;
+mod printing;
 mod running;
 mod scaffold;
 mod serving;

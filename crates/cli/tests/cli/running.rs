@@ -190,7 +190,7 @@ fn bench_gives_a_distribution_against_the_budget() {
     let folder = Folder::new();
     folder.rule("plan", 1, "", &answering(ALLOW));
     let costs = folder.run(&["bench", "plan", "--event", "event.json", "--runs", "50", "--json"]).with_code(0).json();
-    let (cost, wall) = (&costs[0], &costs[0]["wall_us"]);
+    let (cost, wall) = (&costs["rules"][0], &costs["rules"][0]["wall_us"]);
     let time = |name: &str| wall[name].as_f64().unwrap();
     assert!(0.0 < time("p50") && time("p50") <= time("p90") && time("p99") <= time("max"), "{cost}");
     assert_eq!((&cost["fuel_limit"], &cost["runs"]), (&json!(10_000_000), &json!(50)));

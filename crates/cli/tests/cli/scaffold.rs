@@ -59,16 +59,6 @@ fn completions_know_the_verbs() {
     }
 }
 
-/// `vestibule completions bash | head -2`: whoever reads only the beginning has what they wanted.
-#[test]
-fn a_long_text_may_be_read_in_part() {
-    let folder = Folder::new();
-    for arguments in [["completions", "bash"].as_slice(), &["schema", "rule"], &["settings"]] {
-        let ended = folder.run_unread(arguments).with_code(0);
-        assert_eq!(ended.stderr, "", "{arguments:?}");
-    }
-}
-
 #[test]
 fn the_doctor_names_every_language_and_its_code_says_whether_all_can_be_built() {
     let folder = Folder::new();
