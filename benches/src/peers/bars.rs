@@ -69,7 +69,7 @@ pub fn bars(results: &Results) -> Vec<Bar> {
     ));
     bars.push(
         Bar::at_most("critical path of a login above the rule's own work", usual("ready-floor-fast"), 1.5, " µs")
-            .beside("reset included"),
+            .beside("the instance is made before and reset afterwards"),
     );
     bars
 }

@@ -284,14 +284,15 @@ pub const ROWS: [Row; 28] = [
         "Vestibule, Rust: instance ready",
         Fresh,
         Ours,
-        "The sandbox when its single-use instance was made before the login: read, answer, reset.",
+        "The sandbox when its single-use instance was made before the login: read and answer; the reset comes afterwards.",
     )),
     part(row(
         "ready-floor-fast",
         "Vestibule, empty rule: instance ready",
         Fresh,
         Ours,
-        "The same with a rule that does nothing: what the sandbox adds to the rule's own work on the critical path, reset included.",
+        "The same with a rule that does nothing: what the sandbox adds to the rule's own work on the critical path. The \
+         instance is reset, and the next one made, while the login waits for something else.",
     )),
 ];
 
