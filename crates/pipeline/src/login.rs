@@ -13,7 +13,7 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, mem, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeSet, mem, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -260,22 +260,27 @@ fn may_skip(rule: &Rule, failure: &RuleFailure) -> bool {
 impl When {
     /// Why a rule does not run on this login; `None`: it does. What it asks cannot be changed by a rule.
     fn skips(&self, event: &Event) -> Option<SkipReason> {
-        type Fact = fn(&Event) -> Option<&str>;
         let began_with: Fact = |event| match event.context.get("original_protocol") {
             Some(protocol) => protocol.as_str(),
             None => event.context_text("protocol"),
         };
-        let conditions: [(_, Fact, _); 3] = [
-            (&self.clients, |event| event.context_text("clientID"), SkipReason::Client),
-            (&self.connections, |event| event.context_text("connection"), SkipReason::Connection),
-            (&self.protocols, began_with, SkipReason::Protocol),
+        let conditions = [
+            (misses(self.clients.as_ref(), event, |event| event.context_text("clientID")), SkipReason::Client),
+            (
+                misses(self.connections.as_ref(), event, |event| event.context_text("connection")),
+                SkipReason::Connection,
+            ),
+            (misses(self.protocols.as_ref(), event, began_with), SkipReason::Protocol),
         ];
-        let misses = |names: &BTreeSet<String>, fact: Fact| fact(event).is_none_or(|fact| !names.contains(fact));
-        conditions
-            .into_iter()
-            .find(|(names, fact, _)| names.as_ref().is_some_and(|names| misses(names, *fact)))
-            .map(|(_, _, why)| why)
+        conditions.into_iter().find(|(misses, _)| *misses).map(|(_, why)| why)
     }
+}
+
+/// What a condition looks at of a login; it is decoded only for a rule that has the condition.
+type Fact = fn(&Event) -> Option<&str>;
+
+fn misses<N: Borrow<str> + Ord>(names: Option<&BTreeSet<N>>, event: &Event, fact: Fact) -> bool {
+    names.is_some_and(|names| fact(event).is_none_or(|fact| !names.contains(fact)))
 }
 
 impl RuleOutcome {

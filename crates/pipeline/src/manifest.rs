@@ -6,6 +6,7 @@
 mod grants;
 mod names;
 mod pipeline_toml;
+mod protocol;
 mod reads;
 mod rule_toml;
 mod units;
@@ -22,6 +23,7 @@ pub use grants::{Bag, KeyPattern, WriteGrant, Writes};
 pub(crate) use names::is_browsable;
 pub use names::{Origin, RedirectTarget, RuleName};
 pub use pipeline_toml::{PipelineFile, pipeline_schema};
+pub use protocol::Protocol;
 pub(crate) use reads::EVERYTHING;
 pub use reads::{ReadPath, ReadTree};
 pub use rule_toml::rule_schema;
@@ -160,7 +162,7 @@ pub struct When {
     /// Names of connections.
     pub connections: Option<BTreeSet<String>>,
     /// Protocols that the login began with.
-    pub protocols: Option<BTreeSet<String>>,
+    pub protocols: Option<BTreeSet<Protocol>>,
 }
 
 /// What the host does for a rule.

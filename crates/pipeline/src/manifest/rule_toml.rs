@@ -6,8 +6,8 @@ use serde::Deserialize;
 use vestibule_abi::limits::{self, Budget, WASM_PAGE};
 
 use super::{
-    Capabilities, Code, FailurePolicy, Language, Limits, Manifest, ManifestError, ReadPath, ReadTree, Redirects,
-    ReservedClaims, When, WriteGrant, Writes, units,
+    Capabilities, Code, FailurePolicy, Language, Limits, Manifest, ManifestError, Protocol, ReadPath, ReadTree,
+    Redirects, ReservedClaims, When, WriteGrant, Writes, protocol::Written, units,
 };
 
 pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
@@ -65,7 +65,7 @@ struct WhenTable {
     /// Names of connections.
     connections: Option<BTreeSet<String>>,
     /// Protocols that the login began with.
-    protocols: Option<BTreeSet<String>>,
+    protocols: Option<BTreeSet<Written>>,
 }
 
 /// What the host does for a rule.
@@ -186,14 +186,22 @@ fn read_path(text: &str) -> Result<ReadPath, (String, &'static str)> {
 
 impl WhenTable {
     fn check(self) -> Result<When, ManifestError> {
-        let lists = [("clients", &self.clients), ("connections", &self.connections), ("protocols", &self.protocols)];
-        for (key, list) in lists {
-            if list.as_ref().is_some_and(BTreeSet::is_empty) {
+        let lists = [
+            ("clients", self.clients.as_ref().map(BTreeSet::len)),
+            ("connections", self.connections.as_ref().map(BTreeSet::len)),
+            ("protocols", self.protocols.as_ref().map(BTreeSet::len)),
+        ];
+        for (key, names) in lists {
+            if names == Some(0) {
                 let next = "remove it to run on all, or remove the rule from the pipeline";
                 return Err(ManifestError::value(format!("when.{key}"), "is empty: the rule would never run", next));
             }
         }
-        Ok(When { clients: self.clients, connections: self.connections, protocols: self.protocols })
+        let protocol = |Written(name)| {
+            Protocol::parse(&name).map_err(|(problem, next)| ManifestError::value("when.protocols", problem, next))
+        };
+        let protocols = self.protocols.map(|names| names.into_iter().map(protocol).collect()).transpose()?;
+        Ok(When { clients: self.clients, connections: self.connections, protocols })
     }
 }
 

@@ -115,6 +115,10 @@ fn every_mistake_names_the_key_and_the_next_step() {
             "`when.clients`: is empty: the rule would never run; remove it to run on all, or remove the rule from the pipeline",
         ),
         (
+            "[when]\nprotocols = [\"redirect-callback\"]",
+            "`when.protocols`: no login begins with `redirect-callback`, so the rule would never run; name what the login began with; `context.protocol` tells the rule that it came back",
+        ),
+        (
             "[capabilities]\nhttp = [\"https://a.example/path\"]",
             "`capabilities.http`: `https://a.example/path` is more than a scheme, a host and a port; write an origin such as `https://api.example.com`",
         ),
