@@ -62,7 +62,8 @@ pub struct Patch<'g> {
     pub second_factor: Option<SecondFactor>,
     /// Where to send the browser first: a checked, normalised URL.
     pub redirect: Option<String>,
-    /// Reserved claims that were dropped, where the manifest says so.
+    /// What was dropped: reserved claims, where the manifest says so, and what a script made of who the user is, where
+    /// the manifest does not name it.
     pub dropped: Vec<(Bag, String)>,
 }
 
@@ -217,6 +218,11 @@ fn mutation_limit(asked: usize) -> Result<(), RuleFailure> {
 fn change<'g>(change: Change<'g>, manifest: &Manifest, patch: &mut Patch<'g>) -> Result<(), RuleFailure> {
     let Change { bag, key, value } = change;
     if bag.is_token() && manifest.reserved_claims == ReservedClaims::Drop && checks::is_reserved_claim(key) {
+        patch.dropped.push((bag, key.to_owned()));
+        return Ok(());
+    }
+    // A script changes the user it was given; whether that is an answer is its manifest's to say.
+    if manifest.language == Language::JavaScript && checks::is_unnamed(bag, key, manifest) {
         patch.dropped.push((bag, key.to_owned()));
         return Ok(());
     }

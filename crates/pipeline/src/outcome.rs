@@ -160,6 +160,13 @@ pub enum Note {
         /// The claim.
         claim: String,
     },
+    /// A script changed what says who the user is, which its manifest does not name; that was dropped.
+    ChangeDropped {
+        /// Where.
+        bag: Bag,
+        /// The key.
+        key: String,
+    },
     /// It asked for a redirect, and the browser is back from one already.
     RedirectIgnored,
     /// It asked for a second factor, and this login has one already.

@@ -30,14 +30,18 @@ pub(super) fn key(bag: Bag, key: &str, manifest: &Manifest) -> Result<(), RuleFa
     if key.len() > limits::KEY_BYTES {
         return Err(schema(format!("a key of `{bag}` is longer than {} bytes", limits::KEY_BYTES)));
     }
-    let is_unnamed =
-        bag == Bag::User && owned::USER_LITERAL_ONLY.contains(&key) && !manifest.writes.names_key(bag, key);
+    let is_unnamed = is_unnamed(bag, key, manifest);
     if is_unnamed || owned::is_hosts(bag, key) {
         let next = if is_unnamed { "name it in `writes` to the letter" } else { "no rule can change it" };
         let message = format!("`{bag}.{}` belongs to the host; {next}", key.escape_debug());
         return Err(RuleFailure::new(FailureCode::MutationForbidden, message));
     }
     key_text(bag, key)
+}
+
+/// Whether a key says who the user is, and the manifest does not name it to the letter.
+pub(super) fn is_unnamed(bag: Bag, key: &str, manifest: &Manifest) -> bool {
+    bag == Bag::User && owned::USER_LITERAL_ONLY.contains(&key) && !manifest.writes.names_key(bag, key)
 }
 
 /// Whether the manifest grants a first-level key. What says who the user is has to be named to the letter.

@@ -346,6 +346,23 @@ fn imported_rules_lose_reserved_claims_and_go_on() {
     assert_eq!(patch.mutations(), 2);
 }
 
+#[test]
+fn a_script_loses_what_says_who_the_user_is_unless_its_manifest_names_it() {
+    let answer = br#"{"continue":{"user":{"email":"b@example.com","nickname":"b"}}}"#;
+    let given = Given::parse(answer).unwrap();
+    let mut rule = writes(r#""user.*""#, "");
+    let Err(failure) = given.checked(&rule) else { panic!("only scripts are forgiven") };
+    assert_eq!(failure.code, FailureCode::MutationForbidden);
+    rule.language = crate::manifest::Language::JavaScript;
+    let Ok(Answer::Continue(patch)) = given.checked(&rule) else { panic!("refused") };
+    assert_eq!(patch.changes.iter().map(|change| change.key).collect::<Vec<_>>(), ["nickname"]);
+    assert_eq!(patch.dropped, [(crate::manifest::Bag::User, "email".to_owned())]);
+    let mut named = writes(r#""user.*", "user.email""#, "");
+    named.language = crate::manifest::Language::JavaScript;
+    let Ok(Answer::Continue(patch)) = given.checked(&named) else { panic!("refused") };
+    assert_eq!((patch.changes.len(), patch.dropped.len()), (2, 0));
+}
+
 impl Manifest {
     fn with_reserved_claims_dropped(mut self) -> Self {
         self.reserved_claims = crate::manifest::ReservedClaims::Drop;

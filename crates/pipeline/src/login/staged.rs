@@ -82,8 +82,12 @@ impl Staged {
             event.put(change, at).map_err(|error| RuleFailure::new(FailureCode::HostInternal, error.to_string()))?;
         }
         self.scope = patch.scope.or_else(|| self.scope.take());
-        for (token, claim) in patch.dropped {
-            self.note(rule, Note::ClaimDropped { token, claim });
+        for (bag, key) in patch.dropped {
+            let note = match bag {
+                Bag::User => Note::ChangeDropped { bag, key },
+                token => Note::ClaimDropped { token, claim: key },
+            };
+            self.note(rule, note);
         }
         self.demand(patch.redirect, patch.second_factor, rule, event);
         Ok(())
