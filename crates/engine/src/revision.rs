@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use vestibule_abi::limits::Budget;
 use vestibule_pipeline::{
     Digest, Manifest, ManifestError, Rule,
-    manifest::{Language, Origin},
+    manifest::{Language, Origin, ReservedClaims},
 };
 
 use crate::{
@@ -87,6 +87,7 @@ impl Revision {
         let mut manifest = Manifest::permissive(name);
         if inspected.interpreter.is_some() {
             manifest.language = Language::JavaScript;
+            manifest.reserved_claims = ReservedClaims::Drop; // As the host it was written for did.
         }
         manifest.capabilities.configuration = configuration.collect();
         let rule = Rule::new(manifest, Digest(inspected.digest), &Budget::CEILING)?;
