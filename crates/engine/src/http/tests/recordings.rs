@@ -45,6 +45,16 @@ async fn each_answer_is_used_once_in_order() {
 }
 
 #[tokio::test]
+async fn characters_that_node_escapes_match_either_way() {
+    let (raw, escaped) = ("https://api.example/auth0|1?q={it's}", "https://api.example/auth0%7C1?q=%7Bit%27s%7D");
+    for (recorded, sent) in [(raw, escaped), (escaped, raw), (raw, raw)] {
+        let recording = json!([{"request": {"method": "GET", "url": recorded}, "response": {"status": 200}}]);
+        let mut run = play(recording, HttpGrants::of_recording());
+        assert_eq!(word(&ask(&mut run, get(sent), "").await), "200", "{recorded} {sent}");
+    }
+}
+
+#[tokio::test]
 async fn headers_are_an_object_or_pairs_and_are_told_in_lower_case() {
     for headers in [json!({"X-A": "1", "X-B": "2"}), json!([["X-A", "1"], ["x-b", "2"]])] {
         let request = json!({"method": "GET", "url": "https://api.example/"});
