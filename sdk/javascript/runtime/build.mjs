@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { actionMembers, impossible, impossibleGlobals, modules, refusedActions, refusedManagement } from "./modules.mjs";
+import { actionMembers, impossible, impossibleGlobals, mentions, modules, refusedActions, refusedAlgorithms, refusedManagement, refusedMethods } from "./modules.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = process.argv[2] ?? join(here, "dist");
@@ -30,7 +30,7 @@ for (const [name, entry] of Object.entries(modules)) {
   for (const known of [name, ...(entry.aliases ?? [])]) owner.set(known, name);
 }
 
-const table = { modules: {}, globals: {}, impossible, impossibleGlobals, refusedManagement, refusedActions, actionMembers };
+const table = { modules: {}, globals: {}, impossible, impossibleGlobals, refusedManagement, refusedMethods, refusedAlgorithms, refusedActions, actionMembers, mentions };
 const direct = new Map();
 /** The npm packages that bundles hold. */
 const packages = new Set();

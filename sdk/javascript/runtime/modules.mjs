@@ -11,7 +11,7 @@ export const modules = {
   events: real("events/"),
   util: own("util.js"),
   buffer: own("buffer.js", { aliases: ["safe-buffer"], globals: { Buffer: "Buffer" } }),
-  querystring: real("querystring/", { globals: { querystring: "" } }),
+  querystring: own("querystring.js", { globals: { querystring: "" } }),
   url: own("url.js", { globals: { URL: "URL", URLSearchParams: "URLSearchParams" } }),
   stream: own("stream.js"),
   crypto: own("crypto.js", { globals: { crypto: "" } }),
@@ -22,10 +22,12 @@ export const modules = {
     aliases: ["abort-controller"],
     globals: { AbortController: "AbortController", AbortSignal: "AbortSignal" },
   }),
+  "vestibule:clone": own("clone.js", { globals: { structuredClone: "structuredClone" } }),
+  "vestibule:locale": own("locale.js"),
   "vestibule:exchange": own("exchange.js", { http: true }),
   "vestibule:actions": own("actions.js"),
 
-  lodash: real("lodash/lodash.js", { globals: { _: "" } }),
+  lodash: own("lodash.js", { globals: { _: "" } }),
   underscore: real("underscore/underscore-umd.js"),
   xtend: real("xtend/immutable.js", { globals: { xtend: "" } }),
   async: real("async", { globals: { async: "" } }),
@@ -61,6 +63,10 @@ export const modules = {
 const database = (name) => `${name} needs a socket of its own, which a rule does not have; put the query behind an HTTPS endpoint, call it with \`request\`, and grant its origin in \`http\``;
 const files = "a rule has no file system; put data into the rule itself, or behind an HTTPS endpoint";
 const process = "a rule has no processes and no machine; let a service behind an HTTPS endpoint do it";
+const client = (name) => `${name} opens sockets of its own; use \`axios\`, \`request\` or \`fetch\`, and grant the origin in \`http\``;
+const publicKey = "signatures by public keys (RS256, PS256, ES256) cannot be made or checked in a rule; use `jsonwebtoken` with HS256 and a shared secret, or let a service behind an HTTPS endpoint do it";
+const cipher = "a rule has hashes, HMACs, pbkdf2 and random bytes, no ciphers; let a service behind an HTTPS endpoint do it";
+const instead = (name, use) => `${name} is not shipped with Vestibule; use ${use}`;
 const vendor = (name) => `${name} is not shipped with Vestibule; call its HTTP API with \`request\` or \`fetch\`, and grant its origin in \`http\``;
 
 /** By module: why a rule cannot have it, and what to do instead. */
@@ -73,6 +79,24 @@ export const impossible = {
   ...Object.fromEntries(
     ["net", "tls", "dgram", "dns", "http2", "http", "https", "ws", "socket.io-client"].map((name) => [name, `${name} is a socket, which a rule does not have; use \`request\`, \`axios\` or \`fetch\`, and grant the origin in \`http\``]),
   ),
+  ...Object.fromEntries(["got", "ky", "needle", "restify-clients", "superagent", "undici", "unirest", "wreck", "@hapi/wreck"].map((name) => [name, client(name)])),
+  ...Object.fromEntries(
+    ["ecdsa-sig-formatter", "express-jwt", "jose", "jsrsasign", "jwk-to-pem", "jwks-rsa", "jws", "node-forge", "node-jose", "node-rsa", "openpgp"].map((name) => [name, `${name}: ${publicKey}`]),
+  ),
+  ...Object.fromEntries(["bluebird", "when", "es6-promise"].map((name) => [name, instead(name, "the language's own `Promise`, or `q`")])),
+  ...Object.fromEntries(["date-fns", "dayjs", "luxon"].map((name) => [name, instead(name, "`moment` or `moment-timezone`")])),
+  ...Object.fromEntries(["bson", "cuid", "hat", "nanoid", "node-uuid", "shortid"].map((name) => [name, instead(name, "`uuid`, or `crypto.randomBytes(12).toString('hex')`")])),
+  ...Object.fromEntries(["bunyan", "debug", "loggly", "pino", "winston"].map((name) => [name, instead(name, "`console`, which writes the rule's log")])),
+  ...Object.fromEntries(["config", "dotenv"].map((name) => [name, instead(name, "`configuration`, whose keys are granted in `rule.toml`")])),
+  "crypto-js": instead("crypto-js", "`crypto`: hashes, HMACs, pbkdf2"),
+  "easy-pbkdf2": instead("easy-pbkdf2", "`crypto.pbkdf2`"),
+  "form-data": instead("form-data", "`request` with `formData`"),
+  pbkdf2: instead("pbkdf2", "`crypto.pbkdf2`"),
+  qs: instead("qs", "`querystring`, or `URLSearchParams`"),
+  ramda: instead("ramda", "`lodash`"),
+  "underscore.string": instead("underscore.string", "`lodash`"),
+  "xml-js": instead("xml-js", "`xml2js`"),
+  "fast-xml-parser": instead("fast-xml-parser", "`xml2js`"),
   ...Object.fromEntries(
     ["@incognia/api", "@onfido/api", "aws-sdk", "twilio", "stripe", "@sendgrid/mail", "nodemailer", "mixpanel", "analytics-node", "pubnub", "azure-storage", "googleapis", "firebase-admin", "@mailchimp/mailchimp_marketing"].map((name) => [name, vendor(name)]),
   ),
@@ -88,7 +112,8 @@ export const impossibleGlobals = {
   mongo: database("mongo"),
   mysql: database("mysql"),
   mysql_pool: database("mysql_pool"),
-  ObjectID: database("ObjectID"),
+  ObjectID: instead("ObjectID", "`crypto.randomBytes(12).toString('hex')`, or `uuid`"),
+  pbkdf2: instead("pbkdf2", "`crypto.pbkdf2`"),
   pg: database("pg"),
   postgres: database("postgres"),
   Pubnub: vendor("Pubnub"),
@@ -105,6 +130,22 @@ export const refusedManagement = {
   deleteUser: "a rule cannot delete users: use the management API",
   createUser: "a rule cannot create users: use the management API",
 };
+
+/** By module: methods that nothing in a rule can do, refused at build by name. */
+export const refusedMethods = {
+  crypto: {
+    ...Object.fromEntries(["createSign", "createVerify", "createECDH", "createDiffieHellman", "createPrivateKey", "createPublicKey", "generateKeyPair", "generateKeyPairSync", "privateDecrypt", "privateEncrypt", "publicDecrypt", "publicEncrypt"].map((name) => [name, publicKey])),
+    ...Object.fromEntries(["createCipher", "createCipheriv", "createDecipher", "createDecipheriv"].map((name) => [name, cipher])),
+    scrypt: "a rule has pbkdf2 and bcrypt; let a service behind an HTTPS endpoint do it",
+    scryptSync: "a rule has pbkdf2 and bcrypt; let a service behind an HTTPS endpoint do it",
+  },
+};
+
+/** By module: what `algorithm` and `algorithms` of its options cannot be. */
+export const refusedAlgorithms = { jsonwebtoken: { names: ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"], why: publicKey } };
+
+/** Modules for methods that every value has: loaded where a source has the name at all. */
+export const mentions = { toLocaleString: "vestibule:locale", toLocaleDateString: "vestibule:locale", toLocaleTimeString: "vestibule:locale" };
 
 /** Methods of an Action's `api` that only make sense in Auth0's cloud: refused at build, by name. */
 export const refusedActions = {

@@ -45,7 +45,11 @@ function responder(recorded = []) {
 function comparable({ method, url, headers, body }) {
   const known = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
   const { "user-agent": _, ...rest } = known;
-  return { method, url: new URL(url).href, headers: rest, body };
+  // The boundary of a form is random in both.
+  const boundary = /boundary=(\S+)/.exec(rest["content-type"])?.[1];
+  if (boundary === undefined) return { method, url: new URL(url).href, headers: rest, body };
+  const same = (text) => text.replaceAll(boundary, "boundary");
+  return { method, url: new URL(url).href, headers: { ...rest, "content-type": same(rest["content-type"]) }, body: same(body) };
 }
 
 const sorted = (value) =>

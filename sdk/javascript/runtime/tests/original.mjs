@@ -32,6 +32,10 @@ function load(asked) {
   const bare = asked.replace(/^node:/, "");
   const at = bare.indexOf("@", 1);
   const name = at < 0 ? bare : bare.slice(0, at);
+  if (name === "lodash of old") {
+    // Under its magic name it was 2.4, later a newer one.
+    return new Proxy(require("lodash-2"), { get: (old, member) => old[member] ?? require("lodash")[member] });
+  }
   const found = require(OURS[name] ?? name);
   return name === "uuid" ? Object.assign((...options) => found.v4(...options), found) : found;
 }
@@ -131,7 +135,7 @@ function call(source, given, configuration, globals, seen, domain) {
       accessToken: "vestibule-changes-the-user-who-is-logging-in",
     };
     const names = { configuration, auth0, global: globals, UnauthorizedError, require: load, console: quiet(seen) };
-    for (const [name, module] of Object.entries({ _: "lodash", jwt: "jsonwebtoken", uuid: "uuid", request: "request", async: "async", q: "q", xtend: "xtend" })) {
+    for (const [name, module] of Object.entries({ _: "lodash of old", jwt: "jsonwebtoken", uuid: "uuid", request: "request", async: "async", q: "q", xtend: "xtend" })) {
       Object.defineProperty(names, name, { get: () => load(module), enumerable: true });
     }
     const crash = (error) => resolve({ error });

@@ -11,7 +11,7 @@ import { deploy } from "./sandbox.mjs";
 
 const { user, context } = JSON.parse(readFileSync(new URL("corpus/event.json", import.meta.url), "utf8"));
 const event = (more = {}) => structuredClone({ user, context, ...more });
-const run = (source, more, options) => deploy(source, options).run({ ...event(more), respond: more?.respond });
+const run = (source, { respond, ...more } = {}, options) => deploy(source, options).run({ ...event(more), respond });
 const action = (source, more) => run(`exports.onExecutePostLogin = async (event, api) => { ${source} };`, more, { kind: "action" });
 const members = (result) => {
   assert.ok(result.answer.continue, JSON.stringify(result.answer));
@@ -63,6 +63,30 @@ test("an Action refuses with access_denied, or with a code of its own", () => {
   assert.deepEqual(action("throw new Error('broken');").answer, { deny: { code: "access_denied", reason: "broken" } });
   assert.deepEqual(action("api.validation.error('Too-Young!', 'wait');").answer, { deny: { code: "too_young_", reason: "wait" } });
   assert.match(action("api.user.setAppMetadata('a', undefined);").answer.deny.reason, /Payload validation error/);
+});
+
+test("an Action's claim that is undefined is left out, as JSON leaves it out", () => {
+  const source = `
+    for (const token of [api.idToken, api.accessToken]) {
+      token.setCustomClaim('plan', event.user.app_metadata.nothing);
+      token.setCustomClaim('set', 1);
+      token.setCustomClaim('set', undefined);
+      token.setCustomClaim('kept', null);
+      token.setCustomClaim('run', () => 1);
+    }`;
+  assert.deepEqual(members(action(source)), { id_token: { kept: null }, access_token: { kept: null } });
+  assert.match(action("api.user.setUserMetadata('a', undefined);").answer.deny.reason, /Payload validation error/);
+});
+
+test("an Action finds the keys of app_metadata on the root of the user, except over what is the host's", () => {
+  const source = "api.idToken.setCustomClaim('seen', [event.user.plan, event.user.email, event.user.app_metadata.email]);";
+  const result = action(source, { user: { ...user, app_metadata: { plan: "gold", email: "other" } } });
+  assert.deepEqual(members(result), { id_token: { seen: ["gold", user.email, "other"] } });
+});
+
+test("an Action may be the object of a module", () => {
+  const result = run("module.exports = { onExecutePostLogin: async (event, api) => { api.idToken.setCustomClaim('a', 1); } };", {}, { kind: "action" });
+  assert.deepEqual(members(result), { id_token: { a: 1 } });
 });
 
 test("an Action whose promise never settles has not ended", () => {
@@ -153,6 +177,18 @@ test("a redirect gate without an address fails and lets nobody through", () => {
   assert.deepEqual(result.answer, { fail: "context.redirect has no `url` that is a string" });
 });
 
+test("an address with spaces is sent as browsers read it", () => {
+  const rule = run("function (user, context, callback) { context.redirect = { url: ' https://forms.example.com/a b?c=d\u00a0e\\n ' }; callback(null, user, context); }");
+  assert.deepEqual(members(rule), { redirect: { url: "https://forms.example.com/a%20b?c=d%C2%A0e" } });
+  assert.deepEqual(members(action("api.redirect.sendUserTo('https://forms.example.com/a b');")), { redirect: { url: "https://forms.example.com/a%20b" } });
+});
+
+test("an e-mail address that a rule changes is asked for: the manifest says whether later rules see it", () => {
+  assert.deepEqual(members(run("function (user, context, callback) { user.email = 'b@example.com'; delete user.email_verified; callback(null, user, context); }")), {
+    user: { email: "b@example.com", email_verified: null },
+  });
+});
+
 test("reserved and dotted metadata keys are refused as the API does", () => {
   for (const keys of ["{ email: 'x' }", "{ 'a.b': 1 }", "{ a: { $b: 1 } }", "undefined", "[1]"]) {
     const result = run(`function (user, context, callback) { auth0.users.updateAppMetadata(user.user_id, ${keys}).then(() => callback(), callback); }`);
@@ -163,6 +199,63 @@ test("reserved and dotted metadata keys are refused as the API does", () => {
 test("timers that no login waits for never fire, and an endless interval ends", () => {
   const result = run("function (user, context, callback) { setTimeout(callback, 60000); setInterval(() => {}, 1000); }");
   assert.deepEqual(result.answer, { noCallback: true });
+});
+
+test("after the end timers fire once, within limits, and the log says which do not", () => {
+  const source = (after) => `function (user, context, callback) { callback(null, user, context); ${after} }`;
+  const logged = (after) => run(source(after)).logs.map(({ text }) => text);
+  assert.deepEqual(logged("setInterval(() => console.log('again'), 10); setTimeout(() => console.log('once'), 20);"), ["once", "dropped: 1 interval that nobody cleared"]);
+  assert.deepEqual(logged("setTimeout(() => {}, 60000); setTimeout(() => {}, 70000);"), ["dropped: 2 timers that no login waits for"]);
+  assert.deepEqual(logged("const again = () => { n++; setTimeout(again, 1); }; let n = 0; again(); setTimeout(() => console.log(n), 32)"), ["32", "dropped: 1 timer that no login waits for"]);
+  assert.deepEqual(logged("setTimeout(() => { throw new Error('late'); }, 1); clearTimeout(setTimeout(() => console.log('never'), 1));"), ["ignored: after callback: late"]);
+  assert.deepEqual(logged("AbortSignal.timeout(5000).addEventListener('abort', () => console.log('aborted'));"), []);
+});
+
+test("a request is given up when its signal says so", () => {
+  const source = `async function (user, context, callback) {
+    const names = [];
+    for (const signal of [AbortSignal.timeout(700), AbortSignal.abort()]) {
+      await fetch('https://api.example.com/slow', { signal }).catch((error) => names.push(error.name));
+    }
+    context.idToken.names = names;
+    callback(null, user, context);
+  }`;
+  const result = run(source, { respond: () => ({ error: "http_timeout" }) });
+  assert.deepEqual(members(result).id_token.names, ["TimeoutError", "AbortError"]);
+  assert.deepEqual(result.requests.map(({ timeout_ms }) => timeout_ms), [700]);
+});
+
+test("a reply says what its status is called", () => {
+  const source = `async function (user, context, callback) {
+    const { data, statusText } = await require('axios').get('https://api.example.com/', { validateStatus: null });
+    const fetched = await fetch('https://api.example.com/');
+    require('request')('https://api.example.com/', (error, response) => {
+      context.idToken.texts = [statusText, fetched.statusText, response.statusMessage];
+      callback(error, user, context);
+    });
+  }`;
+  assert.deepEqual(members(run(source, { respond: () => ({ status: 422 }) })).id_token.texts, Array(3).fill("Unprocessable Entity"));
+});
+
+test("dates and numbers in another language, or by options, are refused with what to do instead", () => {
+  const said = (expression) => run(`function (user, context, callback) { context.idToken.said = ${expression}; callback(null, user, context); }`).answer.deny?.reason;
+  const dates = "Format it with `require('moment-timezone')`, which has languages and time zones";
+  assert.equal(said("new Date().toLocaleDateString('de-DE')"), `Date.prototype.toLocaleDateString does not know the language \`de-DE\`: there is no Intl in a rule. ${dates}`);
+  assert.equal(
+    said("new Date().toLocaleString('fr', { timeZone: 'Europe/Paris', hour: '2-digit' })"),
+    `Date.prototype.toLocaleString does not know the language \`fr\` and the option \`timeZone\` and the option \`hour\`: there is no Intl in a rule. ${dates}`,
+  );
+  assert.match(said("(12.5).toLocaleString('en-US', { style: 'currency', currency: 'USD' })"), /the option `style`.*Use `toFixed`/);
+  assert.equal(said("(1234.5).toLocaleString()"), undefined);
+});
+
+test("what needs a public key says so", () => {
+  const said = (call) => run(`function (user, context, callback) { const jwt = require('jsonwebtoken'), crypto = require('crypto'); ${call}; callback(null, user, context); }`).answer.deny?.reason;
+  const why = /signatures by public keys \(RS256, ES256\) need more than a rule has/;
+  assert.match(said("jwt.sign({}, '-----BEGIN RSA PRIVATE KEY-----', { algorithm: 'RS' + '256' })"), why);
+  assert.match(said("jwt.verify('eyJhbGciOiJSUzI1NiJ9.e30.AA', '-----BEGIN PUBLIC KEY-----', { algorithms: ['RS' + '256'] })"), why);
+  assert.match(said("crypto.createSign('RSA-SHA256')"), why);
+  assert.match(said("crypto['createCipheriv']('aes-256-cbc')"), /crypto.createCipheriv is not available in a rule/);
 });
 
 test("randomness is the login's: the same seed, the same bytes", () => {

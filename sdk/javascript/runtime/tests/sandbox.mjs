@@ -33,6 +33,7 @@ export function modulesOf(source, kind) {
   for (const [name, module] of Object.entries(table.globals)) {
     if (new RegExp(`(?<![\\w$.'"@/-])${name.replace("$", "\\$")}(?![\\w$'":-])`).test(source)) wanted.add(module);
   }
+  for (const [text, module] of Object.entries(table.mentions)) if (source.includes(text)) wanted.add(module);
   for (const [member, module] of Object.entries(table.actionMembers)) if (source.includes(member)) wanted.add(module);
   const order = [];
   for (const name of wanted) for (const need of [...table.modules[name].needs, name]) if (!order.includes(need)) order.push(need);

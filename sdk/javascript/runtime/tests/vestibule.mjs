@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const BAGS = ["user_metadata", "app_metadata", "id_token", "access_token", "user", "context", "shared"];
-const BY_NAME = ["id_token.email_verified", "access_token.email_verified", "id_token.email", "access_token.email"];
+const BY_NAME = ["user.email", "user.email_verified", "id_token.email_verified", "access_token.email_verified", "id_token.email", "access_token.email"];
 
 function manifest(configuration, http, reads) {
   const list = (texts) => JSON.stringify([...new Set(texts)]);

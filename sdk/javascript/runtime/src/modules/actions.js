@@ -55,6 +55,9 @@ class Asked {
     if (value === undefined) throw new Error(`Payload validation error: ${bag}.${key} is undefined`);
     (this.members[bag] ??= {})[key] = value;
   }
+  unset(bag, key) {
+    if (this.members[bag] !== undefined) delete this.members[bag][key];
+  }
   finish() {
     const { end, ending } = this.login;
     if (end === undefined) {
@@ -70,7 +73,8 @@ class Asked {
 }
 
 function apiOf(asked, event, context) {
-  const claim = (bag) => (name, value) => asked.set(bag, name, value);
+  // What JSON has no word for is no claim: the token goes out without it.
+  const claim = (bag) => (name, value) => (isSaid(value) ? asked.set(bag, name, value) : asked.unset(bag, name));
   const metadata = (bag) => (key, value) => {
     asked.set(bag, key, value);
     return api;
@@ -117,6 +121,8 @@ function apiOf(asked, event, context) {
   return api;
 }
 
+const isSaid = (value) => value !== undefined && typeof value !== "function" && typeof value !== "symbol";
+
 function denyCode(code) {
   const word = String(code).toLowerCase().replace(/[^a-z0-9_]+/g, "_").slice(0, 64);
   return /^[a-z]/.test(word) ? word : `code_${word}`.slice(0, 64);
@@ -128,7 +134,8 @@ function redirectsOf(asked, event, context) {
     canRedirect: () => context.request?.query?.prompt !== "none" && !NO_BROWSER.has(event.transaction.protocol),
     sendUserTo: (url, { query } = {}) => {
       const pairs = Object.entries(query ?? {}).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
-      asked.redirect = { url: pairs.length === 0 ? url : `${url}${url.includes("?") ? "&" : "?"}${pairs.join("&")}` };
+      const whole = pairs.length === 0 ? url : `${url}${url.includes("?") ? "&" : "?"}${pairs.join("&")}`;
+      asked.redirect = { url: typeof whole === "string" ? internals.addressOf(whole) : whole };
     },
     encodeToken: ({ secret, payload, expiresInSeconds = TOKEN_SECONDS }) =>
       jwt().sign({ ...payload, ip: event.request.ip }, secret, {

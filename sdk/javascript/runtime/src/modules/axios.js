@@ -5,7 +5,7 @@ const AxiosError = require("axios/lib/core/AxiosError.js");
 const buildFullPath = require("axios/lib/core/buildFullPath.js");
 const buildURL = require("axios/lib/helpers/buildURL.js");
 const settle = require("axios/lib/core/settle.js");
-const { basic, exchange, textOf } = require("vestibule:exchange");
+const { addressOf, basic, exchange, textOf } = require("vestibule:exchange");
 
 axios.defaults.adapter = (config) =>
   new Promise((resolve, reject) => {
@@ -14,7 +14,7 @@ axios.defaults.adapter = (config) =>
     if (config.data === undefined || config.data === null) {
       for (const name of Object.keys(headers)) if (name.toLowerCase() === "content-type") delete headers[name];
     }
-    const url = buildURL(buildFullPath(config.baseURL, config.url), config.params, config.paramsSerializer);
+    const url = buildURL(addressOf(buildFullPath(config.baseURL, config.url)), config.params, config.paramsSerializer);
     const request = { method: config.method, url, headers, body: config.data, timeout: config.timeout, follow: config.maxRedirects !== 0 };
     exchange(request, (error, received) => {
       if (error) {
@@ -23,7 +23,7 @@ axios.defaults.adapter = (config) =>
         return;
       }
       const data = config.responseType === "arraybuffer" ? received.body : textOf(received.body);
-      settle(resolve, reject, { data, status: received.status, statusText: "", headers: received.headers, config, request });
+      settle(resolve, reject, { data, status: received.status, statusText: received.statusText, headers: received.headers, config, request });
     });
   });
 

@@ -30,6 +30,9 @@ function base64(text) {
   }
 }
 
+/** As `base64`, with the two digits that are safe in URLs and without its padding; the real one does not know it. */
+const isUrlSafe = (encoding) => typeof encoding === "string" && encoding.toLowerCase() === "base64url";
+
 function read(text, encoding) {
   if (isUtf8(encoding)) return encoded(text);
   if (encoding === "hex") return hexadecimal(text);
@@ -44,12 +47,16 @@ function written(bytes, encoding) {
 }
 
 Buffer.from = function (value, encoding, length) {
+  if (typeof value === "string" && isUrlSafe(encoding)) return Buffer.from(value.replace(/-/g, "+").replace(/_/g, "/"), "base64");
   const bytes = typeof value === "string" ? read(value, encoding) : undefined;
   return bytes === undefined ? from(value, encoding, length) : from(bytes);
 };
 Buffer.byteLength = (value, encoding) =>
-  typeof value === "string" && isUtf8(encoding) ? encoded(value).byteLength : byteLength(value, encoding);
+  typeof value === "string" && isUtf8(encoding) ? encoded(value).byteLength : byteLength(value, isUrlSafe(encoding) ? "base64" : encoding);
+const { isEncoding } = Buffer;
+Buffer.isEncoding = (encoding) => isUrlSafe(encoding) || isEncoding(encoding);
 Buffer.prototype.toString = function (encoding, start, end) {
+  if (isUrlSafe(encoding)) return this.toString("base64", start, end).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const text = start === undefined && end === undefined ? written(this, encoding) : undefined;
   return text ?? toString.call(this, encoding, start, end);
 };

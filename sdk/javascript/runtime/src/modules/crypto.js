@@ -33,7 +33,6 @@ function bytes(data, encoding) {
 function encoded(digest, encoding) {
   const buffer = Buffer.from(digest);
   if (encoding === undefined || encoding === null || encoding === "buffer") return buffer;
-  if (encoding === "base64url") return buffer.toString("base64").replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   return buffer.toString(encoding);
 }
 
@@ -128,8 +127,11 @@ exports.pbkdf2 = function (password, salt, iterations, length, digest, callback)
 exports.webcrypto = { getRandomValues: exports.getRandomValues, randomUUID: exports.randomUUID };
 
 // Keys and ciphers need native code: they are there by name, and say so.
-for (const name of ["createSign", "createVerify", "createCipher", "createCipheriv", "createDecipher", "createDecipheriv", "createDiffieHellman", "createECDH", "generateKeyPair", "generateKeyPairSync", "publicEncrypt", "publicDecrypt", "privateEncrypt", "privateDecrypt", "scrypt", "scryptSync", "sign", "verify"]) {
+const SIGNATURES = ["createSign", "createVerify", "sign", "verify"];
+const OTHERS = ["createCipher", "createCipheriv", "createDecipher", "createDecipheriv", "createDiffieHellman", "createECDH", "createPrivateKey", "createPublicKey", "generateKeyPair", "generateKeyPairSync", "publicEncrypt", "publicDecrypt", "privateEncrypt", "privateDecrypt", "scrypt", "scryptSync"];
+for (const name of [...SIGNATURES, ...OTHERS]) {
+  const what = SIGNATURES.includes(name) ? "signatures by public keys (RS256, ES256) need more than a rule has" : "it has hashes, HMACs, pbkdf2 and random bytes";
   exports[name] = () => {
-    throw new Error(`crypto.${name} is not available in a rule: it has hashes, HMACs, pbkdf2 and random bytes; let a service behind an HTTP grant do it`);
+    throw new Error(`crypto.${name} is not available in a rule: ${what}; let a service behind an HTTP grant do it`);
   };
 }

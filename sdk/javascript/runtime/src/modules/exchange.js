@@ -6,6 +6,63 @@ const internals = require("vestibule:internals");
 /** Headers that belong to the connection; clients set some of them, the host sets its own. */
 const HOSTS = new Set(["host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "trailer", "keep-alive", "expect", "accept-encoding"]);
 const REDIRECTS = 2;
+/** What servers say beside the number: the host passes on the number alone. */
+const STATUS = {
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  203: "Non-Authoritative Information",
+  204: "No Content",
+  205: "Reset Content",
+  206: "Partial Content",
+  207: "Multi-Status",
+  208: "Already Reported",
+  300: "Multiple Choices",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  402: "Payment Required",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  411: "Length Required",
+  412: "Precondition Failed",
+  413: "Payload Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  418: "I'm a Teapot",
+  421: "Misdirected Request",
+  422: "Unprocessable Entity",
+  423: "Locked",
+  424: "Failed Dependency",
+  425: "Too Early",
+  426: "Upgrade Required",
+  428: "Precondition Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  451: "Unavailable For Legal Reasons",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  507: "Insufficient Storage",
+  508: "Loop Detected",
+  511: "Network Authentication Required",
+};
 
 /** What Node's sockets would have said. */
 const FAILURES = {
@@ -56,7 +113,8 @@ exports.exchange = function exchange(request, settle) {
       settle(failure(result.error));
       return;
     }
-    settle(null, { status: result.status, headers: joined(result.headers), body: new Uint8Array(result.body), url });
+    const { status } = result;
+    settle(null, { status, statusText: STATUS[status] ?? "", headers: joined(result.headers), body: new Uint8Array(result.body), url });
   });
 };
 
@@ -78,11 +136,27 @@ function bytes(body) {
   return body.buffer.slice(body.byteOffset, body.byteOffset + body.byteLength);
 }
 
+exports.bytesOf = (text) => new Uint8Array(host.utf8Encode(text));
 exports.textOf = (body) => (body.byteLength === 0 ? "" : host.utf8Decode(body.buffer, body.byteOffset, body.byteLength));
 
-/** Takes `user:password@` out of a URL, as a header; white space is escaped. */
+/** What Node's `url.parse` escapes behind the host: the `|` of a `user_id`, white space, and what else no URL has. */
+const UNSAFE = /[\s"'<>\\^`{|}]/;
+const escaped = (text) =>
+  text.replace(new RegExp(UNSAFE, "g"), (character) =>
+    character < "\x80" ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}` : encodeURIComponent(character),
+  );
+
+/** A URL as Node sends it. What is escaped already stays as it is. */
+exports.addressOf = function addressOf(text) {
+  const url = text.trim();
+  if (!UNSAFE.test(url)) return url;
+  const [, place, path, rest] = /^([a-z][a-z0-9+.-]*:[/\\]{2}[^/\\?#]*)?([^?#]*)(.*)$/is.exec(url);
+  return `${(place ?? "").replace(/\\/g, "/")}${escaped(path.replace(/\\/g, "/"))}${escaped(rest)}`;
+};
+
+/** Takes `user:password@` out of a URL, as a header. */
 function withoutCredentials(text) {
-  const url = text.trim().replace(/\s/g, encodeURIComponent);
+  const url = exports.addressOf(text);
   const found = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#@]*)@/i.exec(url);
   if (found === null) return { url };
   const pair = found[2].split(":").map((part) => decodeURIComponent(part));
@@ -118,7 +192,7 @@ function answerManagement(method, path, headers, body, url) {
   const answer = (status, value) => {
     const text = JSON.stringify(value);
     const content = new Uint8Array(host.utf8Encode(text));
-    return { status, headers: { "content-type": "application/json; charset=utf-8" }, body: content, url };
+    return { status, statusText: STATUS[status] ?? "", headers: { "content-type": "application/json; charset=utf-8" }, body: content, url };
   };
   const refuse = (error) => {
     log(2, `Management API: ${method} /api/v2/${path}: ${error.message}`);

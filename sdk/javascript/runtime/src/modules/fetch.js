@@ -119,7 +119,8 @@ class Request extends Body {
   }
 }
 
-function aborted() {
+function aborted(signal) {
+  if (signal.reason?.name === "TimeoutError") return signal.reason;
   return Object.assign(new Error("The user aborted a request."), { name: "AbortError", type: "aborted" });
 }
 
@@ -127,13 +128,16 @@ function fetch(input, init) {
   return new Promise((resolve, reject) => {
     const request = new Request(input, init);
     if (!/^https?:\/\//i.test(request.url)) throw new TypeError("Only absolute URLs are supported");
-    if (request.signal?.aborted) throw aborted();
-    request.signal?.addEventListener?.("abort", () => reject(aborted()));
+    if (request.signal?.aborted) throw aborted(request.signal);
+    request.signal?.addEventListener?.("abort", () => reject(aborted(request.signal)));
     if (!request.headers.has("accept")) request.headers.set("accept", "*/*");
-    const { url, method, timeout } = request;
+    const { url, method, signal } = request;
+    const timeout = request.timeout || signal?.timeout;
     const sent = { url, method, timeout, body: request.sent, headers: Object.fromEntries(request.headers), follow: request.redirect === "follow" };
     exchange(sent, (error, received) => {
-      if (error) {
+      if (error?.code === "ETIMEDOUT" && signal?.timeout > 0) {
+        reject(Object.assign(new Error("The operation was aborted due to timeout"), { name: "TimeoutError" }));
+      } else if (error) {
         const type = error.code === "ETIMEDOUT" ? "request-timeout" : "system";
         const reason = type === "request-timeout" ? `network timeout at: ${url}` : `request to ${url} failed, reason: ${error.message}`;
         reject(new FetchError(reason, type, error.code));

@@ -1,6 +1,6 @@
 // `request` 2: all call forms and the options that rules use, over the granted HTTP capability.
 
-const { basic, exchange, textOf } = require("vestibule:exchange");
+const { basic, bytesOf, exchange, textOf } = require("vestibule:exchange");
 const { EventEmitter } = require("events");
 
 const VERBS = { get: "GET", head: "HEAD", options: "OPTIONS", post: "POST", put: "PUT", patch: "PATCH", del: "DELETE", delete: "DELETE" };
@@ -18,24 +18,92 @@ function optionsOf(uri, options, callback) {
 const strict = (text) => text.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 const escape = (value) => strict(encodeURIComponent(value));
 
+/** How the elements of an array are named, by `qsStringifyOptions.arrayFormat`. */
+const ELEMENTS = { indices: (name, key) => `${name}[${key}]`, brackets: (name) => `${name}[]`, repeat: (name) => name };
+
 /** Nested objects as `a[b]=c`, arrays as `a[0]=b`. */
-function formed(value, name) {
+function formed(value, element, name) {
   if (value === undefined) return [];
   if (value === null) return [`${escape(name)}=`];
   if (typeof value !== "object" || value instanceof Date) {
     return [`${escape(name)}=${escape(value instanceof Date ? value.toISOString() : value)}`];
   }
-  return Object.keys(value).flatMap((key) => formed(value[key], name === undefined ? key : `${name}[${key}]`));
+  const below = (key) => (name === undefined ? key : Array.isArray(value) ? element(name, key) : `${name}[${key}]`);
+  return Object.keys(value).flatMap((key) => formed(value[key], element, below(key)));
 }
-const stringify = (value) => formed(value).join("&");
+
+/** As Node's `querystring` writes it: `a=1&a=2`, and nothing for what is nested (`useQuerystring`). */
+function flat(members) {
+  const plain = (value) => (["string", "boolean", "bigint"].includes(typeof value) || Number.isFinite(value) ? value : "");
+  return Object.keys(members).flatMap((name) => {
+    const values = Array.isArray(members[name]) ? members[name] : [members[name]];
+    return values.map((value) => `${escape(name)}=${escape(plain(value))}`);
+  });
+}
+
+function stringify(value, { useQuerystring, qsStringifyOptions = {} }) {
+  const pairs = useQuerystring ? flat(value) : formed(value, ELEMENTS[qsStringifyOptions.arrayFormat] ?? ELEMENTS.indices);
+  return pairs.join("&");
+}
 
 function parsed(query) {
   const members = {};
   for (const pair of query.split("&").filter(Boolean)) {
     const [name, ...value] = pair.split("=");
-    members[decodeURIComponent(name)] = decodeURIComponent(value.join("=").replace(/\+/g, " "));
+    const key = decodeURIComponent(name);
+    const text = decodeURIComponent(value.join("=").replace(/\+/g, " "));
+    members[key] = Object.hasOwn(members, key) ? [members[key], text].flat() : text;
   }
   return members;
+}
+
+const TYPES = { css: "text/css", csv: "text/csv", gif: "image/gif", html: "text/html", jpeg: "image/jpeg", jpg: "image/jpeg", json: "application/json", pdf: "application/pdf", png: "image/png", svg: "image/svg+xml", txt: "text/plain", xml: "application/xml", zip: "application/zip" };
+
+/** The parts of `formData`, as `multipart/form-data`: texts, numbers, bytes, or `{ value, options }` of these. */
+class FormData {
+  constructor() {
+    this.parts = [];
+    // Random, of this login's seed.
+    this.boundary = `--------------------------${Array.from({ length: 24 }, () => Math.floor(Math.random() * 10)).join("")}`;
+  }
+  append(name, value, options = {}) {
+    const given = typeof options === "string" ? { filename: options } : options;
+    if (typeof value === "number") value = String(value);
+    if (typeof value !== "string" && !(value instanceof Uint8Array)) {
+      throw new Error("a part of `formData` is a text, a number or a Buffer in a rule: there are no files and no streams");
+    }
+    const filename = (given.filename ?? given.filepath)?.split(/[\\/]/).pop();
+    const guessed = filename === undefined ? undefined : TYPES[/\.(\w+)$/.exec(filename)?.[1].toLowerCase()];
+    const type = given.contentType ?? guessed ?? (typeof value === "string" ? undefined : "application/octet-stream");
+    const head = [
+      `--${this.boundary}`,
+      `Content-Disposition: form-data; name="${name}"${filename === undefined ? "" : `; filename="${filename}"`}`,
+      ...(type === undefined ? [] : [`Content-Type: ${type}`]),
+    ];
+    this.parts.push(`${head.join("\r\n")}\r\n\r\n`, value, "\r\n");
+  }
+  appendAll(members) {
+    const isPart = (value) => typeof value === "object" && value !== null && Object.hasOwn(value, "value") && Object.hasOwn(value, "options");
+    for (const name of Object.keys(members)) {
+      for (const value of Array.isArray(members[name]) ? members[name] : [members[name]]) {
+        if (isPart(value)) this.append(name, value.value, value.options);
+        else this.append(name, value);
+      }
+    }
+    return this;
+  }
+  content() {
+    const parts = [...this.parts, `--${this.boundary}--\r\n`];
+    if (parts.every((part) => typeof part === "string")) return parts.join("");
+    const pieces = parts.map((part) => (typeof part === "string" ? bytesOf(part) : part));
+    const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    return whole;
+  }
 }
 
 function urlOf(options) {
@@ -48,7 +116,7 @@ function urlOf(options) {
     const [whole, hash] = url.split("#", 2);
     const [path, query = ""] = whole.split(/\?(.*)/s, 2);
     const members = typeof options.qs === "string" ? parsed(options.qs) : options.qs;
-    const merged = stringify({ ...parsed(query), ...members });
+    const merged = stringify({ ...parsed(query), ...members }, options);
     url = `${path}${merged === "" ? "" : `?${merged}`}${hash === undefined ? "" : `#${hash}`}`;
   }
   return url;
@@ -81,6 +149,7 @@ class Request extends EventEmitter {
     return this;
   }
   form(value) {
+    if (!value) return (this.parts = new FormData());
     this.options.form = value;
     return this;
   }
@@ -99,18 +168,23 @@ class Request extends EventEmitter {
   /** The body, with the headers that go with it. */
   content() {
     const { form, formData, json, multipart } = this.options;
-    if (formData !== undefined || multipart !== undefined) throw new Error("`formData` and `multipart` are not available in a rule: use `form` or `json`");
+    if (multipart !== undefined) throw new Error("`multipart` is not available in a rule: use `formData`, `form` or `json`");
     let { body } = this.options;
+    if (formData !== undefined && formData !== null) this.parts = new FormData().appendAll(formData);
+    if (this.parts !== undefined) {
+      this.default("content-type", `multipart/form-data; boundary=${this.parts.boundary}`);
+      body = this.parts.content();
+    }
     if (form !== undefined && form !== null) {
       if (!/^application\/x-www-form-urlencoded\b/.test(this.header("content-type") ?? "")) this.setHeader("content-type", "application/x-www-form-urlencoded");
-      body = typeof form === "string" ? strict(form) : stringify(form);
+      body = typeof form === "string" ? strict(form) : stringify(form, this.options);
     }
     if (json) {
       this.default("accept", "application/json");
       if (typeof json !== "boolean") {
         body = JSON.stringify(json);
         this.default("content-type", "application/json");
-      } else if (body !== undefined && form === undefined) {
+      } else if (body !== undefined && form === undefined && this.parts === undefined) {
         if (!/^application\/x-www-form-urlencoded\b/.test(this.header("content-type") ?? "")) body = JSON.stringify(body);
         this.default("content-type", "application/json");
       }
@@ -161,18 +235,17 @@ class Request extends EventEmitter {
     else if (!this.promised) throw error; // As an `error` event that nobody listens to.
   }
 
-  succeed({ status, headers, body: bytes }) {
+  succeed({ status, statusText, headers, body: bytes }) {
     const encoding = this.options.encoding;
     let body = encoding === null ? toBuffer(bytes) : textOf(bytes);
     if (this.options.json && typeof body === "string") {
       try {
-        body = JSON.parse(body, this.options.jsonReviver);
+        body = bytes.byteLength === 0 ? undefined : JSON.parse(body, this.options.jsonReviver);
       } catch {
         // It stays the text it is.
       }
     }
-    if (typeof this.options.json === "undefined" && body === "" && this.options.encoding !== null) body = "";
-    const response = Object.assign(new EventEmitter(), { statusCode: status, statusMessage: "", headers, body, request: this });
+    const response = Object.assign(new EventEmitter(), { statusCode: status, statusMessage: statusText, headers, body, request: this });
     response.toJSON = () => ({ statusCode: status, body, headers, request: { uri: this.uri, method: this.method, headers: this.headers } });
     this.response = response;
     this.emit("response", response);

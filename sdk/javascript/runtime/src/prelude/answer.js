@@ -29,6 +29,9 @@ const HOSTS_CONTEXT = setOf([
   "tenant",
 ]);
 
+/** Who the user can be reached as: later rules see it where `writes` names it; the host drops it elsewhere. */
+const BY_NAME = setOf(["email", "email_verified", "phone_number", "phone_verified"]);
+
 const BAGS = ["user_metadata", "app_metadata"];
 
 /** How the login ended, for the engine, which takes the member that is there. */
@@ -75,7 +78,7 @@ function collectUser(user, members) {
     if (name === "app_metadata" || name === "user_metadata") {
       const unsaved = unsavedMetadata(name, user[name]);
       if (unsaved !== undefined) (transient ??= {})[TRANSIENT[name]] = unsaved;
-    } else if (isHostsUserKey(name)) {
+    } else if (isHostsUserKey(name) && !(name in BY_NAME)) {
       ignored("user", name);
     } else if (!isCovered(user, name, changes[name])) {
       root = withMember(root, name, changes[name]);
@@ -151,9 +154,12 @@ function takeSecondFactor(multifactor, members) {
 function takeRedirect(redirect, members) {
   if (redirect === null) return undefined;
   if (typeof redirect.url !== "string" || redirect.url === "") return "context.redirect has no `url` that is a string";
-  members.redirect = { url: redirect.url };
+  members.redirect = { url: addressOf(redirect.url) };
   return undefined;
 }
+
+/** As browsers read it: a space in it is escaped, line ends and what is around it are not there (R-32). */
+export const addressOf = (url) => (/\s/.test(url) ? url.trim().replace(/[\t\n\r]/g, "").replace(/\s/g, encodeURIComponent) : url);
 
 /** What a rule changed in a bag without storing it: later rules see it (R-28). */
 function unsavedMetadata(bag, value) {

@@ -3,11 +3,11 @@
 // Evaluated once, when the engine is made; modules and the author's source follow; then the heap is kept.
 
 import host, { log } from "./host.js"; // First: takes `__host` away.
-import { finish } from "./answer.js";
+import { addressOf, finish } from "./answer.js";
 import { auth0, ACCESS_TOKEN } from "./auth0.js";
 import { console, format } from "./console.js";
 import { define } from "./define.js";
-import { messageOf, refusal, UnauthorizedError } from "./errors.js";
+import { messageOf, refusal, setAuthor, UnauthorizedError } from "./errors.js";
 import { assume, coverRoot, namedIn } from "./event.js";
 import { arrived, begin, conclude, guarded, login, refuse, reset, sendRequest, waiting } from "./login.js";
 import { managementError, profile, stage, update } from "./metadata.js";
@@ -35,6 +35,7 @@ define("process", {
 // What our own modules are made with; authors have no use for it.
 provide("vestibule:internals", {
   ACCESS_TOKEN,
+  addressOf,
   begin,
   conclude,
   format,
@@ -69,6 +70,7 @@ const vestibule = {
     delete globalThis.__vestibuleModule;
     if (kind === "action") {
       assume();
+      coverRoot();
       vestibule.start = require("vestibule:actions").define(value);
     } else {
       if (typeof value !== "function") {
@@ -78,6 +80,7 @@ const vestibule = {
       coverRoot();
       setRule(value);
     }
+    setAuthor(value);
     markOwnGlobals();
   },
 

@@ -4,7 +4,7 @@
 import host, { LEVEL, log } from "./host.js";
 import { describe, refusal } from "./errors.js";
 import { fromJson, toJson } from "./own.js";
-import { forgetTimers, runTimer } from "./timers.js";
+import { dropTimers, forgetTimers, runTimer, started } from "./timers.js";
 
 const fresh = () => ({
   user: undefined,
@@ -76,8 +76,10 @@ export function sendRequest(head, body, settle) {
 /** What the engine has to wait for: handles, `true` for having run a timer, `false` for nothing. */
 export function waiting() {
   const outstanding = login.requests !== undefined && login.requests.size > 0;
-  if (login.end === undefined && runTimer(outstanding, guarded)) return true;
-  return outstanding ? Array.from(login.requests.keys()) : false;
+  if (started > 0 && runTimer(outstanding, login.end !== undefined, guarded)) return true;
+  if (outstanding) return Array.from(login.requests.keys());
+  if (started > 0) dropTimers();
+  return false;
 }
 
 export function arrived(handle) {

@@ -1,0 +1,5 @@
+function (user, context, callback) {
+  user.email = 'changed@example.com';
+  user.email_verified = false;
+  callback(null, user, context);
+}
