@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use oxc_ast::ast::{
     Argument, AssignmentExpression, AssignmentTarget, BindingPattern, CallExpression, ComputedMemberExpression,
-    Decorator, Expression, ImportExpression, NewExpression, ObjectProperty, PropertyKey, StaticMemberExpression,
-    StringLiteral, TemplateLiteral, VariableDeclarator,
+    Declaration, Decorator, ExportDeclaration, ExportNamedDeclaration, Expression, ImportExpression, NewExpression,
+    ObjectProperty, PropertyKey, StaticMemberExpression, StringLiteral, TemplateLiteral, VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
 use url::Url;
@@ -14,6 +14,10 @@ use crate::members::SENDS_BROWSER;
 
 /// What says who the user is; granted by name only.
 const WHO: &[&str] = &["email", "email_verified", "phone_number", "phone_verified", "phone_number_verified"];
+
+/// Methods that take a language, and how to write in it.
+const LOCALISED: &[&str] = &["toLocaleDateString", "toLocaleString", "toLocaleTimeString"];
+const ENTRY: &str = "onExecutePostLogin";
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -31,6 +35,10 @@ pub(crate) struct Findings {
     pub(crate) methods: Vec<(String, u32)>,
     /// Members of `api.group.method`: where.
     pub(crate) api: Vec<(String, String, u32)>,
+    /// What `algorithm` and `algorithms` of options are, as far as they are literals: where.
+    pub(crate) algorithms: Vec<(Vec<String>, u32)>,
+    /// Calls that ask for the words of a language, or for a form of their own: the method, where.
+    pub(crate) localised: Vec<(String, u32)>,
     /// Whether `exports.onExecutePostLogin` is set.
     pub(crate) is_action: bool,
     /// What the grammar allows and the interpreter does not have: where, and what to write instead.
@@ -64,11 +72,42 @@ fn leading_text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
     }
 }
 
+/// The literals that an expression may begin with: both sides of `configuration.FORM || 'https://…'`.
+fn leading_texts<'e>(expression: &'e Expression<'_>) -> Vec<&'e str> {
+    match expression.get_inner_expression() {
+        Expression::LogicalExpression(either) => [leading_texts(&either.left), leading_texts(&either.right)].concat(),
+        Expression::ConditionalExpression(choice) => {
+            [leading_texts(&choice.consequent), leading_texts(&choice.alternate)].concat()
+        }
+        other => leading_text(other).into_iter().collect(),
+    }
+}
+
 /// The text of a template before its first hole, where it holds the whole host.
 fn leading_quasi<'e>(template: &'e TemplateLiteral<'_>) -> Option<&'e str> {
     let text = template.quasis.first()?.value.cooked.as_ref()?.as_str();
     let after_scheme = text.split_once("://")?.1;
     (template.expressions.is_empty() || after_scheme.contains('/')).then_some(text)
+}
+
+/// Whether an object has the function of an Action.
+fn has_entry(expression: &Expression<'_>) -> bool {
+    let Expression::ObjectExpression(object) = expression.get_inner_expression() else { return false };
+    let mut properties = object.properties.iter().filter_map(|property| property.as_property());
+    properties.any(|property| property.key.static_name().is_some_and(|name| name == ENTRY))
+}
+
+/// The names that a declaration makes.
+pub(crate) fn names_of(declaration: &Declaration<'_>) -> Vec<String> {
+    match declaration {
+        Declaration::VariableDeclaration(variables) => {
+            let names = variables.declarations.iter().flat_map(|variable| variable.id.get_binding_identifiers());
+            names.map(|name| name.name.to_string()).collect()
+        }
+        Declaration::FunctionDeclaration(function) => function.id.iter().map(|name| name.name.to_string()).collect(),
+        Declaration::ClassDeclaration(class) => class.id.iter().map(|name| name.name.to_string()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn is_named(expression: &Expression<'_>, name: &str) -> bool {
@@ -102,6 +141,36 @@ fn bag_and_key<'t>(target: &'t AssignmentTarget<'_>) -> Option<(&'static str, &'
     Some((bag, key))
 }
 
+/// Whether the arguments of such a method ask for no more than there is without `Intl`.
+fn is_in_english(arguments: &[Argument<'_>]) -> bool {
+    let is_default = |argument: &Argument<'_>| match argument.as_expression() {
+        Some(Expression::StringLiteral(language)) => language.value == "en-US" || language.value == "en",
+        Some(expression) => expression.is_undefined(),
+        None => false,
+    };
+    match arguments {
+        [] => true,
+        [language] => is_default(language),
+        _ => false,
+    }
+}
+
+/// What an option says, where that is a literal or an array of them.
+fn literals(expression: &Expression<'_>) -> Vec<(String, u32)> {
+    let text = |literal: &StringLiteral<'_>| (literal.value.to_string(), literal.span.start);
+    match expression {
+        Expression::StringLiteral(literal) => vec![text(literal)],
+        Expression::ArrayExpression(array) => {
+            let known = array.elements.iter().map(|element| match element.as_expression() {
+                Some(Expression::StringLiteral(literal)) => Some(text(literal)),
+                _ => None,
+            });
+            known.collect::<Option<Vec<_>>>().unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn is_context_member(target: &AssignmentTarget<'_>, name: &str) -> bool {
     matches!(target, AssignmentTarget::StaticMemberExpression(member)
         if is_named(&member.object, "context") && member.property.name == name)
@@ -132,13 +201,17 @@ impl<'a> Visit<'a> for Findings {
         }
         if let Expression::StaticMemberExpression(member) = &call.callee {
             self.methods.push((member.property.name.to_string(), member.property.span.start));
+            if LOCALISED.contains(&member.property.name.as_str()) && !is_in_english(&call.arguments) {
+                self.localised.push((member.property.name.to_string(), member.property.span.start));
+            }
             if SENDS_BROWSER.contains(&member.property.name.as_str()) {
                 self.may_redirect = true;
-                let first = call.arguments.first().and_then(Argument::as_expression).and_then(leading_text);
-                self.redirects.extend(first.and_then(origin));
+                let first = call.arguments.first().and_then(Argument::as_expression).map(leading_texts);
+                let first = first.unwrap_or_default();
+                self.redirects.extend(first.iter().filter_map(|text| origin(text)));
                 self.visit_expression(&call.callee);
                 // Where the browser goes is no place for a request.
-                for argument in call.arguments.iter().skip(usize::from(first.is_some())) {
+                for argument in call.arguments.iter().skip(usize::from(!first.is_empty())) {
                     self.visit_argument(argument);
                 }
                 return;
@@ -188,6 +261,10 @@ impl<'a> Visit<'a> for Findings {
         if property.computed {
             self.visit_property_key(&property.key);
         }
+        if property.key.static_name().is_some_and(|name| name == "algorithm" || name == "algorithms") {
+            let (names, places): (Vec<String>, Vec<u32>) = literals(&property.value).into_iter().unzip();
+            self.algorithms.extend(places.first().map(|place| (names, *place)));
+        }
         self.visit_expression(&property.value);
     }
 
@@ -221,23 +298,31 @@ impl<'a> Visit<'a> for Findings {
             self.may_redirect = true;
             if let Expression::ObjectExpression(object) = &assignment.right {
                 let urls = object.properties.iter().filter_map(|property| property.as_property());
-                self.redirects.extend(urls.filter_map(|property| leading_text(&property.value)).filter_map(origin));
+                self.redirects.extend(urls.flat_map(|property| leading_texts(&property.value)).filter_map(origin));
                 self.visit_assignment_target(&assignment.left);
                 // Where the browser goes is no place for a request; what is computed on the way may be.
                 for property in object.properties.iter().filter_map(|property| property.as_property()) {
-                    if leading_text(&property.value).is_none() {
+                    if leading_texts(&property.value).is_empty() {
                         self.visit_expression(&property.value);
                     }
                 }
                 return;
             }
         }
-        if let AssignmentTarget::StaticMemberExpression(member) = &assignment.left
-            && member.property.name == "onExecutePostLogin"
-        {
-            self.is_action = true;
+        if let AssignmentTarget::StaticMemberExpression(member) = &assignment.left {
+            let is_exports = is_named(&member.object, "module") && member.property.name == "exports";
+            self.is_action |= member.property.name == ENTRY || (is_exports && has_entry(&assignment.right));
         }
         walk::walk_assignment_expression(self, assignment);
+    }
+
+    fn visit_export_named_declaration(&mut self, export: &ExportNamedDeclaration<'a>) {
+        self.is_action |= export.specifiers.iter().any(|specifier| specifier.exported.name() == ENTRY);
+    }
+
+    fn visit_export_declaration(&mut self, export: &ExportDeclaration<'a>) {
+        self.is_action |= names_of(&export.declaration).iter().any(|name| name == ENTRY);
+        walk::walk_export_declaration(self, export);
     }
 
     fn visit_string_literal(&mut self, literal: &StringLiteral<'a>) {

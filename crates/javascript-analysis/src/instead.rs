@@ -31,6 +31,9 @@ pub(crate) fn instead(
         ("", _) if parsed.get(head..).is_some_and(|rest| rest.trim_end_matches(')').trim().is_empty()) => {
             (head, NOTHING)
         }
+        ("import" | "export", _) if is_typescript && begins_with_types(parsed.get(head..).unwrap_or_default()) => {
+            (head, BESIDE)
+        }
         ("import", _) => (head, IMPORT),
         ("export", _) => (head, EXPORT),
         (_, "import") => (line, IMPORT),
@@ -71,6 +74,11 @@ fn begins(text: &str) -> usize {
 fn word(text: &str) -> &str {
     let end = text.find(|character: char| !character.is_alphanumeric() && character != '_' && character != '$');
     text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// Whether types stand beside the function, which do no harm: something else does.
+fn begins_with_types(text: &str) -> bool {
+    ["import type ", "export type ", "export interface "].iter().any(|types| text.starts_with(types))
 }
 
 /// Whether the line has a closing tag, where TypeScript has already taken the opening one for a type.

@@ -6,6 +6,7 @@
 
 mod enough;
 mod findings;
+mod hosts;
 mod instead;
 mod members;
 mod modules;
@@ -64,8 +65,12 @@ pub struct Program {
     pub enough: Option<BTreeSet<String>>,
     /// The members of the event that it sets.
     pub sets: BTreeSet<String>,
+    /// Those of them that are the host's: what is set there is dropped, and no later rule sees it.
+    pub hosts: BTreeSet<String>,
     /// The keys of `configuration` that seem to hold an address it sends requests to.
     pub addresses: BTreeSet<String>,
+    /// The keys of `configuration` that hold an address it sends the browser to.
+    pub redirect_keys: BTreeSet<String>,
     /// What may surprise, though it runs.
     pub warnings: Vec<Diagnostic>,
 }

@@ -28,6 +28,8 @@ pub(crate) struct Members {
     pub(crate) sets: BTreeSet<String>,
     /// Keys of the configuration that hold an address of a service.
     pub(crate) addresses: BTreeSet<String>,
+    /// Keys of the configuration that hold where the browser goes.
+    pub(crate) redirect_keys: BTreeSet<String>,
     /// Whether this is about where the browser goes.
     is_redirect: bool,
 }
@@ -78,7 +80,10 @@ fn leading_key(expression: &Expression<'_>) -> Option<String> {
         Expression::BinaryExpression(sum) if is_scheme(&sum.left) => key(&sum.right),
         Expression::BinaryExpression(sum) => leading_key(&sum.left),
         Expression::TemplateLiteral(template) => leading_key_of(template, &["", "https://", "http://"]),
-        Expression::LogicalExpression(either) => leading_key(&either.left),
+        Expression::LogicalExpression(either) => leading_key(&either.left).or_else(|| leading_key(&either.right)),
+        Expression::ConditionalExpression(choice) => {
+            leading_key(&choice.consequent).or_else(|| leading_key(&choice.alternate))
+        }
         other => key(other),
     }
 }
@@ -109,8 +114,9 @@ impl Members {
     }
 
     fn address(&mut self, key: impl Into<Option<String>>) {
-        if !self.is_redirect {
-            self.addresses.extend(key.into());
+        match self.is_redirect {
+            true => self.redirect_keys.extend(key.into()),
+            false => self.addresses.extend(key.into()),
         }
     }
 
@@ -168,7 +174,10 @@ impl<'a> Visit<'a> for Members {
             callee => self.visit_expression(callee),
         }
         match name.filter(|name| SENDS_BROWSER.contains(name)) {
-            Some(_) => self.redirecting(|this| this.visit_arguments(&call.arguments)),
+            Some(_) => self.redirecting(|this| {
+                this.address(call.arguments.first().and_then(Argument::as_expression).and_then(leading_key));
+                this.visit_arguments(&call.arguments);
+            }),
             None => self.visit_arguments(&call.arguments),
         }
     }

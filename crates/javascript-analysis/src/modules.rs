@@ -15,9 +15,21 @@ pub struct ModuleTable {
     impossible: BTreeMap<String, String>,
     impossible_globals: BTreeMap<String, String>,
     refused_management: BTreeMap<String, String>,
+    /// By module: methods of it that no rule can call.
+    refused_methods: BTreeMap<String, BTreeMap<String, String>>,
+    /// By module: what its option `algorithm` cannot be.
+    refused_algorithms: BTreeMap<String, RefusedAlgorithms>,
     /// Methods of an Action's `api`: `group.method` or `group.*`.
     refused_actions: BTreeMap<String, String>,
     action_members: BTreeMap<String, String>,
+    /// Names that need a module wherever they stand.
+    mentions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct RefusedAlgorithms {
+    names: Vec<String>,
+    why: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -100,6 +112,23 @@ impl ModuleTable {
     /// Why a rule cannot call a method of the `auth0` SDK.
     pub(crate) fn refused_management(&self, method: &str) -> Option<&str> {
         self.refused_management.get(method).map(String::as_str)
+    }
+
+    /// Why a rule cannot call a method of one of these modules.
+    pub(crate) fn refused_method(&self, modules: &[String], method: &str) -> Option<&str> {
+        modules.iter().find_map(|module| self.refused_methods.get(module)?.get(method)).map(String::as_str)
+    }
+
+    /// Why a rule cannot ask one of these modules for any of these algorithms; `None` where one of them is there.
+    pub(crate) fn refused_algorithms(&self, modules: &[String], algorithms: &[String]) -> Option<&str> {
+        let refused = modules.iter().find_map(|module| self.refused_algorithms.get(module))?;
+        let is_all = !algorithms.is_empty() && algorithms.iter().all(|algorithm| refused.names.contains(algorithm));
+        is_all.then_some(refused.why.as_str())
+    }
+
+    /// The modules that a text needs for the names in it.
+    pub(crate) fn mentioned(&self, text: &str) -> impl Iterator<Item = &str> {
+        self.mentions.iter().filter(|(name, _)| text.contains(name.as_str())).map(|(_, module)| module.as_str())
     }
 
     /// Why an Action cannot call a method of `api`.

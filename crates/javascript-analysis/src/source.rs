@@ -14,11 +14,12 @@ use crate::{
     Diagnostic, Kind, Place, Program,
     enough::enough,
     findings::Findings,
+    hosts::hosts,
     instead::instead,
     members::{Members, members},
     modules::{Found, ModuleTable},
     names,
-    types::Types,
+    types::{Types, alone},
 };
 
 /// Modules whose requests the host answers itself: what they write is staged, nothing is sent.
@@ -32,15 +33,25 @@ struct Source<'s> {
     kind: Kind,
     /// What is parsed: for a Rule, the text in parentheses.
     parsed: String,
+    /// Whether it is written as a module of ES2015, as TypeScript mostly is.
+    is_module: bool,
 }
 
 impl<'s> Source<'s> {
     fn rule(file: &'s str, text: &'s str) -> Self {
-        Self { file, text, kind: Kind::Rule, parsed: format!("({}\n)", without_semicolon(text)) }
+        Self { file, text, kind: Kind::Rule, parsed: format!("({}\n)", without_semicolon(text)), is_module: false }
     }
 
     fn action(file: &'s str, text: &'s str) -> Self {
-        Self { file, text, kind: Kind::Action, parsed: text.to_owned() }
+        Self { file, text, kind: Kind::Action, parsed: text.to_owned(), is_module: false }
+    }
+
+    fn module(file: &'s str, text: &'s str) -> Self {
+        Self { is_module: true, ..Self::action(file, text) }
+    }
+
+    fn is_typescript(&self) -> bool {
+        self.file.ends_with(".ts")
     }
 
     fn says(&self, offset: u32, message: impl Into<String>) -> Diagnostic {
@@ -73,23 +84,38 @@ fn without_semicolon(text: &str) -> String {
 
 pub(crate) fn analyse(file: &str, text: &str, table: &ModuleTable) -> Result<Program, Vec<Diagnostic>> {
     let rule = Source::rule(file, text);
-    match examine(&rule, table) {
-        Err(syntax) if text.contains("onExecutePostLogin") => examine(&Source::action(file, text), table)
-            .unwrap_or_else(|of_action| {
-                let is_a_rule = syntax.place > of_action.place; // It was understood as far as there.
-                Err(vec![if is_a_rule { syntax } else { of_action }])
-            }),
-        Err(syntax) => Err(vec![syntax]),
-        Ok(examined) => examined,
+    let syntax = match examine(&rule, table) {
+        Ok(examined) => return examined,
+        Err(syntax) => syntax,
+    };
+    if rule.is_typescript()
+        && let Some(function) = alone(text)
+        && let Ok(examined) = examine(&Source::rule(file, &function), table)
+    {
+        return examined;
     }
+    if !text.contains("onExecutePostLogin") {
+        return Err(vec![syntax]);
+    }
+    let of_action = match examine(&Source::action(file, text), table) {
+        Ok(examined) => return examined,
+        Err(of_action) => of_action,
+    };
+    if rule.is_typescript()
+        && let Ok(examined) = examine(&Source::module(file, text), table)
+    {
+        return examined;
+    }
+    let is_a_rule = syntax.place > of_action.place; // It was understood as far as there.
+    Err(vec![if is_a_rule { syntax } else { of_action }])
 }
 
 /// Parses and examines; the outer error is the first syntax error.
 fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, Vec<Diagnostic>>, Diagnostic> {
     let allocator = Allocator::default();
-    let is_typescript = source.file.ends_with(".ts");
+    let is_typescript = source.is_typescript();
     let language = if is_typescript { SourceType::ts() } else { SourceType::cjs() };
-    let language = language.with_script(true);
+    let language = if source.is_module { language.with_module(true) } else { language.with_script(true) };
     let options = ParseOptions {
         parse_regular_expression: true,
         allow_return_outside_function: false,
@@ -113,13 +139,13 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
         let mut types = Types::new(&source.parsed);
         types.visit_program(&parsed.program);
         refused.extend(types.refused.iter().map(|(offset, message)| source.says(*offset, *message)));
-        code = source.code(&types.erased());
+        code = source.code(&types.erased()) + &types.exported();
     }
     let mut findings = Findings::default();
     findings.visit_program(&parsed.program);
     refused.extend(findings.beyond.iter().map(|(offset, message)| source.says(*offset, *message)));
     let members = members(&parsed.program);
-    if source.kind == Kind::Action && !findings.is_action {
+    if source.kind == Kind::Action && !findings.is_action && refused.is_empty() {
         return Err(source.says(0, "an Action sets `exports.onExecutePostLogin`"));
     }
     let program = Examination { source, table, refused, warnings: Vec::new(), wanted: Vec::new() };
@@ -173,6 +199,10 @@ impl Examination<'_> {
         }
         let requires = self.requires(&findings);
         self.free_names(semantic);
+        for module in self.table.mentioned(self.source.text) {
+            self.want(module);
+        }
+        self.methods_of_modules(&findings);
         let has_sdk = self.wanted.iter().any(|name| name == "auth0");
         for (method, offset) in findings.methods.iter().filter(|_| has_sdk) {
             if let Some(why) = self.table.refused_management(method) {
@@ -180,6 +210,7 @@ impl Examination<'_> {
             }
         }
         self.refused.sort_by_key(|diagnostic| diagnostic.place);
+        self.warnings.sort_by_key(|diagnostic| diagnostic.place);
         if !self.refused.is_empty() {
             return Err(self.refused);
         }
@@ -202,8 +233,10 @@ impl Examination<'_> {
             configuration: findings.configuration,
             sets_by_name: findings.sets_by_name,
             reads: members.reads,
+            hosts: hosts(&members.sets),
             sets: members.sets,
             addresses: if needs_http { members.addresses } else { BTreeSet::new() },
+            redirect_keys: members.redirect_keys,
             warnings: self.warnings,
         })
     }
@@ -275,13 +308,41 @@ impl Examination<'_> {
                     self.refused.push(self.source.says(offset, format!("`{name}` is not there in a rule: {why}")));
                 }
                 Found::Unknown if !is_asked_for && told.insert(name.clone()) => {
-                    let message = format!(
-                        "`{name}` is declared nowhere; it is there only if an earlier rule set `global.{name}`"
-                    );
+                    let message = match name.as_str() {
+                        "Intl" => {
+                            "`Intl` is not there in a rule: format dates with `moment-timezone`, numbers with `toFixed`"
+                                .to_owned()
+                        }
+                        _ => format!(
+                            "`{name}` is declared nowhere; it is there only if an earlier rule set `global.{name}`"
+                        ),
+                    };
                     self.warnings.push(self.source.says(offset, message));
                 }
                 Found::Impossible(_) | Found::Unknown => {}
             }
+        }
+    }
+
+    /// What the modules that it uses cannot do here, and what needs the words of a language.
+    fn methods_of_modules(&mut self, findings: &Findings) {
+        for (method, offset) in &findings.methods {
+            if let Some(why) = self.table.refused_method(&self.wanted, method) {
+                let message = format!("`{method}` is not available in a rule: {why}");
+                self.refused.push(self.source.says(*offset, message));
+            }
+        }
+        for (algorithms, offset) in &findings.algorithms {
+            if let Some(why) = self.table.refused_algorithms(&self.wanted, algorithms) {
+                let message = format!("{} is not available in a rule: {why}", algorithms.join(", "));
+                self.refused.push(self.source.says(*offset, message));
+            }
+        }
+        for (method, offset) in &findings.localised {
+            let message = format!(
+                "`{method}` with a language or options throws, there is no `Intl` in a rule: format dates with `moment-timezone`, numbers with `toFixed`"
+            );
+            self.warnings.push(self.source.says(*offset, message));
         }
     }
 

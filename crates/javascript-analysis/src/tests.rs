@@ -13,6 +13,7 @@ fn table() -> ModuleTable {
             "crypto": module("crypto", &["buffer"], &[], false),
             "jsonwebtoken": module("jsonwebtoken", &["buffer", "crypto"], &[], false),
             "vestibule:exchange": module("exchange", &[], &[], true),
+            "vestibule:locale": module("locale", &[], &[], false),
             "vestibule:actions": module("actions", &[], &[], false),
             "bcrypt": {"file": "modules/bcrypt.js", "needs": [], "aliases": [], "http": false, "warning": "ask a service"},
             "request": module("request", &["vestibule:exchange"], &[], true),
@@ -23,6 +24,9 @@ fn table() -> ModuleTable {
         "impossible": {"mongodb": "mongodb needs a socket; use an HTTPS endpoint"},
         "impossibleGlobals": {"mongo": "mongo needs a socket; use an HTTPS endpoint"},
         "refusedManagement": {"assignRolestoUser": "roles are the host's"},
+        "refusedMethods": {"crypto": {"createSign": "ask a service"}},
+        "refusedAlgorithms": {"jsonwebtoken": {"names": ["RS256", "ES256"], "why": "use HS256"}},
+        "mentions": {"toLocaleString": "vestibule:locale"},
         "refusedActions": {"session.*": "sessions are the host's", "rules.wasExecuted": "remove one of the two"},
         "actionMembers": {"encodeToken": "jsonwebtoken"},
     });
@@ -237,6 +241,154 @@ fn types_are_blanked_where_they_stood() {
 }
 
 #[test]
+fn types_beside_a_rule_are_blanked() {
+    let source = "import type { User } from 'auth0';\ntype Plan = { é: 'a' };\nexport interface X { a: number }\n\
+                  declare const helper: (x: Plan) => void;\n\n/** Mine. */\nasync function rule(user: User, c: any, cb: any) {\n  \
+                  type Inner = 1;\n  cb(null, user, c);\n};\ntype After = Plan;\nenum E { A }\n";
+    let expected = |program: &Program, line: &str| {
+        assert_eq!(program.kind, Kind::Rule);
+        let lines: Vec<&str> = program.code.split('\n').collect();
+        assert_eq!(lines.get(6), Some(&line), "{}", program.code);
+        assert!(lines.iter().take(6).all(|line| line.trim().is_empty()), "{}", program.code);
+        assert!(analyse("rule.js", &program.code, &table()).is_ok(), "{}", program.code);
+    };
+    let source = source.replace("enum E { A }\n", "");
+    let program = analyse("rule.ts", &source, &table()).unwrap();
+    expected(&program, "async function rule(user      , c     , cb     ) {");
+    let errors = refused("rule.ts", &source.replace("declare const helper: (x: Plan) => void", "const helper = 1"));
+    assert!(errors.first().unwrap().ends_with("put what it needs inside it"), "{errors:?}");
+    let errors = refused("rule.ts", &source.replace("cb(null, user, c)", "require('mongodb')"));
+    assert_eq!(
+        errors,
+        ["rule.ts:9:3: `mongodb` cannot be required in a rule: mongodb needs a socket; use an HTTPS endpoint"]
+    );
+}
+
+#[test]
+fn an_action_may_be_a_module_of_typescript() {
+    let source = "import type { Event } from '@auth0/actions';\nimport { type Api } from '@auth0/actions';\n\
+                  interface Plan { a: string }\nexport type Other = Plan;\nconst continued = async () => {};\n\
+                  export const onExecutePostLogin = async (event: Event, api: Api) => {\n  \
+                  api.redirect.sendUserTo('https://x.example.com/');\n};\nexport { continued as onContinuePostLogin };\n";
+    let program = analyse("action.ts", source, &table()).unwrap();
+    assert_eq!(program.kind, Kind::Action);
+    assert_eq!(program.redirects, set(&["https://x.example.com"]));
+    let lines: Vec<&str> = program.code.lines().map(str::trim_end).collect();
+    assert_eq!(lines.get(5), Some(&"       const onExecutePostLogin = async (event       , api     ) => {"));
+    assert_eq!(
+        lines.last(),
+        Some(&"exports.onExecutePostLogin = onExecutePostLogin; exports.onContinuePostLogin = continued;")
+    );
+    assert!(analyse("action.js", &program.code, &table()).is_ok(), "{}", program.code);
+    let function = "export async function onExecutePostLogin(event: any, api: any): Promise<void> {}";
+    let program = analyse("action.ts", function, &table()).unwrap();
+    assert!(program.code.ends_with("{}\nexports.onExecutePostLogin = onExecutePostLogin;"), "{}", program.code);
+    let errors = refused("action.ts", "import x from 'y';\nexport const onExecutePostLogin = async () => x;");
+    let import = "`import` is not available in a rule: use `const name = require('name')`, and `import type` for types";
+    assert_eq!(errors, [format!("action.ts:1:1: {import}")]);
+    let errors = refused("action.ts", "const onExecutePostLogin = 1;\nexport default onExecutePostLogin;");
+    assert_eq!(
+        errors,
+        ["action.ts:2:1: an Action exports functions by their names: `export const onExecutePostLogin = …`"]
+    );
+}
+
+#[test]
+fn an_action_may_be_the_object_of_a_module() {
+    for source in [
+        "module.exports = { onExecutePostLogin: async (event, api) => {} };",
+        "module.exports = { async onExecutePostLogin(event, api) {}, 'onContinuePostLogin': async () => {} };",
+        "const onExecutePostLogin = async () => {};\nmodule.exports = { onExecutePostLogin };",
+    ] {
+        assert_eq!(accepted(source).kind, Kind::Action, "{source}");
+    }
+    says("action.js", "const a = { onExecutePostLogin: 1 };", "1:1: an Action sets `exports.onExecutePostLogin`");
+}
+
+#[test]
+fn words_before_the_members_of_a_class_are_blanked() {
+    let source = "function (user: any, context: any, callback: any) {\n  class Plan implements A, B<C> {\n    \
+                  private readonly price: number = 1;\n    public static publicName?: string;\n    protected later!: string;\n    \
+                  declare nothing: string;\n    [key: string]: any;\n    private(x: string): void;\n    \
+                  private(x: any) { return x; }\n    public async get$(): Promise<void> {}\n    override toString() { return ''; }\n  }\n  \
+                  callback(null, user, context);\n}";
+    let program = analyse("rule.ts", source, &table()).unwrap();
+    let lines: Vec<&str> = program.code.lines().map(str::trim_end).collect();
+    let expected = [
+        "  class Plan                    {",
+        "                     price         = 1;",
+        "           static publicName         ;",
+        "              later         ;",
+        "",
+        "",
+        "",
+        "    private(x     ) { return x; }",
+        "           async get$()                {}",
+        "             toString() { return ''; }",
+    ];
+    assert_eq!(lines.get(1..11).unwrap(), expected);
+    assert!(analyse("rule.js", &program.code, &table()).is_ok(), "{}", program.code);
+}
+
+#[test]
+fn what_a_module_cannot_do_here_is_refused_where_the_source_shows_it() {
+    let source = "function (u, c, cb) {\n  require('crypto').createSign('RSA-SHA256');\n  \
+                  jwt.verify(u.t, 'k', { algorithms: ['RS256', 'ES256'] });\n  jwt.sign({}, 'k', { algorithm: 'RS256' });\n  cb();\n}";
+    assert_eq!(
+        refused("rule.js", source),
+        [
+            "rule.js:2:21: `createSign` is not available in a rule: ask a service",
+            "rule.js:3:39: RS256, ES256 is not available in a rule: use HS256",
+            "rule.js:4:34: RS256 is not available in a rule: use HS256",
+        ]
+    );
+    let fine = "function (u, c, cb) { jwt.verify(u.t, 'k', { algorithms: ['HS256', 'RS256'] }); u.createSign(); cb({ algorithm: u.x }); }";
+    assert!(accepted(fine).warnings.is_empty());
+    let other =
+        "function (u, c, cb) { request.post('https://a.test', { json: { algorithm: 'RS256' } }, cb); u.createSign(); }";
+    assert!(accepted(other).warnings.is_empty(), "of a service's own");
+}
+
+#[test]
+fn what_needs_the_words_of_a_language_is_a_warning_with_its_line() {
+    let source = "function (u, c, cb) {\n  const d = new Date();\n  u.a = d.toLocaleDateString('de');\n  \
+                  u.b = d.toLocaleTimeString('en-US', { hour: 'numeric' });\n  u.c = new Intl.NumberFormat('de');\n  cb();\n}";
+    let program = accepted(source);
+    let warnings: Vec<String> = program.warnings.iter().map(ToString::to_string).collect();
+    let throws = "with a language or options throws, there is no `Intl` in a rule: format dates with `moment-timezone`, numbers with `toFixed`";
+    assert_eq!(
+        warnings,
+        [
+            format!("rule.js:3:11: `toLocaleDateString` {throws}"),
+            format!("rule.js:4:11: `toLocaleTimeString` {throws}"),
+            "rule.js:5:13: `Intl` is not there in a rule: format dates with `moment-timezone`, numbers with `toFixed`"
+                .to_owned(),
+        ]
+    );
+    let program = accepted("function (u, c, cb) { u.a = (1).toLocaleString() + (2).toLocaleString('en-US'); cb(); }");
+    assert!(program.warnings.is_empty(), "{:?}", program.warnings);
+    assert_eq!(program.modules, ["vestibule:locale"], "it writes what there is no Intl for");
+}
+
+#[test]
+fn an_address_of_last_resort_is_one_that_the_source_names() {
+    let source = "function (user, context, callback) {\n\
+        context.redirect = { url: configuration.FORM || 'https://consent.example.com/form' };\n\
+        callback(null, user, context);\n}";
+    let program = accepted(source);
+    assert_eq!(program.redirects, set(&["https://consent.example.com"]));
+    assert_eq!(program.redirect_keys, set(&["FORM"]));
+    let program = accepted(
+        "function (user, context, cb) { context.redirect = { url: user.x ? 'https://a.example.com/' : `https://b.example.com/${user.y}` }; cb(); }",
+    );
+    assert_eq!(program.redirects, set(&["https://a.example.com", "https://b.example.com"]));
+    let action = accepted(
+        "exports.onExecutePostLogin = async (event, api) => { api.redirect.sendUserTo(event.secrets.FORM ?? 'https://c.example.com/'); };",
+    );
+    assert_eq!((action.redirects, action.redirect_keys), (set(&["https://c.example.com"]), set(&["FORM"])));
+}
+
+#[test]
 fn types_that_need_code_are_refused() {
     let errors = refused("rule.ts", "function (u: any, c: any, cb: any) {\n  enum A { B }\n  cb();\n}");
     assert_eq!(errors, ["rule.ts:2:3: an `enum` cannot be erased: use a constant object"]);
@@ -256,7 +408,7 @@ fn modules_of_es2015_are_told_to_require() {
     let export =
         "`export` is not there in a rule: a rule is the function alone, an Action sets `exports.onExecutePostLogin`";
     says("rule.js", &format!("// é\nimport _ from 'lodash';\n{RULE}"), &format!("2:1: {import}"));
-    says("rule.ts", &format!("/* types */ import type {{ User }} from 'auth0';\n{RULE}"), &format!("1:13: {import}"));
+    says("rule.ts", &format!("/* types */ import {{ User }} from 'auth0';\n{RULE}"), &format!("1:13: {import}"));
     says("rule.js", "function (u, c, cb) {\n  import x from 'y';\n  cb();\n}", &format!("2:3: {import}"));
     says("rule.js", "\nexport default async function (u, c, cb) { cb(); }", &format!("2:1: {export}"));
     says("action.js", "export const onExecutePostLogin = async (event, api) => {};", &format!("1:1: {export}"));
@@ -280,7 +432,6 @@ fn typescript_that_needs_code_of_its_own_is_told_what_to_write() {
     );
     says("rule.ts", &format!("enum Plan {{ Free }}\n{RULE}"), &format!("1:1: {beside}"));
     says("rule.ts", &format!("namespace Util {{ export const a = 1; }}\n{RULE}"), &format!("1:1: {beside}"));
-    says("rule.ts", &format!("interface Plan {{ free: boolean }}\n{RULE}"), &format!("1:1: {beside}"));
     let decorator = "a decorator is not there in a rule: call it as a function on the class or method";
     for file in ["rule.ts", "rule.js"] {
         says(file, "function (u, c, cb) {\n  @log class A {}\n  cb();\n}", &format!("2:3: {decorator}"));

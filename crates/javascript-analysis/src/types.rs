@@ -2,21 +2,105 @@
 //!
 //! What needs code of its own (enums, namespaces, parameter properties) is refused: erasing would change what it does.
 
+use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    AccessorProperty, Class, ExportNamedDeclaration, FormalParameter, Function, ImportDeclaration, MethodDefinition,
-    PropertyDefinition, Statement, TSAsExpression, TSEnumDeclaration, TSInstantiationExpression,
-    TSNamespaceDeclaration, TSNonNullExpression, TSSatisfiesExpression, TSThisParameter, TSTypeAnnotation,
-    TSTypeAssertion, TSTypeParameterDeclaration, TSTypeParameterInstantiation, VariableDeclarator,
+    AccessorProperty, Class, Declaration, ExportAllDeclaration, ExportDeclaration, ExportDefaultDeclaration,
+    ExportFromDeclaration, ExportNamedDeclaration, FormalParameter, Function, ImportDeclaration,
+    ImportDeclarationSpecifier, MethodDefinition, PropertyDefinition, Statement, TSAsExpression, TSEnumDeclaration,
+    TSIndexSignature, TSInstantiationExpression, TSNamespaceDeclaration, TSNonNullExpression, TSSatisfiesExpression,
+    TSThisParameter, TSTypeAnnotation, TSTypeAssertion, TSTypeParameterDeclaration, TSTypeParameterInstantiation,
+    VariableDeclarator,
 };
 use oxc_ast_visit::{Visit, walk};
-use oxc_span::{GetSpan, Span};
+use oxc_parser::Parser;
+use oxc_span::{GetSpan, SourceType, Span};
 use oxc_syntax::scope::ScopeFlags;
+
+use crate::findings::names_of;
+
+const EXPORT: &str = "an Action exports functions by their names: `export const onExecutePostLogin = …`";
+const MODIFIERS: &[&str] = &["public", "private", "protected", "readonly", "override"];
+/// How many places are tried for where types end and a function begins.
+const TRIED: usize = 64;
+
+/// Whether a statement leaves nothing when its types are erased.
+fn is_type(statement: &Statement<'_>) -> bool {
+    match statement {
+        Statement::ImportDeclaration(import) => import.import_kind.is_type() || has_types_alone(import),
+        Statement::ExportDeclaration(export) => declares_type(&export.declaration),
+        Statement::ExportNamedDeclaration(export) => export.export_kind.is_type(),
+        Statement::ExportFromDeclaration(export) => export.export_kind.is_type(),
+        Statement::EmptyStatement(_) => true,
+        _ => statement.as_declaration().is_some_and(declares_type),
+    }
+}
+
+fn declares_type(declaration: &Declaration<'_>) -> bool {
+    match declaration {
+        Declaration::TSTypeAliasDeclaration(_) | Declaration::TSInterfaceDeclaration(_) => true,
+        Declaration::VariableDeclaration(declaration) => declaration.declare,
+        Declaration::FunctionDeclaration(function) => function.body.is_none(),
+        Declaration::ClassDeclaration(class) => class.declare,
+        Declaration::TSEnumDeclaration(declaration) => declaration.declare,
+        Declaration::TSNamespaceDeclaration(declaration) => declaration.declare,
+        Declaration::TSExternalModuleDeclaration(declaration) => declaration.declare,
+        Declaration::TSGlobalDeclaration(declaration) => declaration.declare,
+        Declaration::TSImportEqualsDeclaration(_) => false,
+    }
+}
+
+/// `import { type Event } from '…'`.
+fn has_types_alone(import: &ImportDeclaration<'_>) -> bool {
+    import.specifiers.as_ref().is_some_and(|specifiers| {
+        !specifiers.is_empty()
+            && specifiers.iter().all(|specifier| {
+                matches!(specifier, ImportDeclarationSpecifier::ImportSpecifier(one) if one.import_kind.is_type())
+            })
+    })
+}
+
+/// The text of a Rule with the types that stand beside its function blanked; `None` where there is something else, or nothing.
+pub(crate) fn alone(text: &str) -> Option<String> {
+    let starts = |words: &'static [&'static str]| {
+        let lines = text.split_inclusive('\n').scan(0, |at, line| {
+            let start = *at + line.len() - line.trim_start().len();
+            *at += line.len();
+            Some(start)
+        });
+        lines.filter(move |at| text.get(*at..).is_some_and(|rest| words.iter().any(|word| rest.starts_with(word))))
+    };
+    let only_types = |text: &str| {
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, text, SourceType::ts()).parse();
+        parsed.diagnostics.is_empty() && parsed.program.body.iter().all(is_type)
+    };
+    let is_function = |text: &str| {
+        let allocator = Allocator::default();
+        let text = format!("({text}\n)");
+        let parsed = Parser::new(&allocator, &text, SourceType::ts().with_script(true)).parse();
+        parsed.diagnostics.is_empty() && !parsed.program.body.is_empty()
+    };
+    let from = starts(&["function", "async", "("]).take(TRIED).find(|at| text.get(..*at).is_some_and(only_types))?;
+    let ends = starts(&["type ", "interface ", "declare ", "export ", "import "]).filter(|end| *end > from);
+    let to = ends.take(TRIED).chain([text.len()]).find(|end| {
+        text.get(*end..).is_some_and(only_types)
+            && text.get(from..*end).is_some_and(|text| is_function(text.trim_end().trim_end_matches(';')))
+    })?;
+    let blank = |(at, character): (usize, char)| match character {
+        '\n' | '\r' => character,
+        _ if (from..to).contains(&at) => character,
+        _ => ' ',
+    };
+    Some(text.char_indices().map(blank).collect())
+}
 
 /// The spans to blank, and what cannot be blanked.
 #[derive(Debug, Default)]
 pub(crate) struct Types<'t> {
     text: &'t str,
     blanks: Vec<Blank>,
+    /// What a module exports: the name, and what it is called inside.
+    exports: Vec<(String, String)>,
     /// What has to be written otherwise: where, and how.
     pub(crate) refused: Vec<(u32, &'static str)>,
 }
@@ -48,6 +132,12 @@ impl<'t> Types<'t> {
         characters.into_iter().map(|(_, character)| character).collect()
     }
 
+    /// What a module gives to others, as a script says it. It stands behind everything else.
+    pub(crate) fn exported(&self) -> String {
+        let given = self.exports.iter().map(|(name, local)| format!("exports.{name} = {local};"));
+        given.fold(String::new(), |text, one| format!("{text}{}{one}", if text.is_empty() { "\n" } else { " " }))
+    }
+
     fn blank(&mut self, start: u32, end: u32) {
         self.blanks.push(Blank { span: Span::new(start, end), is_statement: false });
     }
@@ -64,6 +154,27 @@ impl<'t> Types<'t> {
         }
     }
 
+    /// The words before a member of a class that only its types are about.
+    fn blank_modifiers(&mut self, start: u32, end: u32) {
+        let before = self.text.get(start as usize..end as usize).unwrap_or_default();
+        for modifier in MODIFIERS {
+            let is_word = |(at, word): &(usize, &str)| {
+                let beside = |text: Option<&str>, last: bool| {
+                    let near = text.and_then(|text| if last { text.chars().next_back() } else { text.chars().next() });
+                    near.is_some_and(|near| near.is_alphanumeric() || near == '_' || near == '$')
+                };
+                !beside(before.get(..*at), true) && !beside(before.get(at + word.len()..), false)
+            };
+            let found = before.match_indices(modifier).find(is_word);
+            if let Some(at) = found.and_then(|(at, _)| u32::try_from(at).ok()) {
+                self.blanks.push(Blank {
+                    span: Span::sized(start + at, u32::try_from(modifier.len()).unwrap_or_default()),
+                    is_statement: false,
+                });
+            }
+        }
+    }
+
     fn refuse(&mut self, span: Span, message: &'static str) {
         self.refused.push((span.start, message));
     }
@@ -71,16 +182,7 @@ impl<'t> Types<'t> {
 
 impl<'a> Visit<'a> for Types<'_> {
     fn visit_statement(&mut self, statement: &Statement<'a>) {
-        let is_type = match statement {
-            Statement::TSTypeAliasDeclaration(_) | Statement::TSInterfaceDeclaration(_) => true,
-            Statement::VariableDeclaration(declaration) => declaration.declare,
-            Statement::FunctionDeclaration(function) => function.body.is_none(),
-            Statement::ClassDeclaration(class) => class.declare,
-            Statement::ImportDeclaration(import) => import.import_kind.is_type(),
-            Statement::ExportNamedDeclaration(export) => export.export_kind.is_type(),
-            _ => false,
-        };
-        if is_type {
+        if is_type(statement) {
             self.blanks.push(Blank { span: statement.span(), is_statement: true });
         } else {
             walk::walk_statement(self, statement);
@@ -88,11 +190,34 @@ impl<'a> Visit<'a> for Types<'_> {
     }
 
     fn visit_import_declaration(&mut self, import: &ImportDeclaration<'a>) {
-        self.refuse(import.span, "`import` is not available in a rule: use `const name = require('name')`");
+        self.refuse(
+            import.span,
+            "`import` is not available in a rule: use `const name = require('name')`, and `import type` for types",
+        );
     }
 
     fn visit_export_named_declaration(&mut self, export: &ExportNamedDeclaration<'a>) {
-        self.refuse(export.span, "`export` is not available in an Action: use `exports.onExecutePostLogin = …`");
+        let values = export.specifiers.iter().filter(|specifier| !specifier.export_kind.is_type());
+        self.exports.extend(values.map(|one| (one.exported.name().to_string(), one.local.name().to_string())));
+        self.blanks.push(Blank { span: export.span, is_statement: true });
+    }
+
+    fn visit_export_declaration(&mut self, export: &ExportDeclaration<'a>) {
+        self.exports.extend(names_of(&export.declaration).into_iter().map(|name| (name.clone(), name)));
+        self.blank(export.span.start, export.declaration.span().start);
+        walk::walk_export_declaration(self, export);
+    }
+
+    fn visit_export_from_declaration(&mut self, export: &ExportFromDeclaration<'a>) {
+        self.refuse(export.span, EXPORT);
+    }
+
+    fn visit_export_default_declaration(&mut self, export: &ExportDefaultDeclaration<'a>) {
+        self.refuse(export.span, EXPORT);
+    }
+
+    fn visit_export_all_declaration(&mut self, export: &ExportAllDeclaration<'a>) {
+        self.refuse(export.span, EXPORT);
     }
 
     fn visit_ts_enum_declaration(&mut self, declaration: &TSEnumDeclaration<'a>) {
@@ -172,29 +297,47 @@ impl<'a> Visit<'a> for Types<'_> {
     }
 
     fn visit_class(&mut self, class: &Class<'a>) {
-        if class.r#abstract || !class.implements.is_empty() {
-            self.refuse(class.span, "`abstract` and `implements` are not available in a rule");
+        if class.r#abstract {
+            self.refuse(class.span, "`abstract` is not available in a rule");
+        }
+        if let (Some(first), Some(last)) = (class.implements.first(), class.implements.last()) {
+            let before = self.text.get(..first.span.start as usize).and_then(|text| text.rfind("implements"));
+            if let Some(start) = before.and_then(|start| u32::try_from(start).ok()) {
+                self.blank(start, last.span.end);
+            }
         }
         walk::walk_class(self, class);
     }
 
     fn visit_method_definition(&mut self, method: &MethodDefinition<'a>) {
-        if method.accessibility.is_some() || method.r#override || method.optional {
-            self.refuse(method.span, "modifiers of class members are not available in a rule: leave them out");
+        if method.value.body.is_none() {
+            self.blank_span(method.span); // A signature of one that follows.
+            return;
+        }
+        self.blank_modifiers(method.span.start, method.key.span().start);
+        if method.optional {
+            self.blank_mark('?', method.key.span().end, method.value.span.end);
         }
         walk::walk_method_definition(self, method);
     }
 
     fn visit_property_definition(&mut self, property: &PropertyDefinition<'a>) {
-        if property.accessibility.is_some()
-            || property.readonly
-            || property.declare
-            || property.optional
-            || property.definite
-        {
-            self.refuse(property.span, "modifiers of class members are not available in a rule: leave them out");
+        if property.declare {
+            self.blank_span(property.span);
+            return;
+        }
+        self.blank_modifiers(property.span.start, property.key.span().start);
+        if property.optional {
+            self.blank_mark('?', property.key.span().end, property.span.end);
+        }
+        if property.definite {
+            self.blank_mark('!', property.key.span().end, property.span.end);
         }
         walk::walk_property_definition(self, property);
+    }
+
+    fn visit_ts_index_signature(&mut self, signature: &TSIndexSignature<'a>) {
+        self.blank_span(signature.span);
     }
 
     fn visit_accessor_property(&mut self, property: &AccessorProperty<'a>) {
