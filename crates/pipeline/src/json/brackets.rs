@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use wide::{CmpEq as _, u8x16};
+use wide::u8x16;
 
 const BLOCK: usize = u64::BITS as usize;
 const LANES: usize = 16;
