@@ -144,7 +144,7 @@ impl Findings {
             } else {
                 manifest.writes.grants().iter().map(ToString::to_string).collect()
             },
-            advice: if local.is_bare { Vec::new() } else { advice(local) },
+            advice: if local.is_bare { script::by_itself(&local.revision.inspected.bytes) } else { advice(local) },
             compiled: None,
             is_script,
         }

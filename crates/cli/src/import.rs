@@ -9,6 +9,8 @@ mod folder;
 mod plan;
 mod trial;
 
+pub(crate) use plan::IN_VAIN;
+
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 use anyhow::Context as _;

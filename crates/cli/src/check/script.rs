@@ -9,7 +9,7 @@ use vestibule_pipeline::{
     manifest::{Origin, WriteGrant},
 };
 
-use crate::reads;
+use crate::{import::IN_VAIN, reads};
 
 /// What its author may have overlooked; nothing for a rule in another language.
 pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
@@ -24,7 +24,10 @@ pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
     let is_named =
         |write: &str| write.parse::<WriteGrant>().is_ok_and(|write| manifest.writes.grants().contains(&write));
     let names = program.sets_by_name.iter().filter(|write| !is_named(write.as_str()));
-    let names = names.map(|write| format!("it sets {write}, which says who the user is: `writes` has to name it"));
+    let names = names.map(|write| match write.starts_with("user.") {
+        true => format!("it sets {write}, which says who the user is: no later rule sees it unless `writes` names it"),
+        false => format!("it sets {write}, which says who the user is: `writes` has to name it"),
+    });
     let stored = program.sets.iter().filter(|_| !program.code.contains("Metadata(")).filter_map(|path| {
         let bag =
             ["user_metadata", "app_metadata"].into_iter().find(|bag| path.starts_with(&format!("user.{bag}.")))?;
@@ -41,9 +44,20 @@ pub(super) fn advice(upload: &[u8], manifest: &Manifest) -> Vec<String> {
         .chain(hosts)
         .chain(keys)
         .chain(names)
+        .chain(in_vain(&program))
         .chain(stored)
         .chain(reads)
         .collect()
+}
+
+/// What may surprise the author of a source that has no manifest.
+pub(super) fn by_itself(upload: &[u8]) -> Vec<String> {
+    let Some(program) = program(upload) else { return Vec::new() };
+    program.warnings.iter().map(ToString::to_string).chain(in_vain(&program)).collect()
+}
+
+fn in_vain(program: &Program) -> impl Iterator<Item = String> {
+    program.hosts.iter().map(|path| format!("it sets {path}, which is the host's: {IN_VAIN}"))
 }
 
 /// The origins that its source names.
@@ -60,7 +74,7 @@ fn program(upload: &[u8]) -> Option<Program> {
 mod tests {
     use super::*;
 
-    const RULE: &str = "function (user, context, callback) {\n  context.idToken.email = 'x';\n  helper();\n  \
+    const RULE: &str = "function (user, context, callback) {\n  context.idToken.email = 'x'; context.stats.n = 1;\n  helper();\n  \
                         require('request').get('https://api.example.com/', { k: configuration.KEY }, callback);\n}";
 
     #[track_caller]
@@ -81,16 +95,29 @@ mod tests {
                 "its source names https://api.example.com, which `http` does not grant",
                 "it reads configuration.KEY, which `configuration` does not name: undefined there",
                 "it sets id_token.email, which says who the user is: `writes` has to name it",
+                "it sets context.stats.n, which is the host's: it is dropped, and no later rule sees it; hand it on in `global`, or under a name of your own in `context`",
             ],
         );
         check(
             "writes = [\"id_token.email\"]\n[capabilities]\nhttp = [\"https://api.example.com\"]\nconfiguration = [\"KEY\"]",
-            &[helper],
+            &[
+                helper,
+                "it sets context.stats.n, which is the host's: it is dropped, and no later rule sees it; hand it on in `global`, or under a name of your own in `context`",
+            ],
         );
     }
 
     #[test]
+    fn a_source_without_a_manifest_is_told_what_its_text_shows() {
+        let source = "function (user, context, callback) {\n  context.sso.with_auth0 = new Intl.NumberFormat();\n}";
+        let in_vain = format!("it sets context.sso.with_auth0, which is the host's: {IN_VAIN}");
+        let intl =
+            "rule.js:2:32: `Intl` is not there in a rule: format dates with `moment-timezone`, numbers with `toFixed`";
+        assert_eq!(by_itself(&JavaScriptUpload::rule(source).to_bytes()), [intl, in_vain.as_str()]);
+    }
+
+    #[test]
     fn a_module_has_no_source_to_advise_on() {
-        assert!(advice(b"\0asm", &Manifest::permissive("r")).is_empty());
+        assert!(advice(b"\0asm", &Manifest::permissive("r")).is_empty() && by_itself(b"\0asm").is_empty());
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vestibule_javascript_analysis::Program;
 
 use super::{
-    plan::{Plan, addresses, configuration},
+    plan::{Plan, configuration, keys},
     trial::Trials,
 };
 use crate::{
@@ -118,7 +118,7 @@ fn capabilities(program: &Program, text: &mut String) {
     let list = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
     let _ = writeln!(text, "\n[capabilities]");
     if !program.addresses.is_empty() {
-        let _ = writeln!(text, "# `http` needs the origin of where configuration.{} points too.", addresses(program));
+        let _ = writeln!(text, "# `http` needs the origin of where {} points too.", keys(&program.addresses));
     }
     if program.needs_http && program.origins.is_empty() {
         let _ = writeln!(text, "# It sends requests, to an address that its source does not name:");
@@ -134,6 +134,10 @@ fn capabilities(program: &Program, text: &mut String) {
         let _ = writeln!(text, "configuration = [{}]", list(&mut program.configuration.iter()));
     }
     if !program.redirects.is_empty() {
+        if !program.redirect_keys.is_empty() {
+            let keys = keys(&program.redirect_keys);
+            let _ = writeln!(text, "# `redirect` needs the origin of where {keys} points too, if you set that.");
+        }
         let _ = writeln!(text, "redirect = [{}]", list(&mut program.redirects.iter()));
     } else if program.may_redirect {
         let _ = writeln!(

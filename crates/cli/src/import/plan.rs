@@ -21,6 +21,9 @@ const ABSENT: &[(&str, &str)] = &[
 ];
 /// Between two rules, so that one can be put in later.
 const STEP: i64 = 10;
+/// What to do about a rule that sets what is the host's.
+pub(crate) const IN_VAIN: &str =
+    "it is dropped, and no later rule sees it; hand it on in `global`, or under a name of your own in `context`";
 const NAME_BYTES: usize = 56;
 
 /// What there is to do about a rule before it runs.
@@ -142,7 +145,7 @@ fn judged(program: &Program) -> (Verdict, Vec<String>) {
     if !program.addresses.is_empty() {
         say(
             Verdict::NeedsDecision,
-            format!("sends requests to where configuration.{} points: add its origin to `http`", addresses(program)),
+            format!("sends requests to where {} points: add its origin to `http`", keys(&program.addresses)),
         );
     } else if program.needs_http && program.origins.is_empty() {
         say(
@@ -151,16 +154,40 @@ fn judged(program: &Program) -> (Verdict, Vec<String>) {
         );
     }
     if program.may_redirect && program.redirects.is_empty() {
-        say(Verdict::NeedsDecision, "sends the browser to an address that its source does not name: add its origin to `redirect`, and `\"redirect\"` to `writes`".to_owned());
-    } else if program.may_redirect {
-        say(Verdict::NeedsGrant, format!("sends the browser to {}", list(&program.redirects)));
-    }
-    if !program.sets_by_name.is_empty() {
-        let what = list(&program.sets_by_name);
+        let to = match program.redirect_keys.is_empty() {
+            true => "an address that its source does not name".to_owned(),
+            false => format!("where {} points", keys(&program.redirect_keys)),
+        };
         say(
             Verdict::NeedsDecision,
-            format!("sets {what}, which says who the user is: add it to `writes` by name if you trust it"),
+            format!("sends the browser to {to}: add its origin to `redirect`, and `\"redirect\"` to `writes`"),
         );
+    } else if program.may_redirect {
+        let others = match program.redirect_keys.is_empty() {
+            true => String::new(),
+            false => format!(
+                ", and to where {} points, if you set that: add its origin to `redirect` then",
+                keys(&program.redirect_keys)
+            ),
+        };
+        say(Verdict::NeedsGrant, format!("sends the browser to {}{others}", list(&program.redirects)));
+    }
+    let (of_user, claims): (BTreeSet<String>, _) =
+        program.sets_by_name.iter().cloned().partition(|path| path.starts_with("user."));
+    for (what, or_else) in [(claims, "it fails the login"), (of_user, "no later rule sees it")] {
+        if !what.is_empty() {
+            let what = list(&what);
+            say(
+                Verdict::NeedsDecision,
+                format!(
+                    "sets {what}, which says who the user is: add it to `writes` by name if you trust it, or else {or_else}"
+                ),
+            );
+        }
+    }
+    if !program.hosts.is_empty() {
+        let what = list(&program.hosts);
+        say(Verdict::NeedsDecision, format!("sets {what}, which is the host's: {IN_VAIN}"));
     }
     for (member, why) in ABSENT {
         let is_of = |path: &&String| {
@@ -179,9 +206,9 @@ fn judged(program: &Program) -> (Verdict, Vec<String>) {
     (verdict, findings)
 }
 
-/// The keys that hold addresses, after the first `configuration.`.
-pub(super) fn addresses(program: &Program) -> String {
-    program.addresses.iter().map(String::as_str).collect::<Vec<_>>().join(", configuration.")
+/// Keys of the configuration as a source names them.
+pub(super) fn keys(keys: &BTreeSet<String>) -> String {
+    keys.iter().map(|key| format!("configuration.{key}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A name for a folder and a manifest: letters, digits and `-`.
@@ -209,6 +236,55 @@ fn unique(title: &str, taken: &mut BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn says(body: &str, verdict: Verdict, findings: &[&str]) {
+        let source = format!("function (user, context, callback) {{\n  {body}\n  callback(null, user, context);\n}}");
+        let program = analyse("rule.js", &source, vestibule_javascript::table()).unwrap();
+        let (judged, said) = judged(&program);
+        assert_eq!((judged, said), (verdict, findings.iter().map(ToString::to_string).collect()), "{body}");
+    }
+
+    #[test]
+    fn where_the_browser_goes_is_said_as_far_as_the_source_names_it() {
+        says(
+            "context.redirect = { url: configuration.FORM || 'https://consent.example.com/form' };",
+            Verdict::NeedsGrant,
+            &[
+                "reads the configuration FORM",
+                "sends the browser to https://consent.example.com, and to where configuration.FORM points, if you set that: \
+                 add its origin to `redirect` then",
+            ],
+        );
+        says(
+            "context.redirect = { url: configuration.FORM };",
+            Verdict::NeedsDecision,
+            &[
+                "reads the configuration FORM",
+                "sends the browser to where configuration.FORM points: add its origin to `redirect`, and `\"redirect\"` to `writes`",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_set_in_vain_needs_a_decision() {
+        says(
+            "user.email = 'x'; context.stats.loginsCount = 0;",
+            Verdict::NeedsDecision,
+            &[
+                "sets user.email, which says who the user is: add it to `writes` by name if you trust it, or else no later rule sees it",
+                &format!("sets context.stats.loginsCount, which is the host's: {IN_VAIN}"),
+            ],
+        );
+        says(
+            "context.idToken.day = new Date().toLocaleDateString('de-DE');",
+            Verdict::NeedsDecision,
+            &[
+                "rule.js:2:36: `toLocaleDateString` with a language or options throws, there is no `Intl` in a rule: format \
+                 dates with `moment-timezone`, numbers with `toFixed`",
+            ],
+        );
+    }
 
     #[test]
     fn a_title_becomes_a_name_that_nobody_else_has() {

@@ -33,6 +33,40 @@ fn an_untouched_rule_runs_without_any_scaffolding() {
 }
 
 #[test]
+fn an_untouched_rule_loses_what_its_old_host_dropped_and_goes_on() {
+    let folder = Folder::new();
+    let source = "function (user, context, callback) {\n  context.idToken.roles = ['admin'];\n  context.idToken.exp = 1;\n  \
+                  context.idToken.plan = 'gold';\n  user.email = 'other@example.com';\n  callback(null, user, context);\n}\n";
+    folder.write("claims.js", source);
+    let report = folder.run(&["run", "--rule", "claims.js", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(report["outcome"], "allow", "{report}");
+    assert_eq!(report["id_token"], serde_json::json!({ "plan": "gold" }), "{report}");
+    assert_ne!(report["user"]["email"], "other@example.com", "{report}");
+}
+
+#[test]
+fn an_address_that_a_rule_is_trusted_to_change_is_seen_by_later_rules() {
+    let folder = Folder::new();
+    let rule = |name: &str, order: u8, writes: &str, body: &str| {
+        folder.write(
+            &format!("{name}/rule.js"),
+            &format!("function (user, context, callback) {{ {body} callback(null, user, context); }}"),
+        );
+        let manifest = format!(
+            "name = \"{name}\"\nlanguage = \"javascript\"\nsource = \"rule.js\"\norder = {order}\nwrites = [{writes}]\n"
+        );
+        folder.write(&format!("{name}/rule.toml"), &manifest);
+    };
+    rule("trusted", 1, r#""user.email""#, "user.email = 'b@example.com';");
+    rule("untrusted", 2, r#""user.*""#, "user.email = 'c@example.com'; user.nickname = 'c';");
+    rule("later", 3, r#""id_token.*""#, "context.idToken.seen = [user.email, user.nickname];");
+    folder.write("pipeline.toml", r#"rules = ["trusted", "untrusted", "later"]"#);
+    let report =
+        folder.run(&["run", "--pipeline", "pipeline.toml", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(report["id_token"]["seen"], serde_json::json!(["b@example.com", "c"]), "{report}");
+}
+
+#[test]
 fn a_new_rule_builds_passes_its_cases_and_is_checked() {
     let folder = Folder::new();
     folder.run(&["new", "plan-claim", "--lang", "javascript"]).with_code(0);
@@ -55,6 +89,12 @@ fn an_author_is_told_the_line() {
     let message = told.json()["error"]["message"].to_string();
     assert!(told.code == 3 || told.code == 4, "{message}");
     assert!(message.contains("broken.js:2:"), "{message}");
+    folder.write(
+        "calls.js",
+        "// é\nfunction (user, context, callback) {\n  const api = { users: {} };\n  api.users.find(1);\n}\n",
+    );
+    let report = folder.run(&["run", "--rule", "calls.js", "--event", "event.json", "--json"]).with_code(0).json();
+    assert_eq!(report["deny"]["reason"], "api.users.find is not a function", "{report}");
     folder.write("throws.js", "function (user, context, callback) {\n\n  user.nothing.at.all;\n}\n");
     let report = folder.run(&["run", "--rule", "throws.js", "--event", "event.json", "--json"]).with_code(0).json();
     assert_eq!(report["deny"]["code"], "access_denied", "{report}");
