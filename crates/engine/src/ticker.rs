@@ -130,7 +130,7 @@ impl Drop for Ticker {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Instant;
+    use std::{sync::Weak, time::Instant};
 
     use super::*;
 
