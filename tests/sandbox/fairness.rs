@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{runtime::Builder, task::JoinSet};
 use vestibule_abi::{codes::FailureCode, host::Capability, limits::Budget};
-use vestibule_engine::{Grants, Profile, SandboxedRule, http::Source};
+use vestibule_engine::{Engine, Grants, Profile, SandboxedRule, Settings, http::Source};
 use vestibule_testkit::{
     deploy::PROFILES,
     events::{self, Size},
@@ -13,7 +13,7 @@ use vestibule_testkit::{
     oracle::{Census, alone},
 };
 
-use super::harness::{deployed, runtime, warm_up};
+use super::harness::{deployed, runtime, warm_up, workshop};
 
 /// None of the spinners would ever end: that the innocent runs end at all is the proof.
 #[test]
@@ -62,6 +62,20 @@ fn a_spinner_ends_in_the_limit_it_reaches() {
                 assert_eq!(ended, code, "{profile:?}");
             }
         });
+    }
+}
+
+/// HR-50: nothing ever interrupts this run, so only what the guest's own code counts can end it.
+#[test]
+fn fuel_bounds_a_run_although_the_ticker_stands_still() {
+    let _alone = alone();
+    for profile in PROFILES {
+        let stalled = Settings { tick: Duration::from_secs(3_600), concurrent_runs: 4, ..Settings::new(profile) };
+        let engine = Engine::new(stalled).expect("an engine");
+        let spinner = runtime().block_on(workshop().deploy(&engine, &spinner(), Grants::default()));
+        let spinner = spinner.expect("the fixture is acceptable");
+        let ended = runtime().block_on(spin(spinner, Budget { fuel: 5_000_000, ..ENDLESS }));
+        assert_eq!(ended, FailureCode::FuelExhausted, "{profile:?}");
     }
 }
 
