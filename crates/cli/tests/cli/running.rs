@@ -120,6 +120,8 @@ fn a_recording_answers_what_it_holds_and_nothing_else() {
     folder.write("http.json", "[]");
     let report = run(&folder, &["--rule", "rule.wasm", "--http-recording", "http.json"]);
     assert_eq!((&report["outcome"], &report["failure"]["code"]), (&json!("failed"), &json!("http_not_recorded")));
+    let said = report["failure"]["message"].as_str().unwrap();
+    assert_eq!(said, "the recording has no such request: GET https://api.example.com/plan");
 }
 
 #[test]

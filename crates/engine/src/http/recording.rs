@@ -113,7 +113,8 @@ impl Recording {
     /// Starts answering from it. All rules of one run share it.
     #[must_use]
     pub fn play(self) -> Playback {
-        Playback(Arc::new(Mutex::new(self.0)))
+        let entries = self.0.into_iter().map(|(request, received)| (request, Some(received))).collect();
+        Playback(Arc::new(Mutex::new(entries)))
     }
 }
 
@@ -129,16 +130,27 @@ impl TryFrom<Vec<RecordedExchange>> for Recording {
     }
 }
 
-/// A recording that is being used up.
+/// A recording that is being used up; an answer that was given is gone, its request is not.
 #[derive(Debug, Clone)]
-pub struct Playback(Arc<Mutex<Vec<(RecordedRequest, Received)>>>);
+pub struct Playback(Arc<Mutex<Vec<(RecordedRequest, Option<Received>)>>>);
+
+/// Why a recording does not answer a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// It has no such request.
+    NeverRecorded,
+    /// It was asked more often than it has answers.
+    UsedUp,
+}
 
 impl Playback {
-    /// The answer to this request, which is used up by it; `None` if there is none left.
-    pub(super) fn take(&self, outgoing: &Outgoing) -> Option<Received> {
+    /// The answer to this request, which is used up by it.
+    pub(super) fn take(&self, outgoing: &Outgoing) -> Result<Received, Unanswered> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = entries.iter().position(|(request, _)| request.is(outgoing))?;
-        Some(entries.remove(position).1)
+        let mut answers =
+            entries.iter_mut().filter(|(request, _)| request.is(outgoing)).map(|(_, answer)| answer).peekable();
+        answers.peek().ok_or(Unanswered::NeverRecorded)?;
+        answers.find_map(Option::take).ok_or(Unanswered::UsedUp)
     }
 }
 

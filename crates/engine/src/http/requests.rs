@@ -19,7 +19,7 @@ use super::{
     fetch::fetch,
     grants::HttpGrants,
     outgoing::Outgoing,
-    recording::Playback,
+    recording::{Playback, Unanswered},
 };
 
 /// Where answers come from.
@@ -204,7 +204,7 @@ impl Requests {
             Source::Denied => return Err(RuleFailure::new(FailureCode::CapabilityDenied, "no HTTP")),
             Source::Live(egress) => egress,
             Source::Recorded(playback) => {
-                let received = playback.take(&outgoing).ok_or_else(|| not_recorded(&outgoing.asked))?;
+                let received = playback.take(&outgoing).map_err(|why| unanswered(&outgoing.asked, why))?;
                 return Ok(Progress::Arrived { rank: self.slots.len() as u64, received: Some(received) });
             }
             Source::Replay { recorded, otherwise } => {
@@ -215,7 +215,9 @@ impl Requests {
                 }
                 match otherwise {
                     Unrecorded::Send(egress) => egress,
-                    Unrecorded::Fail(FailureCode::HttpNotRecorded) => return Err(not_recorded(&outgoing.asked)),
+                    Unrecorded::Fail(FailureCode::HttpNotRecorded) => {
+                        return Err(unanswered(&outgoing.asked, Unanswered::NeverRecorded));
+                    }
                     Unrecorded::Fail(code) => {
                         let message = format!("{} {} was not asked before", outgoing.asked.method, outgoing.asked.url);
                         return Err(RuleFailure::new(*code, message));
@@ -307,8 +309,14 @@ fn blocked(url: &str) -> RuleFailure {
     RuleFailure::new(FailureCode::HttpBlocked, message)
 }
 
-fn not_recorded(asked: &Asked) -> RuleFailure {
-    let message = format!("the recording has no answer left for {} {}", asked.method, asked.url);
+fn unanswered(asked: &Asked, why: Unanswered) -> RuleFailure {
+    let Asked { method, url, .. } = asked;
+    let message = match why {
+        Unanswered::NeverRecorded => format!("the recording has no such request: {method} {url}"),
+        Unanswered::UsedUp => {
+            format!("the recording has no answer left for {method} {url}: each is used once, so it needs one more")
+        }
+    };
     RuleFailure::new(FailureCode::HttpNotRecorded, message)
 }
 

@@ -90,6 +90,23 @@ async fn rules_of_one_pipeline_share_a_recording() {
     assert_eq!(word(&ask(&mut run(), get("https://api.example/"), "").await), "http_not_recorded");
 }
 
+#[tokio::test]
+async fn what_was_never_recorded_is_told_from_what_is_used_up() {
+    let entry = json!({"request": {"method": "GET", "url": "https://api.example/"}, "response": {"status": 200}});
+    let mut run = play(json!([entry]), HttpGrants::of_recording());
+    assert_eq!(word(&ask(&mut run, get("https://api.example/"), "").await), "200");
+    let mut says = |url: &str| {
+        let failure = run.start(get(url).to_string().as_bytes(), Vec::new()).unwrap_err();
+        assert_eq!(failure.code, FailureCode::HttpNotRecorded);
+        failure.message
+    };
+    assert_eq!(
+        says("https://api.example/"),
+        "the recording has no answer left for GET https://api.example/: each is used once, so it needs one more"
+    );
+    assert_eq!(says("https://api.example/b"), "the recording has no such request: GET https://api.example/b");
+}
+
 #[test]
 fn a_recording_names_its_origins_each_once() {
     let entry = |url: &str| json!({"request": {"method": "GET", "url": url}, "response": {"status": 200}});
