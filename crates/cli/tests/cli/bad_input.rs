@@ -119,6 +119,16 @@ fn an_unknown_key_in_a_manifest_is_shown() {
     }
     folder.rule("limits", 1, "[limits]\nfuel = 900_000_000_000\n", &answering("{}"));
     check(&folder, &run("limits"), 3, "manifest_invalid", &["limits", "ceiling"]);
+    folder.write("bare/rule.toml", "name = \"bare\"\nlanguage = \"rust\"\nmodule = \"rule.wasm\"\n");
+    check(
+        &folder,
+        &run("bare"),
+        3,
+        "manifest_invalid",
+        &["`order`: is missing", "`order = 10`", "vestibule schema rule"],
+    );
+    folder.rule("switched-off", 1, "[when]\nprotocols = [\"oidc-basic-profil\"]\n", &answering("{}"));
+    check(&folder, &run("switched-off"), 3, "manifest_invalid", &["did you mean `oidc-basic-profile`?"]);
     folder.write("pipeline.toml", "rule = []");
     let pipeline = ["run", "--pipeline", "pipeline.toml", "--event", "event.json"];
     check(&folder, &pipeline, 3, "manifest_invalid", &["pipeline.toml", "rule"]);

@@ -24,7 +24,7 @@ impl PipelineFile {
         let file: Self = toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string()))?;
         let refused = |problem: String, next| Err(ManifestError::value("rules", problem, next));
         if file.rules.is_empty() {
-            return refused("names no rule".to_owned(), "list the folders of your rules");
+            return refused("names no rule".to_owned(), "list the folders of your rules: `rules = [\"plan-claim\"]`");
         }
         if file.rules.len() > limits::RULES_PER_PIPELINE {
             return refused(

@@ -26,15 +26,18 @@ pub fn rule_schema() -> serde_json::Value {
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     /// Letters, digits, `-`, `_` and `.`; unique in its pipeline.
-    name: String,
+    #[schemars(with = "String")]
+    name: Option<String>,
     /// The language it is written in.
-    language: Language,
+    #[schemars(with = "Language")]
+    language: Option<Language>,
     /// The compiled module, relative to this file.
     module: Option<String>,
     /// The source of a JavaScript rule, relative to this file.
     source: Option<String>,
     /// Its place among the rules: ascending.
-    order: i64,
+    #[schemars(with = "i64")]
+    order: Option<i64>,
     /// What its failure does to the login.
     #[serde(default)]
     on_failure: FailurePolicy,
@@ -98,18 +101,21 @@ struct LimitsTable {
 
 impl RuleFile {
     fn check(self) -> Result<Manifest, ManifestError> {
-        let name = self.name.parse().map_err(|problem| {
-            ManifestError::value("name", format!("`{}` is {problem}", self.name.escape_debug()), "choose another name")
+        let name = present("name", self.name, "name = \"plan-claim\"")?;
+        let name = name.parse().map_err(|problem| {
+            ManifestError::value("name", format!("`{}` is {problem}", name.escape_debug()), "choose another name")
         })?;
-        let code = code(self.language, self.module, self.source)?;
+        let language = present("language", self.language, "language = \"rust\"")?;
+        let order = present("order", self.order, "order = 10")?;
+        let code = code(language, self.module, self.source)?;
         let reads = self.reads.map(|paths| parse_each("reads", &paths, read_path)).transpose()?;
         let writes = writes(self.on_failure, self.writes)?;
         let capabilities = self.capabilities.check(&writes)?;
         Ok(Manifest {
             name,
-            language: self.language,
+            language,
             code,
-            order: self.order,
+            order,
             on_failure: self.on_failure,
             read_tree: reads.as_deref().map(ReadTree::of),
             reads,
@@ -288,6 +294,14 @@ impl Limits {
             None => Ok(budget),
         }
     }
+}
+
+/// A key that every manifest has; TOML's own message would point to the first line, where nothing is wrong.
+fn present<T>(key: &str, value: Option<T>, example: &str) -> Result<T, ManifestError> {
+    value.ok_or_else(|| {
+        let next = format!("add a line such as `{example}`; `vestibule schema rule` prints what else there is");
+        ManifestError::value(key, "is missing", next)
+    })
 }
 
 fn at_most(key: &str, count: usize, most: usize) -> Result<(), ManifestError> {

@@ -157,6 +157,47 @@ fn every_mistake_names_the_key_and_the_next_step() {
     }
 }
 
+/// A rule that refuses must not be switched off by a slip of the pen.
+#[test]
+fn a_protocol_that_nobody_knows_is_refused_with_the_nearest_one() {
+    let of = |name: &str| Manifest::parse(&format!("{HEAD}[when]\nprotocols = [\"samlp\", \"{name}\"]"));
+    for (slip, nearest) in [
+        ("oidc-basic-profil", "oidc-basic-profile"),
+        ("oauth2_refresh_token", "oauth2-refresh-token"),
+        ("OAuth2-Password", "oauth2-password"),
+        ("saml", "samlp"),
+    ] {
+        let error = of(slip).unwrap_err().to_string();
+        let begins = format!(
+            "`when.protocols`: `{slip}` is no protocol, so the rule would never run; did you mean `{nearest}`? Known are "
+        );
+        assert!(error.starts_with(&begins) && error.ends_with("; one of your own is a URL"), "{error}");
+    }
+    for own in ["https://example.com/kiosk", "urn:example:kiosk"] {
+        assert!(of(own).unwrap().when.protocols.unwrap().contains(own), "{own}");
+    }
+}
+
+#[test]
+fn a_missing_key_is_told_with_an_example() {
+    for (missing, line) in
+        [("name", "name = \"plan-claim\""), ("language", "language = \"rust\""), ("order", "order = 10")]
+    {
+        let rest: String =
+            HEAD.lines().filter(|line| !line.starts_with(missing)).map(|line| format!("{line}\n")).collect();
+        assert_eq!(
+            Manifest::parse(&rest).unwrap_err().to_string(),
+            format!(
+                "`{missing}`: is missing; add a line such as `{line}`; `vestibule schema rule` prints what else there is"
+            )
+        );
+    }
+    assert_eq!(
+        PipelineFile::parse("rules = []").unwrap_err().to_string(),
+        "`rules`: names no rule; list the folders of your rules: `rules = [\"plan-claim\"]`"
+    );
+}
+
 #[test]
 fn an_unknown_key_names_its_line() {
     let error = Manifest::parse(&format!("{HEAD}wirtes = []")).unwrap_err().to_string();
