@@ -5,7 +5,6 @@
 use std::{path::Path, sync::Arc};
 
 use cap_std::{ambient_authority, fs::Dir};
-use vestibule_abi::codes::RefusalCode;
 use vestibule_engine::{DataFiles, Inspected, Refusal, Revision, RevisionError, inspect, inspect_javascript};
 use vestibule_pipeline::manifest::Language;
 
@@ -109,20 +108,9 @@ fn inspected_script(rule: &str, path: &Path, next_step: &str) -> Result<Inspecte
     inspect_javascript(&upload.to_bytes(), installation::interpreter()?).map_err(|refusal| refused(rule, &refusal))
 }
 
-/// A refusal with the rule it is about, and a next step where its message has none.
+/// A refusal with the rule it is about; its message has the next step.
 pub(crate) fn refused(rule: &str, refusal: &Refusal) -> Fault {
-    let next_step = match refusal.code {
-        RefusalCode::ModuleMalformed => "; `vestibule build` makes one from source",
-        RefusalCode::FeatureNotAllowed => "; `vestibule new` sets up a compiler that keeps to it",
-        RefusalCode::ExportMissing | RefusalCode::ExportTypeMismatch => {
-            "; a rule exports `memory` and `run: () -> ()`, which the SDKs do"
-        }
-        RefusalCode::ImportUnknown | RefusalCode::ImportTypeMismatch | RefusalCode::AbiVersionUnsupported => {
-            "; build it again with the SDK of this version"
-        }
-        _ => "",
-    };
-    Fault::Refused { code: refusal.code, message: format!("rule `{rule}`: {}{next_step}", refusal.message) }
+    Fault::Refused { code: refusal.code, message: format!("rule `{rule}`: {}", refusal.message) }
 }
 
 fn no_revision(rule: &str, error: RevisionError) -> Fault {

@@ -152,7 +152,7 @@ impl Workbench {
         for local in &locals {
             progress.say(format!("compiling {}", local.name()));
             let grants = grants(local, outside)?;
-            let (rule, compiled) = self.load_one(local, grants).map_err(|error| unloadable(local, error))?;
+            let (rule, compiled) = self.load_one(local, grants).map_err(|error| unloadable(local, outside, error))?;
             loaded.rules.push(rule);
             loaded.compiled.push(compiled);
         }
@@ -279,21 +279,39 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 /// A rule without a manifest has no place for the grant that it is told to add.
-fn unloadable(local: &LocalRule, error: CompileError) -> Fault {
+fn unloadable(local: &LocalRule, outside: &Outside, error: CompileError) -> Fault {
     match error {
         CompileError::Refused(Refusal { code: RefusalCode::CapabilityDenied, .. }) if local.is_bare => {
-            let asked =
-                local.revision.inspected.capabilities.iter().filter(|asked| !Capability::ALWAYS.contains(asked));
-            let asked: Vec<&str> = asked.map(|capability| capability.namespace()).collect();
-            let message = format!(
-                "it uses {}, which a `rule.toml` has to grant: `vestibule import auth0 FILE` makes one for a rule of \
-                 Auth0's; `--http-recording` answers its requests without one",
-                asked.join(" and ")
-            );
-            refused(local.name(), &Refusal::new(RefusalCode::CapabilityDenied, message))
+            refused(local.name(), &Refusal::new(RefusalCode::CapabilityDenied, ungranted(local, outside)))
         }
         error => classified(local.name(), error),
     }
+}
+
+/// What a rule without a manifest uses and does not get, and how it gets it.
+fn ungranted(local: &LocalRule, outside: &Outside) -> String {
+    let is_given = |asked: &Capability| match asked {
+        Capability::Core | Capability::Hash => true,
+        Capability::Http => outside.recording.is_some(),
+        Capability::Files => false,
+    };
+    let asked: Vec<Capability> =
+        local.revision.inspected.capabilities.iter().copied().filter(|asked| !is_given(asked)).collect();
+    let namespaces: Vec<&str> = asked.iter().map(|asked| asked.namespace()).collect();
+    let lines: Vec<String> = asked.iter().map(|asked| format!("`{}`", asked.grant_line())).collect();
+    let is_script = local.revision.inspected.interpreter.is_some();
+    let manifest = if is_script {
+        "`vestibule import auth0 FILE` makes one for a rule of Auth0's".to_owned()
+    } else {
+        format!(
+            "write one beside it with {} in [capabilities] (`vestibule schema rule` says what else it holds), and run the \
+             folder",
+            lines.join(" and ")
+        )
+    };
+    let recording =
+        if asked == [Capability::Http] { "; `--http-recording` answers its requests without one" } else { "" };
+    format!("it uses {}, which a `rule.toml` has to grant: {manifest}{recording}", namespaces.join(" and "))
 }
 
 fn classified(rule: &str, error: CompileError) -> Fault {

@@ -104,12 +104,17 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspected, Refusal> {
 /// A [`Refusal`] with the code of the first thing that is wrong.
 pub fn inspect_within(wasm: &[u8], limits: &StructureLimits) -> Result<Inspected, Refusal> {
     if wasm.len() > limits.module_bytes {
-        let message = format!("the module has {} bytes, allowed are {}", wasm.len(), limits.module_bytes);
+        let message = format!(
+            "the module has {} bytes, allowed are {}: build it optimised for size and stripped, as `vestibule build` does, \
+             and keep tables in `data/` files",
+            wasm.len(),
+            limits.module_bytes
+        );
         return Err(Refusal::new(RefusalCode::ModuleTooLarge, message));
     }
     if !wasm.starts_with(b"\0asm") {
         let message = "not a WebAssembly binary: it does not begin with `\\0asm`; text, archives and compiled artifacts are \
-                       not accepted";
+                       not accepted; `vestibule build` makes one from source";
         return Err(Refusal::new(RefusalCode::ModuleMalformed, message));
     }
     let sections = Sections::read(wasm, limits)?;
@@ -137,14 +142,19 @@ fn validate(wasm: &[u8]) -> Result<(), Refusal> {
 }
 
 fn malformed(error: &BinaryReaderError) -> Refusal {
-    let message = format!("not a valid WebAssembly module: {} (at byte {})", shown(error.message()), error.offset());
+    let message = format!(
+        "not a valid WebAssembly module: {} (at byte {}); `vestibule build` makes one from source",
+        shown(error.message()),
+        error.offset()
+    );
     Refusal::new(RefusalCode::ModuleMalformed, message)
 }
 
 fn feature_not_allowed(error: &BinaryReaderError) -> Refusal {
     let message = format!(
         "{} (at byte {}); rules may use WebAssembly 1.0 with bulk memory, reference types without externref, sign \
-         extension, saturating float-to-int, multi-value, extended const and simd",
+         extension, saturating float-to-int, multi-value, extended const and simd; `vestibule new` sets up a compiler that \
+         keeps to it",
         shown(error.message()),
         error.offset()
     );

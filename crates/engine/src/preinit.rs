@@ -20,7 +20,8 @@ pub(crate) fn preinitialise(wasm: &[u8], fuel: u64) -> Result<Vec<u8>, Refusal> 
         // A trap is the cause an author can act on; the backtrace around it is of the instrumented module.
         let cause = error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), Trap::to_string);
         let message = format!(
-            "the start function or initialiser, which runs once at deploy without event or host functions, failed: {cause}"
+            "the start function or initialiser, which runs once at deploy without event or host functions, failed: {cause}; \
+             leave to `run` what needs the event, the host or much fuel"
         );
         Refusal::new(RefusalCode::InitFailed, message)
     })

@@ -67,13 +67,66 @@ fn a_module_of_another_abi_is_refused() {
     let module = |imports: &str, exports: &str| wat::parse_str(format!("(module {imports} {exports})")).unwrap();
     let exports = r#"(memory (export "memory") 1) (func (export "run"))"#;
     folder.write("later.wasm", module(r#"(import "vestibule_v2" "answer" (func (param i32 i32)))"#, exports));
-    check(&folder, &run("later.wasm"), 4, "abi_version_unsupported", &["vestibule_v2", "SDK"]);
+    check(
+        &folder,
+        &run("later.wasm"),
+        4,
+        "abi_version_unsupported",
+        &["vestibule_v2", "vestibule_hash_v1", ": build it again with the SDK of this version"],
+    );
     folder.write("wasi.wasm", module(r#"(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))"#, exports));
-    check(&folder, &run("wasi.wasm"), 4, "import_unknown", &["wasi_snapshot_preview1", "SDK"]);
+    check(
+        &folder,
+        &run("wasi.wasm"),
+        4,
+        "import_unknown",
+        &["wasi_snapshot_preview1", "vestibule_hash_v1", "SDK of this version"],
+    );
     folder.write("typed.wasm", module(r#"(import "vestibule_v1" "answer" (func (param i64)))"#, exports));
     check(&folder, &run("typed.wasm"), 4, "import_type_mismatch", &["answer", "SDK"]);
     folder.write("mute.wasm", module("", r#"(memory (export "memory") 1)"#));
     check(&folder, &run("mute.wasm"), 4, "export_missing", &["run"]);
+    let told = folder.run(&run("later.wasm")).stderr;
+    assert_eq!(told.matches("SDK").count(), 1, "one step: {told}");
+}
+
+#[test]
+fn a_module_that_is_too_much_is_told_what_to_change() {
+    let folder = Folder::new();
+    let module = |fields: &str| {
+        wat::parse_str(format!(r#"(module {fields} (memory (export "memory") 1) (func (export "run")))"#)).unwrap()
+    };
+    folder.write(
+        "greedy.wasm",
+        wat::parse_str(r#"(module (memory (export "memory") 300) (func (export "run")))"#).unwrap(),
+    );
+    check(&folder, &run("greedy.wasm"), 4, "memory_limit_declared", &["allowed are 16777216", "--initial-memory"]);
+    folder.write("large.wasm", module(&format!("(@custom \"x\" \"{}\")", "a".repeat(600_000))));
+    check(&folder, &run("large.wasm"), 4, "module_too_large", &["allowed are 524288", "stripped"]);
+    folder.write("starts.wasm", module("(start $f) (func $f unreachable)"));
+    check(&folder, &run("starts.wasm"), 4, "init_failed", &["unreachable", "leave to `run`"]);
+}
+
+#[test]
+fn a_module_without_a_manifest_is_told_what_grants_what_it_uses() {
+    let folder = Folder::new();
+    let using = |namespace: &str, name: &str, parameters: &str| {
+        let import = format!(r#"(import "{namespace}" "{name}" (func (param {parameters}) (result i32)))"#);
+        wat::parse_str(format!(r#"(module {import} (memory (export "memory") 1) (func (export "run")))"#)).unwrap()
+    };
+    let says = |arguments: &[&str], parts: &[&str], never: &[&str]| {
+        check(&folder, arguments, 4, "capability_denied", parts);
+        let told = folder.run(arguments).stderr;
+        assert!(never.iter().all(|part| !told.contains(part)), "{told}");
+    };
+    folder.write("files.wasm", using("vestibule_file_v1", "open", "i32 i32"));
+    folder.write("http.json", "[]");
+    let files = ["vestibule_file_v1", "rule.toml", "`files = true`", "vestibule schema rule"];
+    let foreign = ["auth0", "--http-recording", "vestibule_http_v1"];
+    says(&run("files.wasm"), &files, &foreign);
+    says(&[&run("files.wasm")[..], &["--http-recording", "http.json"]].concat(), &files, &foreign);
+    folder.write("http.wasm", using("vestibule_http_v1", "start", "i32 i32 i32 i32"));
+    says(&run("http.wasm"), &["vestibule_http_v1", "`http = [", "--http-recording"], &["auth0", "files"]);
 }
 
 #[test]

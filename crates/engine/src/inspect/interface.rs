@@ -11,6 +11,11 @@ use wasmparser::{ExternalKind, FuncType, TypeRef, ValType};
 use super::sections::Sections;
 use crate::refusal::{Refusal, shown};
 
+/// The namespaces of the host, as messages list them; a test compares them with the contract.
+const NAMESPACES: &str = "vestibule_v1, vestibule_hash_v1, vestibule_http_v1 and vestibule_file_v1";
+/// What helps against imports that this host does not have.
+const REBUILD: &str = "build it again with the SDK of this version";
+
 /// How a module and the host meet.
 pub(super) struct Interface {
     /// The host functions it imports, each once.
@@ -52,21 +57,14 @@ impl Sections<'_, '_> {
         let import = format!("`{}.{}`", shown(namespace), shown(name));
         if Capability::of_namespace(namespace).is_none() && is_other_version(namespace) {
             let message = format!(
-                "the module imports {import}, another version of the ABI; this host speaks {}, {} and {}: build the \
-                 rule with the SDK that belongs to it",
-                host::CORE,
-                host::HTTP,
-                host::FILE
+                "the module imports {import}, another version of the ABI; this host speaks {NAMESPACES}: {REBUILD}"
             );
             return Err(Refusal::new(RefusalCode::AbiVersionUnsupported, message));
         }
         let unknown = || {
             let message = format!(
-                "the module imports {import}, which no capability offers; a rule may import only functions of {}, {} \
-                 and {}",
-                host::CORE,
-                host::HTTP,
-                host::FILE
+                "the module imports {import}, which no capability offers; a rule may import only functions of \
+                 {NAMESPACES}: {REBUILD}"
             );
             Refusal::new(RefusalCode::ImportUnknown, message)
         };
@@ -76,7 +74,7 @@ impl Sections<'_, '_> {
         if signature.is_some_and(|signature| has_type_of(signature, function)) {
             return Ok(function);
         }
-        let message = format!("the module imports {import} with another type; its type is {function}");
+        let message = format!("the module imports {import} with another type; its type is {function}: {REBUILD}");
         Err(Refusal::new(RefusalCode::ImportTypeMismatch, message))
     }
 
@@ -87,10 +85,13 @@ impl Sections<'_, '_> {
     fn export_is_memory(&self) -> Result<(), Refusal> {
         match self.export(host::MEMORY_EXPORT) {
             Some((ExternalKind::Memory, _)) => Ok(()),
-            Some(_) => Err(Refusal::new(RefusalCode::ExportTypeMismatch, "the export `memory` is not a memory")),
+            Some(_) => Err(Refusal::new(
+                RefusalCode::ExportTypeMismatch,
+                "the export `memory` is not a memory: export the linear memory under that name, as the SDKs do",
+            )),
             None => Err(Refusal::new(
                 RefusalCode::ExportMissing,
-                "the module exports no `memory`: export its linear memory under that name",
+                "the module exports no `memory`: export its linear memory under that name, as the SDKs do",
             )),
         }
     }
@@ -101,7 +102,8 @@ impl Sections<'_, '_> {
             if !required {
                 return Ok(false);
             }
-            let message = format!("the module exports no `{name}`: export a function of that name, () -> ()");
+            let message =
+                format!("the module exports no `{name}`: export a function of that name, () -> (), as the SDKs do");
             return Err(Refusal::new(RefusalCode::ExportMissing, message));
         };
         let signature = match kind {
@@ -111,7 +113,7 @@ impl Sections<'_, '_> {
         if signature.is_some_and(|signature| signature.params().is_empty() && signature.results().is_empty()) {
             return Ok(true);
         }
-        let message = format!("the export `{name}` is not a function of type () -> ()");
+        let message = format!("the export `{name}` is not a function of type () -> (): make it one, as the SDKs do");
         Err(Refusal::new(RefusalCode::ExportTypeMismatch, message))
     }
 
@@ -137,7 +139,20 @@ fn has_type_of(signature: &FuncType, function: &HostFunction) -> bool {
 /// Whether a namespace looks like ours with another version number, such as `vestibule_v2`.
 fn is_other_version(namespace: &str) -> bool {
     let Some((family, version)) = namespace.rsplit_once("_v") else { return false };
-    matches!(family, "vestibule" | "vestibule_http" | "vestibule_file")
+    matches!(family, "vestibule" | "vestibule_http" | "vestibule_file" | "vestibule_hash")
         && !version.is_empty()
         && version.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_list_every_namespace_of_the_contract() {
+        let listed: BTreeSet<&str> = NAMESPACES.split([',', ' ']).filter(|word| word.contains("_v")).collect();
+        let offered: BTreeSet<&str> = host::FUNCTIONS.iter().map(|function| function.namespace).collect();
+        assert_eq!(listed, offered);
+        assert!(offered.iter().all(|namespace| is_other_version(namespace)), "a later version is told from a typo");
+    }
 }

@@ -111,8 +111,11 @@ impl<'m, 'l> Sections<'m, 'l> {
 
     fn import_section(&mut self, section: wasmparser::ImportSectionReader<'m>) -> Result<(), Refusal> {
         if section.count() > self.limits.imports {
-            let message =
-                format!("the module declares {} imports, allowed are {}", section.count(), self.limits.imports);
+            let message = format!(
+                "the module declares {} imports, allowed are {}: import each host function once",
+                section.count(),
+                self.limits.imports
+            );
             return Err(Refusal::new(RefusalCode::TooManyImports, message));
         }
         for import in section.into_imports() {
@@ -145,7 +148,10 @@ impl<'m, 'l> Sections<'m, 'l> {
             let memory = memory.map_err(|error| malformed(&error))?;
             let bytes = memory.initial.saturating_mul(WASM_PAGE);
             if bytes > MEMORY_BYTES {
-                let message = format!("the memory starts with {bytes} bytes, allowed are {MEMORY_BYTES}");
+                let message = format!(
+                    "the memory starts with {bytes} bytes, allowed are {MEMORY_BYTES}: let it start small and grow, which the \
+                     linker does unless it is told an initial size (`--initial-memory`; `initialMemory` of asc)"
+                );
                 return Err(Refusal::new(RefusalCode::MemoryLimitDeclared, message));
             }
             self.memories.push(memory);
@@ -199,5 +205,10 @@ impl<'m, 'l> Sections<'m, 'l> {
 }
 
 fn structure(what: &str, found: impl std::fmt::Display, allowed: impl std::fmt::Display) -> Refusal {
-    Refusal::new(RefusalCode::StructureLimit, format!("the module has {found} {what}, allowed are {allowed}"))
+    Refusal::new(
+        RefusalCode::StructureLimit,
+        format!(
+            "the module has {found} {what}, allowed are {allowed}: leave out what it does not need, or divide the rule"
+        ),
+    )
 }
