@@ -82,8 +82,15 @@ pub enum BuildError {
     /// The tools are missing and could not be installed.
     #[error("{0}")]
     Tools(String),
-    /// The sources could not be fetched.
-    #[error("the sources of the interpreter could not be fetched; check the network and the registry of cargo\n{0}")]
+    /// Cargo, which fetches the sources, could not be started.
+    #[error(
+        "cargo fetches the sources of the interpreter and cannot be started ({0}): install Rust from https://rustup.rs"
+    )]
+    NoCargo(io::Error),
+    /// Cargo could not fetch the sources.
+    #[error(
+        "cargo could not fetch the sources of the interpreter:\n{0}\nIf that is the network or the registry of cargo, run this again when it is there"
+    )]
     Fetch(String),
     /// A tool failed.
     #[error("the interpreter for JavaScript rules does not build: `{tool}` says\n{said}")]
@@ -176,7 +183,7 @@ fn fetch(folder: &Path) -> Result<PathBuf, BuildError> {
     }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(folder).args(["metadata", "--format-version=1", "--locked", "--all-features"]);
-    let output = output_of(&mut cargo).map_err(|error| BuildError::Fetch(error.to_string()))?;
+    let output = output_of(&mut cargo).map_err(BuildError::NoCargo)?;
     let said = || BuildError::Fetch(String::from_utf8_lossy(&output.stderr).trim_end().to_owned());
     if !output.status.success() {
         return Err(said());

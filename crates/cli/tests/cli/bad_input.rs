@@ -1,5 +1,7 @@
 //! Bad input of every kind gets one clear message with the next step, and a code that scripts can rely on.
 
+use std::{env, os::unix::fs::symlink};
+
 use crate::folder::{Folder, answering, manifest};
 
 /// Runs a command twice, for people and for machines, and compares what both are told.
@@ -220,6 +222,25 @@ fn a_case_of_another_shape_is_named_with_its_key() {
     case(r#"{"event": {}}"#, &["`expect`"]);
     case(r#"{"event": {}, "expect": {}}"#, &["`expect` is empty"]);
     case(r#"{"event": {}, "expect": {"outcome": "allow"}, "http": [{}]}"#, &["http", "request"]);
+}
+
+#[test]
+fn who_has_no_cargo_is_told_so_first() {
+    let folder = Folder::new();
+    let bin = folder.write("bin/empty", "").parent().unwrap().to_owned();
+    let path = env::var_os("PATH").unwrap();
+    for tool in ["clang-19", "clang", "wasm-ld-19", "wasm-ld"] {
+        if let Some(found) = env::split_paths(&path).map(|dir| dir.join(tool)).find(|file| file.is_file()) {
+            symlink(found, bin.join(tool)).unwrap();
+        }
+    }
+    let build = ["interpreter", "build", "--to", "built"];
+    let told = folder.run_with(&build, &[("PATH", bin.to_str().unwrap())]).with_code(6).stderr;
+    assert!(
+        told.contains("\nerror: cargo fetches the sources of the interpreter and cannot be started (No such file"),
+        "{told}"
+    );
+    assert!(!told.contains("network"), "{told}");
 }
 
 #[test]
