@@ -3,17 +3,17 @@
 //! Every run is a fresh instance, as in a login. HTTP answers come from a recording or not at all: a benchmark sends
 //! nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::json;
 use vestibule_abi::codes::FailureCode;
 use vestibule_engine::Report;
-use vestibule_pipeline::{LoginInput, Rule, json, pipeline::Digest};
+use vestibule_pipeline::{LoginInput, Rule};
 
 use crate::{
-    event::{key_value, login_input},
+    event::{EventFile, Given, configuration_of, key_value, login_input},
     exit::{BadInput, Done, Exit, Fault},
     local::{LocalRule, is_script},
     output::say,
@@ -33,9 +33,9 @@ pub(crate) struct Args {
     /// Rule folders, folders of rules, or a module or script without a manifest; the current folder when none is named
     #[arg(value_name = "DIR|FILE")]
     paths: Vec<PathBuf>,
-    /// The login to measure; without it `events/sample.json` of the rule
+    /// The login to measure, `-` for standard input; without it `events/sample.json` of the rule
     #[arg(long, value_name = "FILE")]
-    event: Option<PathBuf>,
+    event: Option<EventFile>,
     /// HTTP answers
     #[arg(long, value_name = "FILE")]
     http_recording: Option<PathBuf>,
@@ -81,11 +81,11 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let outside = Outside::sealed(args.http_recording.as_deref().map(Outside::recording).transpose()?)?;
     let workbench = Workbench::new(args.profile)?;
     let mut costs = Vec::new();
-    for (local, event) in args.subjects()? {
-        costs.push(measure(&workbench, &outside, local, &args.input(&event)?, args.runs)?);
+    for (local, input) in args.subjects()? {
+        costs.push(measure(&workbench, &outside, local, &input, args.runs)?);
     }
     if json {
-        say!("{}", serde_json::json!({ "rules": costs }));
+        say!("{}", json!({ "rules": costs }));
     } else {
         costs.iter().for_each(Cost::print);
     }
@@ -93,31 +93,38 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
 }
 
 impl Args {
-    /// The rules to measure, each with its event file.
-    fn subjects(&self) -> Result<Vec<(LocalRule, PathBuf)>, Fault> {
+    /// The rules to measure, each with its login.
+    fn subjects(&self) -> Result<Vec<(LocalRule, LoginInput)>, Fault> {
+        // Read once: standard input has one end.
+        let named = self.event.as_ref().map(|file| Ok::<_, Fault>((file, file.read()?))).transpose()?;
         if let [code] = self.paths.as_slice()
             && (is_script(code) || code.extension().is_some_and(|extension| extension == "wasm"))
         {
-            let event = self.event.clone().ok_or_else(|| {
-                Fault::Usage("a rule without a manifest has no sample event: add --event FILE".into())
-            })?;
-            return Ok(vec![(LocalRule::bare(code, std::iter::empty())?, event)]);
+            let Some((file, given)) = named else {
+                return Err(Fault::Usage("a rule without a manifest has no sample event: add --event FILE".into()));
+            };
+            let local = LocalRule::bare(code, std::iter::empty())?;
+            return Ok(vec![(local, self.input(file, given)?)]);
         }
         let folders = project::rules_at(&self.paths)?;
         let subject = |folder: &project::RuleFolder| {
-            let event = self.event.clone().unwrap_or_else(|| folder.dir.join(SAMPLE));
-            Ok((LocalRule::read(folder)?, event))
+            let local = LocalRule::read(folder)?;
+            let input = match &named {
+                Some((file, given)) => self.input(file, given.clone())?,
+                None => {
+                    let sample = EventFile::File(folder.dir.join(SAMPLE));
+                    self.input(&sample, sample.read()?)?
+                }
+            };
+            Ok((local, input))
         };
         folders.iter().map(subject).collect()
     }
 
-    /// The login in a file, with the configuration of the command line.
-    fn input(&self, file: &Path) -> Result<LoginInput, Fault> {
-        let bytes = project::read_bytes(file, "name the login to measure with --event FILE")?;
-        let event = json::parse_event(&bytes)
-            .map_err(|error| Fault::bad_input(BadInput::EventInvalid, format!("{}: {error}", file.display())))?;
-        let configuration = self.configuration.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
-        Ok(login_input(event, configuration.collect(), None, Digest::of(&bytes).0))
+    /// An event as a login, with the configuration of the command line.
+    fn input(&self, file: &EventFile, given: Given) -> Result<LoginInput, Fault> {
+        let configuration = configuration_of(&self.configuration)?;
+        login_input(given.event, configuration, None, given.seed).map_err(|fault| file.about(fault))
     }
 }
 

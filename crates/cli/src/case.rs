@@ -2,11 +2,11 @@
 //!
 //! `expect` is a subset: what it names must be so, what it does not name may be anything.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use serde_json::{Map, Value};
 use similar::TextDiff;
-use vestibule_engine::{Case, CaseError};
+use vestibule_engine::Case;
 
 use crate::{
     exit::{BadInput, Fault},
@@ -18,8 +18,9 @@ use crate::{
 /// # Errors
 /// [`Fault::BadInput`] that names the file, the place and the key.
 pub(crate) fn read(path: &Path) -> Result<Case, Fault> {
-    let text = project::read_text(path, "cases stand in the `cases` folder of a rule")?;
-    Case::parse(text.as_bytes()).map_err(|error| malformed(path, &error))
+    let bytes = project::read_bytes(path, "cases stand in the `cases` folder of a rule")?;
+    let text = project::without_mark(&bytes).map_err(|problem| malformed(path, problem))?;
+    Case::parse(text).map_err(|error| malformed(path, error))
 }
 
 /// Compares what a case expects with what came of it: [`None`] when every expected part is there, else a diff.
@@ -53,7 +54,7 @@ fn part(expected: &Value, actual: &Value) -> Value {
     }
 }
 
-fn malformed(path: &Path, problem: &CaseError) -> Fault {
+fn malformed(path: &Path, problem: impl Display) -> Fault {
     let message = format!(
         "{}: {problem}; a case is {{\"event\", \"configuration\", \"http\", \"expect\"}}, `vestibule schema case` prints \
          its schema",

@@ -134,6 +134,19 @@ impl Fault {
         Self::BadInput { code, message: message.into() }
     }
 
+    /// The same with the name of the file it is about.
+    pub(crate) fn about(self, file: impl fmt::Display) -> Self {
+        match self {
+            Self::BadInput { code, message } => Self::BadInput { code, message: format!("{file}: {message}") },
+            other => other,
+        }
+    }
+
+    /// Whether the author of one rule can mend it, and other rules may be what they must be.
+    pub(crate) const fn is_of_a_rule(&self) -> bool {
+        matches!(self, Self::BadInput { .. } | Self::Refused { .. })
+    }
+
     /// The exit code of this fault.
     pub(crate) const fn exit(&self) -> Exit {
         match self {

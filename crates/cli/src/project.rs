@@ -111,6 +111,15 @@ pub(crate) fn read_text(path: &Path, next_step: &str) -> Result<String, Fault> {
     fs::read_to_string(path).map_err(|error| unreadable(path, &error, next_step))
 }
 
+/// A JSON text without the byte order mark that editors of Windows set before it: there is none, or this says so.
+pub(crate) fn without_mark(text: &[u8]) -> Result<&[u8], &'static str> {
+    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return Err("it begins with a byte order mark (EF BB BF): save it as UTF-8 without one");
+    }
+    Ok(text)
+}
+
 /// Reads a file as bytes, with the next step for one that is not there.
 ///
 /// # Errors

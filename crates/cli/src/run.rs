@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use vestibule_pipeline::LoginInput;
 
 use crate::{
-    event::{EventArgs, key_value},
+    event::{EventArgs, key_value, once},
     exit::{Done, Exit, Fault},
     local::LocalRule,
     notes,
@@ -59,14 +59,14 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
     let input = args.event.read(configuration.as_deref())?;
     let locals = args.locals()?;
     let recording = args.http_recording.as_deref().map(Outside::recording).transpose()?;
-    let secrets = args.secrets.iter().cloned().collect();
+    let secrets = once("--secret", &args.secrets)?;
     let outside = Outside { recording, secrets, allow_net: args.allow_net.clone() };
     let workbench = Workbench::new(args.profile)?;
     let loaded = workbench.load(locals, &outside)?;
     for note in notes(&loaded, args, &input, configuration.as_deref()) {
         remark!("note: {note}");
     }
-    let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| about(args.event.file(), fault))?;
+    let report = workbench.run(&loaded, input.clone(), &outside).map_err(|fault| args.event.file().about(fault))?;
     for note in reads::withheld(&report, loaded.pipeline.rules(), &input.event) {
         remark!("note: {note}");
     }
@@ -136,15 +136,5 @@ impl Args {
             return LocalRule::read(&RuleFolder::read(path.parent().unwrap_or(Path::new(".")))?);
         }
         LocalRule::bare(path, self.event.configuration_keys())
-    }
-}
-
-/// Names the event file in a complaint about the event.
-fn about(file: &Path, fault: Fault) -> Fault {
-    match fault {
-        Fault::BadInput { code, message } => {
-            Fault::BadInput { code, message: format!("{}: {message}", file.display()) }
-        }
-        other => other,
     }
 }

@@ -109,14 +109,15 @@ fn try_cases(workbench: &Workbench, subject: &Subject) -> Result<Vec<Verdict>, F
 fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Path) -> Result<Verdict, Fault> {
     let case = case::read(path)?;
     let outside = Outside::sealed(case.http.clone())?;
-    let run = workbench.run(loaded, input(&case), &outside).map_err(|fault| at(path, fault))?;
+    let input = input(&case).map_err(|fault| fault.about(path.display()))?;
+    let run = workbench.run(loaded, input.clone(), &outside).map_err(|fault| fault.about(path.display()))?;
     let came = serde_json::to_value(&run).context("cannot write the report")?;
     let difference = match mismatch(&case.expect, &came) {
         Some(difference) => {
             let withheld = reads::withheld(&run, loaded.pipeline.rules(), &case.event);
             Some(explained(difference, &run) + &withheld.join("\n"))
         }
-        None => getting_past(&workbench.run_starved(loaded, input(&case), &outside)?),
+        None => getting_past(&workbench.run_starved(loaded, input, &outside)?),
     };
     Ok(Verdict { notes: notes(loaded, &case), ..Verdict::of(subject, path, difference) })
 }
@@ -139,7 +140,7 @@ impl Verdict {
     }
 }
 
-fn input(case: &Case) -> LoginInput {
+fn input(case: &Case) -> Result<LoginInput, Fault> {
     let seed = Digest::of(case.event.to_string().as_bytes()).0;
     login_input(case.event.clone(), case.configuration.clone(), None, seed)
 }
@@ -189,16 +190,6 @@ fn getting_past(starved: &Report) -> Option<String> {
     let stopped = ["failed", "skipped", "skipped_after_failure"];
     let through = starved.rules.iter().find(|rule| !stopped.contains(&rule.outcome))?;
     Some(format!("with 1 unit of fuel, rule `{}` still `{}`", through.name, through.outcome))
-}
-
-/// Names the case in a complaint about what it holds.
-fn at(path: &Path, fault: Fault) -> Fault {
-    match fault {
-        Fault::BadInput { code, message } => {
-            Fault::BadInput { code, message: format!("{}: {message}", path.display()) }
-        }
-        other => other,
-    }
 }
 
 fn subjects_at(paths: &[PathBuf]) -> Result<Vec<Subject>, Fault> {

@@ -74,8 +74,10 @@ impl Outside {
     /// [`Fault::BadInput`] when it is missing or of another shape.
     pub(crate) fn recording(file: &Path) -> Result<Recording, Fault> {
         let bytes = project::read_bytes(file, "`vestibule schema recording` prints the schema of one")?;
-        Recording::parse(&bytes)
-            .map_err(|error| Fault::bad_input(BadInput::RecordingInvalid, format!("{}: {error}", file.display())))
+        let refused =
+            |problem: String| Fault::bad_input(BadInput::RecordingInvalid, format!("{}: {problem}", file.display()));
+        let json = project::without_mark(&bytes).map_err(|problem| refused(problem.to_owned()))?;
+        Recording::parse(json).map_err(|error| refused(error.to_string()))
     }
 }
 

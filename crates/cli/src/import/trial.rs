@@ -72,7 +72,7 @@ impl Trials {
         let outside = Outside::sealed(None)?;
         let loaded = self.workbench.load(vec![local], &outside)?;
         let seed = Digest::of(self.event.to_string().as_bytes()).0;
-        self.workbench.run(&loaded, login_input(self.event.clone(), Map::new(), None, seed), &outside)
+        self.workbench.run(&loaded, login_input(self.event.clone(), Map::new(), None, seed)?, &outside)
     }
 
     fn judged(&self, plan: &Plan, report: &Report) -> Trial {

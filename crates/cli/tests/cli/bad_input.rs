@@ -163,6 +163,10 @@ fn a_malformed_event_is_told_with_its_place() {
     event(r#"{"user": {}, "context": {}, "usr": {}}"#, &["`usr`"]);
     event(r#"{"user": {"a": 1, "a": 2}, "context": {}}"#, &["`a` stands twice", "line 1"]);
     event(r#"{"user": {"a": 9007199254740993}, "context": {}}"#, &["2^53"]);
+    event("\u{feff}{}", &["byte order mark", "UTF-8 without one"]);
+    event(r#"{"user": {}, "context": {"now": "yesterday"}}"#, &["`context.now` is no time", "1767601800000"]);
+    let told = folder.run_on(&["run", "--rule", "rule.wasm", "--event", "-"], "{").with_code(3);
+    assert!(told.stderr.starts_with("error: standard input: "), "{told:?}");
 }
 
 #[test]
@@ -250,6 +254,20 @@ fn a_secret_that_is_not_given_is_asked_for() {
         "[capabilities]\nhttp = [\"https://api.example.com\"]\nsecrets = { TOKEN = \"https://api.example.com\" }\n";
     folder.rule("keeper", 1, extra, &answering(r#"{"continue":{}}"#));
     check(&folder, &run("keeper"), 3, "option_invalid", &["`TOKEN`", "--secret TOKEN=VALUE"]);
+}
+
+#[test]
+fn an_option_that_stands_twice_is_a_usage_error() {
+    let folder = Folder::new();
+    folder.rule("plan", 1, "", &answering(r#"{"continue":{}}"#));
+    let twice = |option: &str| {
+        let values = [option, "K=1", option, "K=2"];
+        check(&folder, &[&run("plan")[..], &values].concat(), 2, "usage", &[&format!("`{option} K` stands twice")]);
+    };
+    twice("--config");
+    twice("--secret");
+    let bench = ["bench", "plan", "--event", "event.json", "--config", "K=1", "--config", "K=2"];
+    check(&folder, &bench, 2, "usage", &["`--config K` stands twice"]);
 }
 
 #[test]

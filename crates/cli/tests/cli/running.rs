@@ -71,6 +71,19 @@ fn a_login_is_one_json_object_with_every_member() {
 }
 
 #[test]
+fn the_event_may_come_from_standard_input() {
+    let folder = Folder::new();
+    folder.rule("plan", 1, "", &answering(ALLOW));
+    let event = r#"{"user": {"email": "ada@example.com"}, "context": {"now": "2026-01-05T08:30:00Z"}}"#;
+    let run = ["run", "--json", "--rule", "plan", "--event", "-"];
+    let report = folder.run_on(&run, event).with_code(0).json();
+    assert_eq!(report["user"]["email"], "ada@example.com");
+    folder.rule("same", 2, "", &answering(ALLOW));
+    let costs = folder.run_on(&["bench", "--json", "--runs", "1", "--event", "-"], event).with_code(0).json();
+    assert_eq!(costs["rules"].as_array().unwrap().len(), 2, "{costs}");
+}
+
+#[test]
 fn every_outcome_of_the_rules_exits_with_0() {
     let folder = Folder::new();
     let outcome = |answer: &str, outcome: &str, member: &str| {
