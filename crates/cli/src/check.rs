@@ -13,20 +13,25 @@ use serde::Serialize;
 use vestibule_abi::{
     codes::RefusalCode,
     host::{Capability, HostFunction},
+    limits::Budget,
 };
 use vestibule_pipeline::{
-    Manifest, Pipeline,
+    Manifest, Pipeline, Rule,
     claim::is_namespaced,
     manifest::{KeyPattern, Redirects, WriteGrant},
+    pipeline::Digest,
 };
 
 use crate::{
-    exit::{Done, Exit, Fault},
+    exit::{Done, Exit, Fault, Told},
     local::{LocalRule, is_script},
     output::say,
-    project,
+    project::{self, RuleFolder},
     workbench::{Compiled, Outside, ProfileName, Workbench},
 };
+
+/// Who writes what stands in manifests alone.
+const NO_CODE: Digest = Digest([0; 32]);
 
 /// Examines rules as a deploy would.
 #[derive(Debug, clap::Args)]
@@ -34,6 +39,21 @@ pub(crate) struct Args {
     /// Rule folders, folders of rules, a pipeline.toml or a module; the current folder when none is named
     #[arg(value_name = "DIR|FILE.wasm")]
     paths: Vec<PathBuf>,
+}
+
+/// A rule that was looked at.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Checked {
+    /// It is a rule.
+    Examined(Box<Findings>),
+    /// Its module or its source is missing, or would be refused; the others are looked at all the same.
+    Broken {
+        /// Its name.
+        rule: String,
+        /// What is wrong with it.
+        error: Told,
+    },
 }
 
 /// What there is to say about a rule.
@@ -74,47 +94,74 @@ struct Cost {
 
 /// Runs the verb. Exits with [`Exit::Refused`] when a deploy would refuse a rule.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
-    let locals = locals(&args.paths)?;
-    let workbench = Workbench::new(ProfileName::Fast)?;
-    let outside = Outside::sealed(None)?;
-    let mut all = Vec::new();
-    for local in &locals {
-        let mut findings = Findings::of(local);
-        if findings.missing.is_empty() {
-            let loaded = workbench.load(vec![local.clone()], &outside)?;
-            findings.compiled = loaded.compiled.first().copied().map(Cost::of);
+    let bench = Bench { workbench: Workbench::new(ProfileName::Fast)?, outside: Outside::sealed(None)? };
+    let checked = match args.paths.as_slice() {
+        [module] if is_module(module) => {
+            vec![Checked::Examined(Box::new(bench.examine(&LocalRule::bare(module, std::iter::empty())?)?))]
         }
-        all.push(findings);
-    }
-    let conflicts = if are_a_pipeline(&args.paths) { conflicts(&locals)? } else { Vec::new() };
+        paths => project::rules_at(paths)?.iter().map(|rule| bench.check(rule)).collect::<Result<_, _>>()?,
+    };
+    let pipelines = project::or_here(&args.paths).into_iter().filter_map(|path| project::pipeline_at(&path));
+    let conflicts = pipelines.map(|file| conflicts(&file)).collect::<Result<Vec<_>, _>>()?.concat();
     if json {
-        say!("{}", serde_json::json!({ "rules": all, "conflicts": conflicts }));
+        say!("{}", serde_json::json!({ "rules": checked, "conflicts": conflicts }));
     } else {
-        all.iter().for_each(Findings::print);
+        checked.iter().for_each(Checked::print);
         conflicts.iter().for_each(|conflict| say!("order matters: {conflict}"));
     }
-    let is_deployable = all.iter().all(|findings| findings.missing.is_empty());
-    Ok(if is_deployable { Exit::Reached } else { Exit::Refused })
+    Ok(if checked.iter().all(Checked::is_deployable) { Exit::Reached } else { Exit::Refused })
 }
 
-fn locals(paths: &[PathBuf]) -> Result<Vec<LocalRule>, Fault> {
-    if let [module] = paths
-        && is_module(module)
-    {
-        return Ok(vec![LocalRule::bare(module, std::iter::empty())?]);
+/// What rules are examined with.
+struct Bench {
+    workbench: Workbench,
+    outside: Outside,
+}
+
+impl Bench {
+    fn check(&self, folder: &RuleFolder) -> Result<Checked, Fault> {
+        match LocalRule::read(folder).and_then(|local| self.examine(&local)) {
+            Ok(findings) => Ok(Checked::Examined(Box::new(findings))),
+            Err(fault) if fault.is_of_a_rule() => {
+                Ok(Checked::Broken { rule: folder.name().to_owned(), error: fault.told() })
+            }
+            Err(fault) => Err(fault),
+        }
     }
-    project::rules_at(paths)?.iter().map(LocalRule::read).collect()
+
+    fn examine(&self, local: &LocalRule) -> Result<Findings, Fault> {
+        let mut findings = Findings::of(local);
+        if findings.missing.is_empty() {
+            let loaded = self.workbench.load(vec![local.clone()], &self.outside)?;
+            findings.compiled = loaded.compiled.first().copied().map(Cost::of);
+        }
+        Ok(findings)
+    }
+}
+
+impl Checked {
+    fn is_deployable(&self) -> bool {
+        match self {
+            Self::Examined(findings) => findings.missing.is_empty(),
+            Self::Broken { .. } => false,
+        }
+    }
+
+    fn print(&self) {
+        match self {
+            Self::Examined(findings) => findings.print(),
+            Self::Broken { rule, error } => {
+                say!("{rule}");
+                say!("  refused  {} ({})", error.message, error.code);
+            }
+        }
+    }
 }
 
 fn is_module(path: &Path) -> bool {
     is_script(path)
         || path.extension().is_some_and(|extension| extension == "wasm")
         || (path.is_file() && path.extension().is_none())
-}
-
-/// Rules named by a pipeline file run one after the other; rules that merely lie in one folder need not.
-fn are_a_pipeline(paths: &[PathBuf]) -> bool {
-    matches!(paths, [file] if file.is_file() && !is_module(file))
 }
 
 impl Findings {
@@ -221,10 +268,12 @@ fn advice(local: &LocalRule) -> Vec<String> {
     unused.chain(claims).chain(redirects).chain(of_source).collect()
 }
 
-/// What two rules may both write: the later one wins.
-fn conflicts(locals: &[LocalRule]) -> Result<Vec<String>, Fault> {
-    let rules = locals.iter().map(|local| local.revision.rule.clone()).collect();
-    let pipeline = Pipeline::new(rules)
+/// What two rules of a pipeline may both write: the later one wins.
+fn conflicts(file: &Path) -> Result<Vec<String>, Fault> {
+    let folders = project::rules_of_pipeline(file)?;
+    // One whose limits are too high is told of as a rule.
+    let rules = folders.into_iter().filter_map(|folder| Rule::new(folder.manifest, NO_CODE, &Budget::CEILING).ok());
+    let pipeline = Pipeline::new(rules.collect())
         .map_err(|error| Fault::Refused { code: RefusalCode::ManifestInvalid, message: error.to_string() })?;
     let mut conflicts = Vec::new();
     for (position, first) in pipeline.rules().iter().enumerate() {

@@ -5,6 +5,7 @@
 
 use std::{fmt, process::ExitCode};
 
+use serde::Serialize;
 use vestibule_abi::codes::RefusalCode;
 
 /// What the process reports to its caller.
@@ -13,13 +14,13 @@ use vestibule_abi::codes::RefusalCode;
 pub(crate) enum Exit {
     /// The command did its work; for `run`, the rules reached an outcome, whichever it was.
     Reached = 0,
-    /// A case failed.
+    /// A case failed, or a rule could not be tried.
     CasesFailed = 1,
     /// The command line is not understood.
     Usage = 2,
     /// A file is missing, or its contents are not what they must be.
     BadInput = 3,
-    /// The module was refused, or asks for what its manifest does not grant.
+    /// The module was refused, or asks for what its manifest does not grant; for `check`, a rule is not what it must be.
     Refused = 4,
     /// A fault of ours or of this machine.
     Host = 5,
@@ -31,13 +32,16 @@ impl Exit {
     /// Every code with its meaning, as `vestibule help` prints them.
     pub(crate) const TABLE: &[(Self, &str)] = &[
         (Self::Reached, "done; for `run`: the rules reached an outcome, whichever it was"),
-        (Self::CasesFailed, "`test`: at least one case failed"),
+        (Self::CasesFailed, "`test`: at least one case failed, or a rule could not be tried"),
         (Self::Usage, "the command line is not understood"),
         (
             Self::BadInput,
             "a file is missing, or its contents are not what they must be; a server did not accept a request",
         ),
-        (Self::Refused, "a module was refused, or asks for what its manifest does not grant"),
+        (
+            Self::Refused,
+            "a module was refused, or asks for what its manifest does not grant; `check`: a deploy would refuse at least one rule",
+        ),
         (
             Self::Host,
             "a fault of Vestibule or of this machine; a server that cannot be reached, or a node that is behind",
@@ -173,8 +177,22 @@ impl Fault {
 
     /// What `--json` prints in place of an answer.
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({ "error": { "code": self.code(), "message": self.to_string() } })
+        serde_json::json!({ "error": self.told() })
     }
+
+    /// Its word and its message.
+    pub(crate) fn told(&self) -> Told {
+        Told { code: self.code().to_owned(), message: self.to_string() }
+    }
+}
+
+/// A fault as machines are told of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Told {
+    /// The stable word.
+    pub(crate) code: String,
+    /// For people: what is wrong, and what to do.
+    pub(crate) message: String,
 }
 
 impl fmt::Display for Fault {

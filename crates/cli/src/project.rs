@@ -1,8 +1,9 @@
-//! Finds rules on disk: a rule's folder, a folder of rules, a `pipeline.toml`.
+//! Finds rules on disk: a rule's folder, a folder of rules, a `pipeline.toml` or a folder that holds one.
 //!
 //! Reads manifests and nothing else; never builds, compiles or runs anything.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -64,6 +65,18 @@ pub(crate) fn rules_of_pipeline(file: &Path) -> Result<Vec<RuleFolder>, Fault> {
     pipeline.rules.iter().map(|dir| RuleFolder::read(&base.join(dir))).collect()
 }
 
+/// The `pipeline.toml` that somebody means who names it, or the folder it lies in.
+pub(crate) fn pipeline_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(PIPELINE_FILE) } else { path.to_owned() }
+}
+
+/// The `pipeline.toml` at a path: it is one, or a folder that holds one and is no rule's.
+pub(crate) fn pipeline_at(path: &Path) -> Option<PathBuf> {
+    let is_rules = path.file_name().is_some_and(|name| name == RULE_FILE) || path.join(RULE_FILE).is_file();
+    let file = pipeline_file(path);
+    (!is_rules && file.is_file() && file.extension().is_some_and(|extension| extension == "toml")).then_some(file)
+}
+
 /// The rules of one deploy: a `pipeline.toml`, a folder with one, or a rule's folder.
 ///
 /// # Errors
@@ -85,22 +98,18 @@ pub(crate) fn configuration_beside(path: &Path) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-/// Every rule that the paths of a command line mean; the current folder when there are none.
+/// The paths of a command line; the current folder when there are none.
+pub(crate) fn or_here(paths: &[PathBuf]) -> Vec<PathBuf> {
+    if paths.is_empty() { vec![PathBuf::from(".")] } else { paths.to_vec() }
+}
+
+/// Every rule that the paths of a command line mean, each once; the current folder when there are none.
 ///
 /// # Errors
 /// [`Fault::BadInput`] when a path holds no rule, or one that is not acceptable.
 pub(crate) fn rules_at(paths: &[PathBuf]) -> Result<Vec<RuleFolder>, Fault> {
-    let here = [PathBuf::from(".")];
-    let paths = if paths.is_empty() { &here } else { paths };
-    let mut rules: Vec<RuleFolder> = Vec::new();
-    for path in paths {
-        for rule in rules_at_path(path)? {
-            if !rules.iter().any(|known| known.dir == rule.dir) {
-                rules.push(rule);
-            }
-        }
-    }
-    Ok(rules)
+    let found = or_here(paths).iter().map(|path| rules_at_path(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(each_once(found.into_iter().flatten()))
 }
 
 /// Reads a file as text, with the next step for one that is not there.
@@ -138,18 +147,23 @@ fn unreadable(path: &Path, error: &io::Error, next_step: &str) -> Fault {
 }
 
 fn rules_at_path(path: &Path) -> Result<Vec<RuleFolder>, Fault> {
-    if path.is_file() {
-        return match path.file_name().and_then(|name| name.to_str()) {
-            Some(RULE_FILE) => Ok(vec![RuleFolder::read(path.parent().unwrap_or(Path::new(".")))?]),
-            Some(name) if name.ends_with(".toml") => rules_of_pipeline(path),
-            _ => Err(no_rule_at(path)),
-        };
+    if path.file_name().is_some_and(|name| name == RULE_FILE) && path.is_file() {
+        return Ok(vec![RuleFolder::read(path.parent().unwrap_or(Path::new(".")))?]);
     }
     if path.join(RULE_FILE).is_file() {
         return Ok(vec![RuleFolder::read(path)?]);
     }
-    let rules = rules_below(path)?;
+    let below = if path.is_file() { Vec::new() } else { rules_below(path)? };
+    let named = pipeline_at(path).map_or_else(|| Ok(Vec::new()), |file| rules_of_pipeline(&file))?;
+    let rules = each_once(below.into_iter().chain(named));
     if rules.is_empty() { Err(no_rule_at(path)) } else { Ok(rules) }
+}
+
+/// Rules without those that were named before, in another way perhaps.
+fn each_once(rules: impl Iterator<Item = RuleFolder>) -> Vec<RuleFolder> {
+    let mut seen = BTreeSet::new();
+    let place = |rule: &RuleFolder| fs::canonicalize(&rule.dir).unwrap_or_else(|_| rule.dir.clone());
+    rules.filter(|rule| seen.insert(place(rule))).collect()
 }
 
 /// The rules in the folders of a folder, by name; no deeper.

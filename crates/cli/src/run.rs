@@ -45,8 +45,8 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Rules {
-    /// The rules of a pipeline.toml
-    #[arg(long, value_name = "FILE")]
+    /// The rules of a pipeline.toml, or of the one in a folder
+    #[arg(long, value_name = "FILE|DIR")]
     pipeline: Option<PathBuf>,
     /// A rule's folder, or a module or JavaScript file without a manifest: every write allowed, no capabilities
     #[arg(long, value_name = "DIR|FILE")]
@@ -109,7 +109,10 @@ impl Rules {
     fn configuration(&self) -> Option<PathBuf> {
         let is_bare = |path: &Path| path.is_file() && path.file_name().is_none_or(|name| name != RULE_FILE);
         match (&self.pipeline, &self.rule) {
-            (Some(pipeline), _) => Some(pipeline.with_file_name(CONFIGURATION_FILE)).filter(|file| file.is_file()),
+            (Some(pipeline), _) => {
+                let file = project::pipeline_file(pipeline).with_file_name(CONFIGURATION_FILE);
+                file.is_file().then_some(file)
+            }
             (None, Some(rule)) if !is_bare(rule) => {
                 let folder = if rule.is_dir() { rule.as_path() } else { rule.parent()? };
                 project::configuration_beside(folder)
@@ -122,7 +125,10 @@ impl Rules {
 impl Args {
     fn locals(&self) -> Result<Vec<LocalRule>, Fault> {
         match (&self.rules.pipeline, &self.rules.rule) {
-            (Some(pipeline), _) => project::rules_of_pipeline(pipeline)?.iter().map(LocalRule::read).collect(),
+            (Some(pipeline), _) => {
+                let rules = project::rules_of_pipeline(&project::pipeline_file(pipeline))?;
+                rules.iter().map(LocalRule::read).collect()
+            }
             (None, Some(rule)) => Ok(vec![self.local(rule)?]),
             (None, None) => Err(Fault::Usage("name --pipeline FILE or --rule DIR|FILE".into())),
         }

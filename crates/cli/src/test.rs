@@ -21,7 +21,7 @@ use crate::{
     local::LocalRule,
     notes,
     output::{remark, say},
-    project::{self, PIPELINE_FILE, RULE_FILE},
+    project::{self, RuleFolder},
     reads,
     workbench::{Loaded, Outside, ProfileName, Workbench},
 };
@@ -40,7 +40,8 @@ pub(crate) struct Args {
 /// What has cases: a rule, or a pipeline with a `cases` folder beside its `pipeline.toml`.
 struct Subject {
     name: String,
-    rules: Vec<LocalRule>,
+    /// Its rules, or why they cannot be tried.
+    rules: Result<Vec<LocalRule>, Fault>,
     cases: Vec<PathBuf>,
 }
 
@@ -48,7 +49,9 @@ struct Subject {
 #[derive(Serialize)]
 struct Verdict {
     subject: String,
-    case: String,
+    /// Absent for rules without cases that could not have been tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<String>,
     passed: bool,
     /// What was expected and what came.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,14 +64,14 @@ struct Verdict {
 /// Runs the verb.
 pub(crate) fn run(args: &Args, json: bool) -> Done {
     let subjects = subjects_at(&args.paths)?;
-    if subjects.iter().all(|subject| subject.cases.is_empty()) {
+    if subjects.iter().all(|subject| subject.cases.is_empty() && subject.rules.is_ok()) {
         let message = "there is no case: write cases/NAME.json, as `vestibule new` does";
         return Err(Fault::bad_input(BadInput::FileMissing, message));
     }
     let workbench = Workbench::new(ProfileName::Fast)?;
     let mut verdicts = Vec::new();
     for subject in &subjects {
-        if subject.cases.is_empty() && !json {
+        if subject.cases.is_empty() && subject.rules.is_ok() && !json {
             say!("none  {} has no cases", subject.name);
         }
         for note in nowhere(subject)? {
@@ -92,17 +95,35 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
 }
 
 fn try_cases(workbench: &Workbench, subject: &Subject) -> Result<Vec<Verdict>, Fault> {
-    if subject.cases.is_empty() {
-        return Ok(Vec::new());
-    }
-    match workbench.load(subject.rules.clone(), &Outside::sealed(None)?) {
+    let rules = match &subject.rules {
+        Ok(_) if subject.cases.is_empty() => return Ok(Vec::new()),
+        Ok(rules) => rules.clone(),
+        Err(fault) => return Ok(subject.untried(fault)),
+    };
+    match workbench.load(rules, &Outside::sealed(None)?) {
         Ok(loaded) => subject.cases.iter().map(|path| try_case(workbench, subject, &loaded, path)).collect(),
         // One that would be refused at deploy is no reason not to try the others.
-        Err(Fault::Refused { message, .. }) => {
-            let refused = |path: &PathBuf| Verdict::of(subject, path, Some(message.clone()));
-            Ok(subject.cases.iter().map(refused).collect())
-        }
+        Err(fault) if fault.is_of_a_rule() => Ok(subject.untried(&fault)),
         Err(fault) => Err(fault),
+    }
+}
+
+impl Subject {
+    /// # Errors
+    /// A fault that is not of these rules alone.
+    fn of(name: &str, folders: &[RuleFolder], cases: Vec<PathBuf>) -> Result<Self, Fault> {
+        let rules = match folders.iter().map(LocalRule::read).collect() {
+            Err(fault) if !Fault::is_of_a_rule(&fault) => return Err(fault),
+            rules => rules,
+        };
+        Ok(Self { name: name.to_owned(), rules, cases })
+    }
+
+    /// What becomes of the cases of rules that cannot be tried; of rules without cases too.
+    fn untried(&self, fault: &Fault) -> Vec<Verdict> {
+        let cases = self.cases.iter().map(|path| Some(path.as_path()));
+        let none = self.cases.is_empty().then_some(None);
+        cases.chain(none).map(|case| Verdict::of(self, case, Some(fault.to_string()))).collect()
     }
 }
 
@@ -119,18 +140,19 @@ fn try_case(workbench: &Workbench, subject: &Subject, loaded: &Loaded, path: &Pa
         }
         None => getting_past(&workbench.run_starved(loaded, input, &outside)?),
     };
-    Ok(Verdict { notes: notes(loaded, &case), ..Verdict::of(subject, path, difference) })
+    Ok(Verdict { notes: notes(loaded, &case), ..Verdict::of(subject, Some(path), difference) })
 }
 
 impl Verdict {
-    fn of(subject: &Subject, path: &Path, difference: Option<String>) -> Self {
-        let case = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    fn of(subject: &Subject, case: Option<&Path>, difference: Option<String>) -> Self {
+        let case = case.and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
         Self { subject: subject.name.clone(), case, passed: difference.is_none(), difference, notes: Vec::new() }
     }
 
     fn print(&self) {
         let word = if self.passed { "ok  " } else { "FAIL" };
-        say!("{word}  {} / {}", self.subject, self.case);
+        let case = self.case.iter().map(|case| format!(" / {case}")).collect::<String>();
+        say!("{word}  {}{case}", self.subject);
         for line in self.difference.iter().flat_map(|difference| difference.lines()) {
             say!("      {line}");
         }
@@ -147,12 +169,10 @@ fn input(case: &Case) -> Result<LoginInput, Fault> {
 
 /// What rules declare to read and no case has.
 fn nowhere(subject: &Subject) -> Result<Vec<String>, Fault> {
-    if subject.cases.is_empty() {
-        return Ok(Vec::new());
-    }
+    let (Ok(rules), false) = (&subject.rules, subject.cases.is_empty()) else { return Ok(Vec::new()) };
     let cases = subject.cases.iter().map(|path| case::read(path)).collect::<Result<Vec<_>, _>>()?;
     let events: Vec<_> = cases.iter().map(|case| &case.event).collect();
-    let manifests = subject.rules.iter().map(|local| &local.revision.rule.manifest);
+    let manifests = rules.iter().map(|local| &local.revision.rule.manifest);
     let notes = manifests.flat_map(|manifest| {
         let paths = reads::nowhere(manifest, &events).into_iter();
         paths.map(move |path| format!("rule `{}` reads {path}, which no case has", manifest.name.as_str()))
@@ -193,33 +213,29 @@ fn getting_past(starved: &Report) -> Option<String> {
 }
 
 fn subjects_at(paths: &[PathBuf]) -> Result<Vec<Subject>, Fault> {
-    let here = [PathBuf::from(".")];
-    let paths = if paths.is_empty() { &here } else { paths };
     let mut subjects = Vec::new();
-    for path in paths {
-        for rule in project::rules_at(std::slice::from_ref(path))? {
-            let cases = cases_in(&rule.dir)?;
-            subjects.push(Subject { name: rule.name().to_owned(), rules: vec![LocalRule::read(&rule)?], cases });
+    for path in project::or_here(paths) {
+        for rule in project::rules_at(std::slice::from_ref(&path))? {
+            subjects.push(Subject::of(rule.name(), std::slice::from_ref(&rule), cases_in(&rule.dir)?)?);
         }
-        for folder in pipelines_at(path) {
-            let rules = project::rules_of_pipeline(&folder.join(PIPELINE_FILE))?;
-            let rules = rules.iter().map(LocalRule::read).collect::<Result<_, _>>()?;
-            let name = folder.file_name().map_or("pipeline".into(), |name| name.to_string_lossy());
-            subjects.push(Subject { name: name.into_owned(), rules, cases: cases_in(&folder)? });
+        for file in pipelines_at(&path) {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            let cases = cases_in(folder)?;
+            if !cases.is_empty() {
+                let name = folder.file_name().map_or("pipeline".into(), |name| name.to_string_lossy());
+                subjects.push(Subject::of(&name, &project::rules_of_pipeline(&file)?, cases)?);
+            }
         }
     }
     Ok(subjects)
 }
 
-/// The folders that hold a pipeline with cases: this one, or those in it.
+/// The pipelines at a path: this one, and those of the folders in it.
 fn pipelines_at(path: &Path) -> Vec<PathBuf> {
-    let has_cases = |folder: &PathBuf| {
-        folder.join(PIPELINE_FILE).is_file() && folder.join("cases").is_dir() && !folder.join(RULE_FILE).is_file()
-    };
     let below = fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut folders: Vec<PathBuf> = iter::once(path.to_owned()).chain(below).filter(has_cases).collect();
+    let mut folders: Vec<PathBuf> = below.filter(|entry| entry.is_dir()).collect();
     folders.sort();
-    folders
+    iter::once(path.to_owned()).chain(folders).filter_map(|path| project::pipeline_at(&path)).collect()
 }
 
 fn cases_in(folder: &Path) -> Result<Vec<PathBuf>, Fault> {

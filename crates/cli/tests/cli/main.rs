@@ -12,6 +12,7 @@ mod authoring;
 mod bad_input;
 mod cases;
 mod databases;
+mod finding;
 mod folder;
 mod importing;
 mod javascript;
