@@ -94,11 +94,9 @@ fn tell_rule(told: &RuleReport, rule: Option<&Rule>, wall_us: f64, width: usize)
         _ => ODD,
     };
     let share = rule.map(|rule| percent(told.fuel, rule.budget.fuel)).unwrap_or_default();
-    // A run that failed is charged its whole budget, whatever it used: that says nothing about the rule.
-    let fuel = match told.failure {
-        None => format!("{} ({share})", grouped(told.fuel)),
-        Some(_) => "–".to_owned(),
-    };
+    // Of a run that trapped nobody knows what it used; it is reported with its whole budget, which says nothing of the rule.
+    let is_unknown = told.failure.is_some() && rule.is_some_and(|rule| told.fuel == rule.budget.fuel);
+    let fuel = if is_unknown { "–".to_owned() } else { format!("{} ({share})", grouped(told.fuel)) };
     let memory = format!("{} KiB", told.peak_memory.div_ceil(1024));
     let time = format!("{wall_us:.1} µs");
     let (name, outcome) = (&told.name, told.outcome);
