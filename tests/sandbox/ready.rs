@@ -117,7 +117,7 @@ async fn waiting(rule: &SandboxedRule) {
 }
 
 #[test]
-fn the_next_instance_is_made_while_the_login_waits_and_on_its_own_thread() {
+fn the_next_instance_is_made_on_the_thread_of_the_login_while_it_waits() {
     let _alone = alone();
     for profile in PROFILES {
         let rule = deployed(&engine(profile, 4), &guests::rule("", "(call $ok)"));

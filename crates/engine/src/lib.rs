@@ -4,7 +4,7 @@
 //! compiling it; [`Compiler`] turns it into machine code in a killable child process ([`worker`]) and keeps the result
 //! under a MAC ([`cache`]); [`Engine::load`] links what was granted; [`SandboxedRule::run`] runs it once, metered, in a
 //! store and an instance of its own; [`drive`] does that for each rule of a login. All of it runs on a tokio runtime with its
-//! timer, which may have one thread or many.
+//! timer, of one thread or many; an engine belongs to one runtime, which resets in between what runs have used.
 //!
 //! What must never happen here: a guest's bytes parsed on the guest's stack, a run without a budget, an artifact loaded
 //! that this installation did not write, a store used twice.

@@ -59,8 +59,9 @@ enum Chore {
     Make(Weak<Linked>, Budget),
 }
 
-/// Does the chores, as a task of the runtime that the logins run on. A task that was just spawned runs next on the same
-/// core, where all that it touches is warm; a thread of its own would fetch it from one core and leave it to another.
+/// Does the chores, as a task of the runtime that the logins run on. It runs when the login that spawned it next waits for
+/// something, as a rule on the same core, where all that it touches is warm; a thread of its own would fetch it from one
+/// core and leave it to another.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
     shared: Arc<Shared>,
@@ -74,9 +75,12 @@ struct Shared {
     places: Arc<Semaphore>,
 }
 
+/// What is left to do. All that was used is dropped before anything is made, which may need the place and finds the memory
+/// warm. INVARIANT: a run puts away what it used before it asks for the next.
 #[derive(Default)]
 struct Chores {
-    left: VecDeque<Chore>,
+    used: Vec<ReadyRun>,
+    wanted: VecDeque<(Weak<Linked>, Budget)>,
     /// Whether a task does them.
     are_underway: bool,
 }
@@ -94,19 +98,19 @@ impl Housekeeper {
 
     /// Leaves a used instance to be dropped.
     pub(crate) fn put_away(&self, used: ReadyRun) {
-        self.leave(Chore::Reset(used));
+        self.leave(|chores| chores.used.push(used));
     }
 
     /// Asks for the next instance of a rule, unless it was asked for or none may ever wait. Returns at once.
     pub(crate) fn want(&self, rule: &Arc<Linked>, budget: Budget) {
         if self.all_places > 0 && !rule.ready.is_asked_for.swap(true, Ordering::AcqRel) {
-            self.leave(Chore::Make(Arc::downgrade(rule), budget));
+            self.leave(|chores| chores.wanted.push_back((Arc::downgrade(rule), budget)));
         }
     }
 
-    fn leave(&self, chore: Chore) {
+    fn leave(&self, chore: impl FnOnce(&mut Chores)) {
         let mut chores = self.shared.chores();
-        chores.left.push_back(chore);
+        chore(&mut chores);
         if !chores.are_underway {
             chores.are_underway = true;
             drop(chores);
@@ -122,7 +126,7 @@ struct Underway {
 }
 
 impl Underway {
-    /// So long it holds a core before others that wait for one have their turn.
+    /// So long it holds a core, and until the chore is done that it is at; then others that wait have their turn.
     const SLICE: Duration = Duration::from_micros(100);
 
     async fn work(mut self) {
@@ -142,8 +146,9 @@ impl Drop for Underway {
     /// A runtime that ends before they are done: the rules' next runs ask again.
     fn drop(&mut self) {
         if !self.is_done {
-            let Chores { left, .. } = mem::take(&mut *self.shared.chores());
-            left.into_iter().for_each(Chore::give_up);
+            let Chores { used, wanted, .. } = mem::take(&mut *self.shared.chores());
+            drop(used);
+            wanted.iter().for_each(|(rule, _)| drop(asked_for(rule)));
         }
     }
 }
@@ -156,7 +161,8 @@ impl Shared {
     /// The next chore; `None`: all are done, and whoever leaves one has to see to it.
     fn next(&self) -> Option<Chore> {
         let mut chores = self.chores();
-        let next = chores.left.pop_front();
+        let used = chores.used.pop().map(Chore::Reset);
+        let next = used.or_else(|| chores.wanted.pop_front().map(|(rule, budget)| Chore::Make(rule, budget)));
         chores.are_underway = next.is_some();
         next
     }
@@ -171,13 +177,6 @@ impl Chore {
                     make(&rule, budget, places);
                 }
             }
-        }
-    }
-
-    fn give_up(self) {
-        match self {
-            Self::Reset(used) => drop(used),
-            Self::Make(rule, _) => drop(asked_for(&rule)),
         }
     }
 }
@@ -200,7 +199,11 @@ fn make(rule: &Linked, budget: Budget, places: &Arc<Semaphore>) {
 
 impl fmt::Debug for Chores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { left, are_underway } = self;
-        f.debug_struct("Chores").field("left", &left.len()).field("are_underway", are_underway).finish()
+        let Self { used, wanted, are_underway } = self;
+        f.debug_struct("Chores")
+            .field("used", &used.len())
+            .field("wanted", &wanted.len())
+            .field("are_underway", are_underway)
+            .finish()
     }
 }

@@ -40,7 +40,6 @@ pub struct Settings {
     /// a page fault costs more than a rule.
     pub resident_bytes: usize,
     /// How often running rules look at the clock while long runs take turns; a fourth as often while all runs are short.
-    /// Instances are made ready for the next login at the same times.
     pub tick: Duration,
 }
 
