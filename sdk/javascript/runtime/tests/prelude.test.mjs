@@ -184,9 +184,9 @@ test("an address with spaces is sent as browsers read it", () => {
 });
 
 test("an e-mail address that a rule changes is asked for: the manifest says whether later rules see it", () => {
-  assert.deepEqual(members(run("function (user, context, callback) { user.email = 'b@example.com'; delete user.email_verified; callback(null, user, context); }")), {
-    user: { email: "b@example.com", email_verified: null },
-  });
+  const result = run("function (user, context, callback) { user.email = 'b@example.com'; delete user.email_verified; callback(null, user, context); }");
+  assert.deepEqual(members(result), { user: { email: "b@example.com", email_verified: null } });
+  assert.match(result.logs[0].text, /^user.email was changed: later rules see it where `writes` names it/);
 });
 
 test("reserved and dotted metadata keys are refused as the API does", () => {
@@ -247,6 +247,8 @@ test("dates and numbers in another language, or by options, are refused with wha
   );
   assert.match(said("(12.5).toLocaleString('en-US', { style: 'currency', currency: 'USD' })"), /the option `style`.*Use `toFixed`/);
   assert.equal(said("(1234.5).toLocaleString()"), undefined);
+  const { logs } = run("function (user, context, callback) {\n  new Date().toLocaleString('de');\n}");
+  assert.match(logs[0].text, /^RangeError: [^|]* \| at [^|]*rule\.js:2:/, "the author's line comes first");
 });
 
 test("what needs a public key says so", () => {

@@ -78,7 +78,10 @@ function collectUser(user, members) {
     if (name === "app_metadata" || name === "user_metadata") {
       const unsaved = unsavedMetadata(name, user[name]);
       if (unsaved !== undefined) (transient ??= {})[TRANSIENT[name]] = unsaved;
-    } else if (isHostsUserKey(name) && !(name in BY_NAME)) {
+    } else if (name in BY_NAME) {
+      log(LEVEL.info, `user.${name} was changed: later rules see it where \`writes\` names it, and nobody stores it`);
+      root = withMember(root, name, changes[name]);
+    } else if (isHostsUserKey(name)) {
       ignored("user", name);
     } else if (!isCovered(user, name, changes[name])) {
       root = withMember(root, name, changes[name]);

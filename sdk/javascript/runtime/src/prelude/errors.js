@@ -32,6 +32,9 @@ export function messageOf(error) {
   return String(error);
 }
 
+/** Frames that tell an author nothing: those of the prelude, and of what it loads when it is needed. */
+const OURS = /vestibule:(?:prelude|vestibule:)/;
+
 /** An error with where it came from, in one line: the log has no other. */
 export function describe(error) {
   if (!(error instanceof Error)) return messageOf(error);
@@ -40,7 +43,7 @@ export function describe(error) {
   const stack = typeof error.stack === "string" ? error.stack : "";
   // V8 begins a stack with the message, QuickJS does not.
   const frames = (stack.startsWith(head) ? stack.slice(head.length) : stack).split("\n").map((frame) => frame.trim());
-  return [head, ...frames.filter((frame) => frame !== "" && !frame.includes("vestibule:prelude"))].join(" | ");
+  return [head, ...frames.filter((frame) => frame !== "" && !OURS.test(frame))].join(" | ");
 }
 
 const { toString } = Function.prototype;
