@@ -113,7 +113,8 @@ impl Recording {
     /// Starts answering from it. All rules of one run share it.
     #[must_use]
     pub fn play(self) -> Playback {
-        let entries = self.0.into_iter().map(|(request, received)| (request, Some(received))).collect();
+        let entries =
+            self.0.into_iter().map(|(request, received)| Playable { request, answer: Some(received) }).collect();
         Playback(Arc::new(Mutex::new(entries)))
     }
 }
@@ -130,9 +131,16 @@ impl TryFrom<Vec<RecordedExchange>> for Recording {
     }
 }
 
-/// A recording that is being used up; an answer that was given is gone, its request is not.
+/// A recording that is being used up.
 #[derive(Debug, Clone)]
-pub struct Playback(Arc<Mutex<Vec<(RecordedRequest, Option<Received>)>>>);
+pub struct Playback(Arc<Mutex<Vec<Playable>>>);
+
+/// One request of a recording, and its answer until it was given.
+#[derive(Debug)]
+struct Playable {
+    request: RecordedRequest,
+    answer: Option<Received>,
+}
 
 /// Why a recording does not answer a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,10 +155,9 @@ impl Playback {
     /// The answer to this request, which is used up by it.
     pub(super) fn take(&self, outgoing: &Outgoing) -> Result<Received, Unanswered> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut answers =
-            entries.iter_mut().filter(|(request, _)| request.is(outgoing)).map(|(_, answer)| answer).peekable();
-        answers.peek().ok_or(Unanswered::NeverRecorded)?;
-        answers.find_map(Option::take).ok_or(Unanswered::UsedUp)
+        let mut recorded = entries.iter_mut().filter(|entry| entry.request.is(outgoing)).peekable();
+        recorded.peek().ok_or(Unanswered::NeverRecorded)?;
+        recorded.find_map(|entry| entry.answer.take()).ok_or(Unanswered::UsedUp)
     }
 }
 
