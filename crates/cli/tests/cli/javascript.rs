@@ -50,7 +50,7 @@ fn an_address_that_a_rule_is_trusted_to_change_is_seen_by_later_rules() {
     let rule = |name: &str, order: u8, writes: &str, body: &str| {
         folder.write(
             &format!("{name}/rule.js"),
-            &format!("function (user, context, callback) {{ {body} callback(null, user, context); }}"),
+            format!("function (user, context, callback) {{ {body} callback(null, user, context); }}"),
         );
         let manifest = format!(
             "name = \"{name}\"\nlanguage = \"javascript\"\nsource = \"rule.js\"\norder = {order}\nwrites = [{writes}]\n"
