@@ -41,15 +41,25 @@ pub(crate) struct Findings {
     pub(crate) localised: Vec<(String, u32)>,
     /// Whether `exports.onExecutePostLogin` is set.
     pub(crate) is_action: bool,
+    /// Whether this is about where the browser goes, whose texts are no origins of requests.
+    is_redirect: bool,
     /// What the grammar allows and the interpreter does not have: where, and what to write instead.
     pub(crate) beyond: Vec<(u32, &'static str)>,
 }
 
 impl Findings {
     fn text(&mut self, text: &str) {
-        if let Some(origin) = origin(text) {
+        if let Some(origin) = origin(text).filter(|_| !self.is_redirect) {
             self.origins.insert(origin);
         }
+    }
+
+    /// Looks at a value that may be where the browser goes.
+    fn redirecting(&mut self, is_address: bool, visit: impl FnOnce(&mut Self)) {
+        let before = self.is_redirect;
+        self.is_redirect = before || is_address;
+        visit(self);
+        self.is_redirect = before;
     }
 }
 
@@ -211,8 +221,8 @@ impl<'a> Visit<'a> for Findings {
                 self.redirects.extend(first.iter().filter_map(|text| origin(text)));
                 self.visit_expression(&call.callee);
                 // Where the browser goes is no place for a request.
-                for argument in call.arguments.iter().skip(usize::from(!first.is_empty())) {
-                    self.visit_argument(argument);
+                for (at, argument) in call.arguments.iter().enumerate() {
+                    self.redirecting(at == 0 && !first.is_empty(), |this| this.visit_argument(argument));
                 }
                 return;
             }
@@ -302,9 +312,8 @@ impl<'a> Visit<'a> for Findings {
                 self.visit_assignment_target(&assignment.left);
                 // Where the browser goes is no place for a request; what is computed on the way may be.
                 for property in object.properties.iter().filter_map(|property| property.as_property()) {
-                    if leading_texts(&property.value).is_empty() {
-                        self.visit_expression(&property.value);
-                    }
+                    let is_address = !leading_texts(&property.value).is_empty();
+                    self.redirecting(is_address, |this| this.visit_expression(&property.value));
                 }
                 return;
             }

@@ -20,7 +20,7 @@ fn table() -> ModuleTable {
             "auth0": module("auth0", &["vestibule:exchange"], &[], true),
             "@auth0/rule-utilities": module("rule-utilities", &["buffer", "crypto", "jsonwebtoken"], &[], false),
         },
-        "globals": {"_": "lodash", "jwt": "jsonwebtoken", "Buffer": "buffer", "request": "request", "bcrypt": "bcrypt"},
+        "globals": {"_": "lodash", "fetch": "request", "jwt": "jsonwebtoken", "Buffer": "buffer", "request": "request", "bcrypt": "bcrypt"},
         "impossible": {"mongodb": "mongodb needs a socket; use an HTTPS endpoint"},
         "impossibleGlobals": {"mongo": "mongo needs a socket; use an HTTPS endpoint"},
         "refusedManagement": {"assignRolestoUser": "roles are the host's"},
@@ -377,14 +377,17 @@ fn an_address_of_last_resort_is_one_that_the_source_names() {
         callback(null, user, context);\n}";
     let program = accepted(source);
     assert_eq!(program.redirects, set(&["https://consent.example.com"]));
-    assert_eq!(program.redirect_keys, set(&["FORM"]));
+    assert_eq!((program.redirect_keys, program.configuration), (set(&["FORM"]), set(&["FORM"])));
+    assert_eq!(program.origins, set(&[]));
     let program = accepted(
         "function (user, context, cb) { context.redirect = { url: user.x ? 'https://a.example.com/' : `https://b.example.com/${user.y}` }; cb(); }",
     );
     assert_eq!(program.redirects, set(&["https://a.example.com", "https://b.example.com"]));
     let action = accepted(
-        "exports.onExecutePostLogin = async (event, api) => { api.redirect.sendUserTo(event.secrets.FORM ?? 'https://c.example.com/'); };",
+        "exports.onExecutePostLogin = async (event, api) => { fetch('https://d.example.com/'); \
+         api.redirect.sendUserTo(event.secrets.FORM ?? 'https://c.example.com/'); };",
     );
+    assert_eq!((action.origins, action.configuration), (set(&["https://d.example.com"]), set(&["FORM"])));
     assert_eq!((action.redirects, action.redirect_keys), (set(&["https://c.example.com"]), set(&["FORM"])));
 }
 
