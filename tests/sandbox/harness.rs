@@ -221,7 +221,7 @@ pub(super) fn warm_up() {
     drop(deployed(Profile::Fast, self::parrot(), parrot));
     // A thread that has not run yet is called like the test that began it, and would not be counted.
     let begun = Instant::now();
-    for (called, expected) in [("vestibule-", 2 * PROFILES.len()), ("tokio-rt-worker", RUNTIME_THREADS)] {
+    for (called, expected) in [("vestibule-", PROFILES.len()), ("tokio-rt-worker", RUNTIME_THREADS)] {
         while threads_called(called) < expected {
             assert!(begun.elapsed() < Duration::from_secs(60), "threads called {called} never ran");
             std::thread::sleep(Duration::from_millis(5));
