@@ -84,7 +84,7 @@ export async function runOriginal(source, { user, context, configuration = {}, s
   const globals = clone(shared);
   try {
     const end = await call(source, given, configuration, globals, seen, domain);
-    return { ...told(end, { user, about, given, merged, shared, globals, seen }), requests: seen.requests };
+    return { ...told(end, { user, about, merged, shared, seen }), requests: seen.requests };
   } finally {
     globalThis.Date = RealDate;
     nock.cleanAll();
@@ -120,8 +120,9 @@ function manage(seen, user, method, uri, sent) {
 function call(source, given, configuration, globals, seen, domain) {
   return new Promise((resolve) => {
     const callback = (error, user, context) => {
+      // An answer is what it was when it was given; only what is stored may come later.
       if (error) resolve({ error });
-      else resolve({ user: isObject(user) ? user : given.user, context: isObject(context) ? context : given.context });
+      else resolve(clone({ user: isObject(user) ? user : given.user, context: isObject(context) ? context : given.context, globals }));
     };
     const isObject = (value) => typeof value === "object" && value !== null;
     const update = (bag) => async (id, value) => {
@@ -165,7 +166,7 @@ function quiet(seen) {
 }
 
 /** What came of it, as the answer says it. */
-function told(end, { user, about, given, merged, shared, globals, seen }) {
+function told(end, { user, about, merged, shared, seen }) {
   if (end.silent) return { answer: { noCallback: true } };
   if (end.error !== undefined) {
     const { error } = end;
@@ -199,6 +200,6 @@ function told(end, { user, about, given, merged, shared, globals, seen }) {
     members.second_factor = { allow_remember_browser: multifactor.allowRememberBrowser === true && !multifactor.ignoreCookie };
   }
   if (redirect) members.redirect = { url: redirect.url };
-  put("shared", difference(shared, { ...globals, ...transient }));
+  put("shared", difference(shared, { ...end.globals, ...transient }));
   return { answer: { continue: members } };
 }

@@ -78,6 +78,39 @@ test("an Action's claim that is undefined is left out, as JSON leaves it out", (
   assert.match(action("api.user.setUserMetadata('a', undefined);").answer.deny.reason, /Payload validation error/);
 });
 
+test("what an Action asks for after its end is ignored, with a line in the log", () => {
+  const late = (ask) => `setTimeout(() => { ${ask} }, 3000);`;
+  const result = action(`
+    const risk = { level: 'high' };
+    api.idToken.setCustomClaim('risk', risk);
+    api.multifactor.enable('any');
+    ${late("risk.level = 'none'; api.idToken.setCustomClaim('risk', undefined);")}
+    ${late("api.redirect.sendUserTo('https://forms.example.com/');")}
+    ${late("api.access.deny('late');")}
+    ${late("api.user.setAppMetadata('a', 1).user.setUserMetadata('b', 2);")}
+    ${late("api.accessToken.addScope('admin');")}`);
+  assert.deepEqual(members(result), { id_token: { risk: { level: "high" } }, second_factor: { allow_remember_browser: false } });
+  const asked = ["idToken.setCustomClaim", "redirect.sendUserTo", "access.deny", "user.setAppMetadata", "user.setUserMetadata", "accessToken.addScope"];
+  assert.deepEqual(result.logs.map(({ text }) => text), asked.map((what) => `ignored: after the end: api.${what}`));
+});
+
+test("what a rule stores late is stored, and no longer in memory only", () => {
+  const result = run(`function (user, context, callback) {
+    user.app_metadata.trial = true;
+    callback(null, user, context);
+    setTimeout(() => auth0.users.updateAppMetadata(user.user_id, { trial: true }), 3000);
+  }`);
+  assert.deepEqual(members(result), { app_metadata: { trial: true } });
+});
+
+test("an answer that cannot be taken fails when the rule is over, and its author cannot catch that", () => {
+  const source = `function (user, context, callback) {
+    context.redirect = { get url() { throw new Error('broken'); } };
+    try { callback(null, user, context); } catch (error) { callback(null, {}, {}); }
+  }`;
+  assert.throws(() => run(source), /broken/);
+});
+
 test("an Action finds the keys of app_metadata on the root of the user, except over what is the host's", () => {
   const source = "api.idToken.setCustomClaim('seen', [event.user.plan, event.user.email, event.user.app_metadata.email]);";
   const result = action(source, { user: { ...user, app_metadata: { plan: "gold", email: "other" } } });

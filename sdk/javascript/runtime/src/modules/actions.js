@@ -9,6 +9,7 @@ const internals = require("vestibule:internals");
 const RESUMED = "redirect-callback";
 const NO_BROWSER = new Set(["oauth2-resource-owner", "oauth2-refresh-token", "oauth2-password", "oauth2-resource-owner-jwt-bearer"]);
 const TOKEN_SECONDS = 900;
+const WARN = 2;
 /** Where transaction metadata travels between Actions. */
 const TRANSACTION = "transaction.metadata";
 
@@ -34,7 +35,7 @@ exports.define = function define(factory) {
         await onContinuePostLogin(event, api);
       }
     };
-    run().then(() => internals.conclude(asked.denied ?? {}), internals.refuse);
+    run().then(() => internals.conclude(asked.denied ?? {}) && asked.take(), internals.refuse);
   };
 };
 
@@ -48,26 +49,35 @@ class Asked {
     this.scope = undefined;
     this.granted = () => context.accessToken?.scope ?? String(context.request?.query?.scope ?? "").split(" ").filter(Boolean);
   }
+  /** Whether the Action has ended: what it asks for then is too late, and said to be. */
+  isOver(what) {
+    if (this.login.end === undefined) return false;
+    internals.log(WARN, `ignored: after the end: api.${what}`);
+    return true;
+  }
   deny(code, reason) {
     this.denied ??= { refused: { code, reason: String(reason ?? "") } };
   }
   set(bag, key, value) {
     if (value === undefined) throw new Error(`Payload validation error: ${bag}.${key} is undefined`);
-    (this.members[bag] ??= {})[key] = value;
+    // Not by assignment: a key may be `__proto__`.
+    Object.defineProperty((this.members[bag] ??= {}), key, { value, writable: true, enumerable: true, configurable: true });
   }
   unset(bag, key) {
     if (this.members[bag] !== undefined) delete this.members[bag][key];
   }
+  /** Takes the answer. */
+  take() {
+    const { ending, end } = this.login;
+    if (end.refused !== undefined) return;
+    const members = { ...this.members, scope: this.scope, redirect: this.redirect };
+    for (const name of Object.keys(members)) if (members[name] !== undefined) ending.continue[name] = members[name];
+  }
   finish() {
-    const { end, ending } = this.login;
-    if (end === undefined) {
-      ending.noCallback = true;
-    } else if (end.refused !== undefined) {
-      ending.deny = end.refused;
-    } else {
-      const members = { ...this.members, scope: this.scope, redirect: this.redirect };
-      for (const name of Object.keys(members)) if (members[name] !== undefined) ending.continue[name] = members[name];
-    }
+    const { end, ending, taken } = this.login;
+    if (end === undefined) ending.noCallback = true;
+    else if (end.refused !== undefined) ending.deny = end.refused;
+    else if (taken.broken !== undefined) throw taken.broken.error;
     return ending;
   }
 }
@@ -118,6 +128,25 @@ function apiOf(asked, event, context) {
     },
     redirect: redirectsOf(asked, event, context),
   };
+  return untilTheEnd(asked, api);
+}
+
+/** What only looks, or makes a text. */
+const ASKS_NOTHING = new Set(["canRedirect", "encodeToken", "validateToken"]);
+
+/** `api`, whose functions do nothing once the Action has ended. */
+function untilTheEnd(asked, api) {
+  for (const group of Object.keys(api)) {
+    const members = api[group];
+    for (const name of Object.keys(members)) {
+      if (ASKS_NOTHING.has(name)) continue;
+      const ask = members[name];
+      members[name] = (...values) => {
+        if (!asked.isOver(`${group}.${name}`)) return ask(...values);
+        return group === "user" ? api : undefined;
+      };
+    }
+  }
   return api;
 }
 
@@ -135,7 +164,7 @@ function redirectsOf(asked, event, context) {
     sendUserTo: (url, { query } = {}) => {
       const pairs = Object.entries(query ?? {}).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
       const whole = pairs.length === 0 ? url : `${url}${url.includes("?") ? "&" : "?"}${pairs.join("&")}`;
-      asked.redirect = { url: typeof whole === "string" ? internals.addressOf(whole) : whole };
+      asked.redirect = { url: typeof whole === "string" ? internals.escapeSpaces(whole) : whole };
     },
     encodeToken: ({ secret, payload, expiresInSeconds = TOKEN_SECONDS }) =>
       jwt().sign({ ...payload, ip: event.request.ip }, secret, {

@@ -4,7 +4,7 @@ import host, { LEVEL, log } from "./host.js";
 import { isHostsUserKey } from "./event.js";
 import { login } from "./login.js";
 import { hasOwn, isEmpty, keysOf, setOf, toJson, withMember } from "./own.js";
-import { collectShared, TRANSIENT } from "./shared.js";
+import { collectGlobals, sharedWith, TRANSIENT } from "./shared.js";
 
 /** What the host tells rules of a login: a rule may scribble on it, but nobody else sees that. */
 const HOSTS_CONTEXT = setOf([
@@ -32,6 +32,9 @@ const HOSTS_CONTEXT = setOf([
 /** Who the user can be reached as: later rules see it where `writes` names it; the host drops it elsewhere. */
 const BY_NAME = setOf(["email", "email_verified", "phone_number", "phone_verified"]);
 
+/** What is never in a rule's context: its clock, and what its randomness is made of. */
+const HOSTS_ALONE = setOf(["now", "seed"]);
+
 const BAGS = ["user_metadata", "app_metadata"];
 
 /** How the login ended, for the engine, which takes the member that is there. */
@@ -42,21 +45,39 @@ export function finish() {
   } else if (end.refused !== undefined) {
     ending.deny = end.refused;
   } else {
-    ending.fail = collect(end.user, end.context, ending.continue);
+    if (login.taken.broken !== undefined) throw login.taken.broken.error;
+    store(ending.continue);
   }
   return ending;
 }
 
-/** Collects the members of an answer; gives what makes it impossible. A part is looked into only where it differs. */
-function collect(user, context, members) {
-  const transient = collectUser(user, members);
+/**
+ * Takes the answer: what the rule left behind when it called back, and nothing that is done to it later. A part is looked
+ * into only where it differs.
+ */
+export function take(user, context) {
+  const { ending, taken } = login;
+  try {
+    collectUser(user, ending.continue);
+    ending.fail = collectContext(context, ending.continue);
+    taken.globals = collectGlobals();
+  } catch (error) {
+    taken.broken = { error }; // The engine's to tell, not the rule's to catch.
+  }
+}
+
+/** Adds what is stored, as Auth0's API stores what it is sent, however late; and what of the rest later rules see. */
+function store(members) {
   const { user_metadata, app_metadata } = login.writes;
+  let transient;
+  for (let at = 0; at < BAGS.length; at++) {
+    const unsaved = unsavedMetadata(BAGS[at]);
+    if (unsaved !== undefined) (transient ??= {})[TRANSIENT[BAGS[at]]] = unsaved;
+  }
   if (user_metadata !== undefined) members.user_metadata = user_metadata;
   if (app_metadata !== undefined) members.app_metadata = app_metadata;
-  const problem = collectContext(context, members);
-  const shared = collectShared(transient);
+  const shared = sharedWith(login.taken.globals, transient);
   if (shared !== undefined) put(members, "shared", host.changes("shared", shared));
-  return problem;
 }
 
 function put(members, name, value) {
@@ -67,17 +88,14 @@ function ignored(what, key) {
   log(LEVEL.warn, `ignored: ${what}.${key} is the host's, no rule can change it`);
 }
 
-/** Gives what it changed in memory only. */
 function collectUser(user, members) {
   const changes = host.changes("user", user);
-  let transient;
   let root;
   const names = keysOf(changes);
   for (let at = 0; at < names.length; at++) {
     const name = names[at];
     if (name === "app_metadata" || name === "user_metadata") {
-      const unsaved = unsavedMetadata(name, user[name]);
-      if (unsaved !== undefined) (transient ??= {})[TRANSIENT[name]] = unsaved;
+      login.taken[name] = host.changes(`user.${name}`, user[name]);
     } else if (name in BY_NAME) {
       log(LEVEL.info, `user.${name} was changed: later rules see it where \`writes\` names it, and nobody stores it`);
       root = withMember(root, name, changes[name]);
@@ -88,20 +106,35 @@ function collectUser(user, members) {
     }
   }
   put(members, "user", root);
-  return login.shared === undefined ? transient : withEarlierDeletions(user, transient);
+  if (login.shared !== undefined) collectEarlierDeletions(user);
 }
 
 /** A key that an earlier rule deleted in memory stays deleted, though this rule was never given it. */
-function withEarlierDeletions(user, transient) {
+function collectEarlierDeletions(user) {
   for (const bag of BAGS) {
     const earlier = login.shared[TRANSIENT[bag]];
     if (earlier === undefined || earlier === null) continue;
     for (const key of keysOf(earlier)) {
-      const isBack = hasOwn(user[bag] ?? {}, key) || hasOwn(login.writes[bag] ?? {}, key);
-      if (earlier[key] === null && !isBack) ((transient ??= {})[TRANSIENT[bag]] ??= {})[key] = null;
+      if (earlier[key] === null && !hasOwn(user[bag] ?? {}, key)) ((login.taken.deleted ??= {})[bag] ??= { __proto__: null })[key] = null;
     }
   }
-  return transient;
+}
+
+/** What a rule changed in a bag without storing it: later rules see it (R-28). */
+function unsavedMetadata(bag) {
+  let changes = login.taken[bag];
+  const deleted = login.taken.deleted?.[bag];
+  if (changes === undefined && deleted === undefined) return undefined;
+  const writes = login.writes[bag];
+  for (const key of keysOf(changes)) {
+    if (writes !== undefined && hasOwn(writes, key) && toJson(writes[key]) === toJson(changes[key])) {
+      delete changes[key];
+    } else {
+      changes[key] ??= null;
+    }
+  }
+  for (const key of keysOf(deleted)) if (writes === undefined || !hasOwn(writes, key)) changes = withMember(changes, key, null);
+  return changes === undefined || isEmpty(changes) ? undefined : changes;
 }
 
 /** Whether it is what `app_metadata` has: the very object, or what an earlier rule changed there. */
@@ -124,7 +157,7 @@ function collectContext(context, members) {
     else if (name === "accessToken") takeAccessToken(host.changes("context.accessToken", value), members);
     else if (name === "multifactor") takeSecondFactor(value, members);
     else if (name === "redirect") problem = takeRedirect(value, members);
-    else if (name in HOSTS_CONTEXT) ignored("context", name);
+    else if (name in HOSTS_CONTEXT || name in HOSTS_ALONE) ignored("context", name);
     else rest = withMember(rest, name, value);
   }
   put(members, "context", rest);
@@ -157,27 +190,12 @@ function takeSecondFactor(multifactor, members) {
 function takeRedirect(redirect, members) {
   if (redirect === null) return undefined;
   if (typeof redirect.url !== "string" || redirect.url === "") return "context.redirect has no `url` that is a string";
-  members.redirect = { url: addressOf(redirect.url) };
+  members.redirect = { url: escapeSpaces(redirect.url) };
   return undefined;
 }
 
 /** As browsers read it: a space in it is escaped, line ends and what is around it are not there (R-32). */
-export const addressOf = (url) => (/\s/.test(url) ? url.trim().replace(/[\t\n\r]/g, "").replace(/\s/g, encodeURIComponent) : url);
-
-/** What a rule changed in a bag without storing it: later rules see it (R-28). */
-function unsavedMetadata(bag, value) {
-  const changes = host.changes(`user.${bag}`, value);
-  const writes = login.writes[bag];
-  if (changes === undefined) return undefined;
-  for (const key of keysOf(changes)) {
-    if (writes !== undefined && hasOwn(writes, key) && toJson(writes[key]) === toJson(changes[key])) {
-      delete changes[key];
-    } else {
-      changes[key] ??= null;
-    }
-  }
-  return isEmpty(changes) ? undefined : changes;
-}
+export const escapeSpaces = (url) => (/\s/.test(url) ? url.trim().replace(/[\t\n\r]/g, "").replace(/\s/g, encodeURIComponent) : url);
 
 /** Applies what earlier rules changed in memory; gives what that makes of the user's root (U-2). */
 export function applyTransient(user, shared) {

@@ -3,7 +3,7 @@
 // Evaluated once, when the engine is made; modules and the author's source follow; then the heap is kept.
 
 import host, { log } from "./host.js"; // First: takes `__host` away.
-import { addressOf, finish } from "./answer.js";
+import { escapeSpaces, finish } from "./answer.js";
 import { auth0, ACCESS_TOKEN } from "./auth0.js";
 import { console, format } from "./console.js";
 import { define } from "./define.js";
@@ -35,9 +35,9 @@ define("process", {
 // What our own modules are made with; authors have no use for it.
 provide("vestibule:internals", {
   ACCESS_TOKEN,
-  addressOf,
   begin,
   conclude,
+  escapeSpaces,
   format,
   guarded,
   host,

@@ -3,15 +3,19 @@
 
 import host, { LEVEL, log } from "./host.js";
 import { describe, refusal } from "./errors.js";
-import { fromJson, toJson } from "./own.js";
+import { fromJson, keysOf, toJson } from "./own.js";
 import { dropTimers, forgetTimers, runTimer, started } from "./timers.js";
 
 const fresh = () => ({
   user: undefined,
   context: undefined,
   shared: undefined,
-  /** How the rule ended: `{ refused }` or `{ user, context }`; the first end counts. */
+  /** How the rule ended: `{ refused }`, which is `undefined` where it goes on; the first end counts. */
   end: undefined,
+  /** Beside the members of its answer, what was taken when the rule ended and is put together when all has. */
+  taken: { app_metadata: undefined, user_metadata: undefined, deleted: undefined, globals: undefined, broken: undefined },
+  /** Whether the answer shares objects with the rule. */
+  isAttached: true,
   /** By handle, what takes the answer; made by the first request. */
   requests: undefined,
   /** First-level keys to store; `null` deletes. */
@@ -41,14 +45,27 @@ export function reset() {
   login = fresh();
 }
 
-/** Ends the rule, unless it has ended. */
+/** Ends the rule, unless it has ended; gives whether it did. Whoever ends it takes the answer there and then. */
 export function conclude(end) {
   if (login.end !== undefined) {
     const what = end.refused === undefined ? "callback was called again" : `after callback: ${end.refused.reason}`;
     log(LEVEL.warn, `ignored: ${what}`);
-    return;
+    return false;
   }
   login.end = end;
+  return true;
+}
+
+// INVARIANT: nothing that runs late changes the answer. Its members are taken when the rule ends; what is inside of them
+// is detached before the first late timer or reply, so that a rule without those pays nothing for it.
+function detach() {
+  const { ending, taken } = login;
+  login.isAttached = false;
+  try {
+    for (const parts of [ending.continue, taken]) for (const name of keysOf(parts)) parts[name] = host.wire(parts[name]);
+  } catch (error) {
+    taken.broken = { error };
+  }
 }
 
 /** Ends the rule as an uncaught exception does. */
@@ -66,6 +83,12 @@ export function guarded(run) {
   }
 }
 
+/** Runs what a timer or a reply begins. */
+function guardedTurn(run) {
+  if (login.end !== undefined && login.isAttached) detach();
+  guarded(run);
+}
+
 /** Starts a request; `settle` gets `{ status, headers, body }` or `{ error }`. */
 export function sendRequest(head, body, settle) {
   const handle = host.httpStart(toJson(head), body);
@@ -76,7 +99,7 @@ export function sendRequest(head, body, settle) {
 /** What the engine has to wait for: handles, `true` for having run a timer, `false` for nothing. */
 export function waiting() {
   const outstanding = login.requests !== undefined && login.requests.size > 0;
-  if (started > 0 && runTimer(outstanding, login.end !== undefined, guarded)) return true;
+  if (started > 0 && runTimer(outstanding, login.end !== undefined, guardedTurn)) return true;
   if (outstanding) return Array.from(login.requests.keys());
   if (started > 0) dropTimers();
   return false;
@@ -87,5 +110,5 @@ export function arrived(handle) {
   login.requests.delete(handle);
   const result = fromJson(host.httpResult(handle));
   if (result.error === undefined) result.body = host.httpBody(handle);
-  guarded(() => settle(result));
+  guardedTurn(() => settle(result));
 }

@@ -1,6 +1,6 @@
 // The contract of Auth0 Rules (auth0-behaviour §3): `function (user, context, callback)`.
 
-import { applyTransient } from "./answer.js";
+import { applyTransient, take } from "./answer.js";
 import { begin, conclude, login, refuse } from "./login.js";
 import { refusal, describe } from "./errors.js";
 import { LEVEL, log } from "./host.js";
@@ -36,7 +36,7 @@ function callback(error, user, context) {
     if (typeof error === "object" && error.stack !== undefined) log(LEVEL.info, describe(error));
     conclude({ refused: refusal(error) });
   } else {
-    conclude({ refused: undefined, user: object(user, login.user), context: object(context, login.context) });
+    if (conclude({ refused: undefined })) take(object(user, login.user), object(context, login.context));
   }
 }
 

@@ -57,22 +57,26 @@ function isJson(value, above = []) {
   return keysOf(value).every((key) => isJson(value[key], [...above, value]));
 }
 
-/** What later rules shall see, or `undefined` where nobody looked. */
-export function collectShared(transient) {
-  const before = login.shared;
-  const hadTransient = before !== undefined && (hasOwn(before, TRANSIENT.user_metadata) || hasOwn(before, TRANSIENT.app_metadata));
-  if (!isOpen && transient === undefined && !hadTransient) return undefined;
-  const after = {};
-  if (isOpen) {
-    for (const key of keysOf(globalThis)) {
-      if (own.has(key)) continue;
-      if (isJson(globalThis[key])) {
-        after[key] = globalThis[key];
-      } else {
-        const what = typeof globalThis[key] === "function" ? "a function" : "more than JSON";
-        log(LEVEL.warn, `global.${key} is ${what}: later rules do not see it, only JSON values are passed on`);
-      }
+/** The globals that later rules shall see, or `undefined` where nobody looked. */
+export function collectGlobals() {
+  if (!isOpen) return undefined;
+  const globals = {};
+  for (const key of keysOf(globalThis)) {
+    if (own.has(key)) continue;
+    if (isJson(globalThis[key])) {
+      globals[key] = globalThis[key];
+    } else {
+      const what = typeof globalThis[key] === "function" ? "a function" : "more than JSON";
+      log(LEVEL.warn, `global.${key} is ${what}: later rules do not see it, only JSON values are passed on`);
     }
   }
-  return { ...after, ...transient };
+  return globals;
+}
+
+/** All that later rules shall see, or `undefined` where nobody looked. */
+export function sharedWith(globals, transient) {
+  const before = login.shared;
+  const hadTransient = before !== undefined && (hasOwn(before, TRANSIENT.user_metadata) || hasOwn(before, TRANSIENT.app_metadata));
+  if (globals === undefined && transient === undefined && !hadTransient) return undefined;
+  return { ...globals, ...transient };
 }
