@@ -74,8 +74,18 @@ test("an Action's claim that is undefined is left out, as JSON leaves it out", (
       token.setCustomClaim('kept', null);
       token.setCustomClaim('run', () => 1);
     }`;
-  assert.deepEqual(members(action(source)), { id_token: { kept: null }, access_token: { kept: null } });
+  const none = { plan: null, set: null, kept: null, run: null };
+  assert.deepEqual(members(action(source)), { id_token: none, access_token: none });
   assert.match(action("api.user.setUserMetadata('a', undefined);").answer.deny.reason, /Payload validation error/);
+});
+
+test("an Action takes back the claim that an earlier rule set, as a rule does", () => {
+  const first = members(action("api.idToken.setCustomClaim('plan', 'gold'); api.accessToken.setCustomClaim('plan', 'gold');"));
+  const staged = { context: { ...context, idToken: first.id_token, accessToken: first.access_token } };
+  const second = action("api.idToken.setCustomClaim('plan', undefined); api.accessToken.setCustomClaim('plan', undefined);", staged);
+  const rule = run("function (user, context, callback) { context.idToken.plan = undefined; context.accessToken.plan = undefined; callback(null, user, context); }", staged);
+  assert.deepEqual(members(second), { id_token: { plan: null }, access_token: { plan: null } });
+  assert.deepEqual(second.answer, rule.answer);
 });
 
 test("what an Action asks for after its end is ignored, with a line in the log", () => {

@@ -63,9 +63,6 @@ class Asked {
     // Not by assignment: a key may be `__proto__`.
     Object.defineProperty((this.members[bag] ??= {}), key, { value, writable: true, enumerable: true, configurable: true });
   }
-  unset(bag, key) {
-    if (this.members[bag] !== undefined) delete this.members[bag][key];
-  }
   /** Takes the answer. */
   take() {
     const { ending, end } = this.login;
@@ -83,8 +80,8 @@ class Asked {
 }
 
 function apiOf(asked, event, context) {
-  // What JSON has no word for is no claim: the token goes out without it.
-  const claim = (bag) => (name, value) => (isSaid(value) ? asked.set(bag, name, value) : asked.unset(bag, name));
+  // What JSON has no word for is no claim: the token goes out without it, also where an earlier rule set it.
+  const claim = (bag) => (name, value) => asked.set(bag, name, isSaid(value) ? value : null);
   const metadata = (bag) => (key, value) => {
     asked.set(bag, key, value);
     return api;
