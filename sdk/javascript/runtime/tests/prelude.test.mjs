@@ -121,6 +121,15 @@ test("an answer that cannot be taken fails when the rule is over, and its author
   assert.throws(() => run(source), /broken/);
 });
 
+test("a key called __proto__ is copied as a key", () => {
+  const result = run(`function (user, context, callback) {
+    const copy = structuredClone(JSON.parse('{"__proto__": {"admin": true}, "list": [{"__proto__": 1}]}'));
+    context.idToken.seen = [copy.admin === undefined, Object.keys(copy), Object.keys(copy.list[0])];
+    callback(null, user, context);
+  }`);
+  assert.deepEqual(members(result).id_token.seen, [true, ["__proto__", "list"], ["__proto__"]]);
+});
+
 test("an Action finds the keys of app_metadata on the root of the user, except over what is the host's", () => {
   const source = "api.idToken.setCustomClaim('seen', [event.user.plan, event.user.email, event.user.app_metadata.email]);";
   const result = action(source, { user: { ...user, app_metadata: { plan: "gold", email: "other" } } });

@@ -23,7 +23,8 @@ function copy(value, seen) {
   };
   const filled = (made, members = keys(value)) => {
     keep(made);
-    for (const key of members) made[key] = copy(value[key], seen);
+    // Not by assignment: a key may be `__proto__`.
+    for (const key of members) Object.defineProperty(made, key, { value: copy(value[key], seen), writable: true, enumerable: true, configurable: true });
     return made;
   };
   if (Array.isArray(value)) {
