@@ -130,6 +130,18 @@ test("a key called __proto__ is copied as a key", () => {
   assert.deepEqual(members(result).id_token.seen, [true, ["__proto__", "list"], ["__proto__"]]);
 });
 
+test("the names in a form cannot add to its head", () => {
+  const source = (contentType) => `function (user, context, callback) {
+    const options = { filename: 'a".txt\\r\\nX-Other: 1', contentType: ${JSON.stringify(contentType)} };
+    const formData = { 'x"; filename="y\\r\\n': { value: 'v', options } };
+    require('request').post({ url: 'https://files.example.com/', formData }, (error) => callback(error, user, context));
+  }`;
+  const result = run(source("text/plain"), { respond: () => ({ status: 200 }) });
+  const head = 'form-data; name="x%22; filename=%22y%0D%0A"; filename="a%22.txt%0D%0AX-Other: 1"\r\nContent-Type: text/plain\r\n\r\nv\r\n';
+  assert.ok(result.requests[0].body.includes(`\r\nContent-Disposition: ${head}`), result.requests[0].body);
+  assert.match(run(source("text/plain\r\nX-Other: 1")).answer.deny.reason, /`contentType` of a part of `formData` has a line end/);
+});
+
 test("an Action finds the keys of app_metadata on the root of the user, except over what is the host's", () => {
   const source = "api.idToken.setCustomClaim('seen', [event.user.plan, event.user.email, event.user.app_metadata.email]);";
   const result = action(source, { user: { ...user, app_metadata: { plan: "gold", email: "other" } } });

@@ -59,6 +59,10 @@ function parsed(query) {
 
 const TYPES = { css: "text/css", csv: "text/csv", gif: "image/gif", html: "text/html", jpeg: "image/jpeg", jpg: "image/jpeg", json: "application/json", pdf: "application/pdf", png: "image/png", svg: "image/svg+xml", txt: "text/plain", xml: "application/xml", zip: "application/zip" };
 
+/** What would end a quoted name, or its line, as browsers escape it. */
+const QUOTED = { '"': "%22", "\r": "%0D", "\n": "%0A" };
+const quoted = (text) => String(text).replace(/["\r\n]/g, (character) => QUOTED[character]);
+
 /** The parts of `formData`, as `multipart/form-data`: texts, numbers, bytes, or `{ value, options }` of these. */
 class FormData {
   constructor() {
@@ -75,9 +79,10 @@ class FormData {
     const filename = (given.filename ?? given.filepath)?.split(/[\\/]/).pop();
     const guessed = filename === undefined ? undefined : TYPES[/\.(\w+)$/.exec(filename)?.[1].toLowerCase()];
     const type = given.contentType ?? guessed ?? (typeof value === "string" ? undefined : "application/octet-stream");
+    if (type !== undefined && /[\r\n]/.test(type)) throw new Error("the `contentType` of a part of `formData` has a line end");
     const head = [
       `--${this.boundary}`,
-      `Content-Disposition: form-data; name="${name}"${filename === undefined ? "" : `; filename="${filename}"`}`,
+      `Content-Disposition: form-data; name="${quoted(name)}"${filename === undefined ? "" : `; filename="${quoted(filename)}"`}`,
       ...(type === undefined ? [] : [`Content-Type: ${type}`]),
     ];
     this.parts.push(`${head.join("\r\n")}\r\n\r\n`, value, "\r\n");
