@@ -49,19 +49,19 @@ class Asked {
     this.scope = undefined;
     this.granted = () => context.accessToken?.scope ?? String(context.request?.query?.scope ?? "").split(" ").filter(Boolean);
   }
-  /** Whether the Action has ended: what it asks for then is too late, and said to be. */
-  isOver(what) {
+  /** Whether it is too late for what is asked, which the log says then: the Action has ended. */
+  isLate(what) {
     if (this.login.end === undefined) return false;
     internals.log(WARN, `ignored: after the end: api.${what}`);
     return true;
   }
-  deny(code, reason) {
-    this.denied ??= { refused: { code, reason: String(reason ?? "") } };
+  deny(what, code, reason) {
+    if (!this.isLate(what)) this.denied ??= { refused: { code, reason: String(reason ?? "") } };
   }
-  set(bag, key, value) {
+  set(what, bag, key, value) {
+    if (this.isLate(what)) return;
     if (value === undefined) throw new Error(`Payload validation error: ${bag}.${key} is undefined`);
-    // Not by assignment: a key may be `__proto__`.
-    Object.defineProperty((this.members[bag] ??= {}), key, { value, writable: true, enumerable: true, configurable: true });
+    (this.members[bag] ??= {})[key] = value;
   }
   /** Takes the answer. */
   take() {
@@ -81,69 +81,52 @@ class Asked {
 
 function apiOf(asked, event, context) {
   // What JSON has no word for is no claim: the token goes out without it, also where an earlier rule set it.
-  const claim = (bag) => (name, value) => asked.set(bag, name, isSaid(value) ? value : null);
-  const metadata = (bag) => (key, value) => {
-    asked.set(bag, key, value);
+  const claims = (what, bag) => ({ setCustomClaim: (name, value) => asked.set(what, bag, name, isSaid(value) ? value : null) });
+  const metadata = (what, bag) => (key, value) => {
+    asked.set(what, bag, key, value);
     return api;
   };
-  const demand = (options = {}) => {
-    asked.members.second_factor = { allow_remember_browser: options.allowRememberBrowser === true };
+  const demand = (what, options = {}) => {
+    if (!asked.isLate(what)) asked.members.second_factor = { allow_remember_browser: options.allowRememberBrowser === true };
   };
-  const claims = (bag) => ({ setCustomClaim: claim(bag) });
   const api = {
-    access: { deny: (...texts) => asked.deny("access_denied", texts[texts.length - 1]) },
-    validation: { error: (code, message) => asked.deny(denyCode(code), message) },
-    idToken: claims("id_token"),
+    access: { deny: (...texts) => asked.deny("access.deny", "access_denied", texts[texts.length - 1]) },
+    validation: { error: (code, message) => asked.deny("validation.error", denyCode(code), message) },
+    idToken: claims("idToken.setCustomClaim", "id_token"),
     accessToken: {
-      ...claims("access_token"),
+      ...claims("accessToken.setCustomClaim", "access_token"),
       addScope: (scope) => {
+        if (asked.isLate("accessToken.addScope")) return;
         const scopes = asked.scope ?? asked.granted();
         asked.scope = scopes.includes(scope) ? scopes : [...scopes, scope];
       },
       removeScope: (scope) => {
+        if (asked.isLate("accessToken.removeScope")) return;
         asked.scope = (asked.scope ?? asked.granted()).filter((granted) => granted !== scope);
       },
     },
-    user: { setAppMetadata: metadata("app_metadata"), setUserMetadata: metadata("user_metadata") },
+    user: { setAppMetadata: metadata("user.setAppMetadata", "app_metadata"), setUserMetadata: metadata("user.setUserMetadata", "user_metadata") },
     multifactor: {
       enable: (provider, options) => {
-        if (provider !== "none") demand(options);
+        if (provider !== "none") demand("multifactor.enable", options);
       },
     },
     authentication: {
-      challengeWith: () => demand(),
-      challengeWithAny: () => demand(),
-      enrollWith: () => demand(),
-      enrollWithAny: () => demand(),
-      setPrimaryUser: (id) => asked.set("context", "primaryUser", id),
+      challengeWith: () => demand("authentication.challengeWith"),
+      challengeWithAny: () => demand("authentication.challengeWithAny"),
+      enrollWith: () => demand("authentication.enrollWith"),
+      enrollWithAny: () => demand("authentication.enrollWithAny"),
+      setPrimaryUser: (id) => asked.set("authentication.setPrimaryUser", "context", "primaryUser", id),
     },
     transaction: {
       setMetadata: (key, value) => {
+        if (asked.isLate("transaction.setMetadata")) return;
         event.transaction.metadata[key] = value;
-        asked.set("shared", TRANSACTION, { ...event.transaction.metadata });
+        asked.set("transaction.setMetadata", "shared", TRANSACTION, { ...event.transaction.metadata });
       },
     },
     redirect: redirectsOf(asked, event, context),
   };
-  return untilTheEnd(asked, api);
-}
-
-/** What only looks, or makes a text. */
-const ASKS_NOTHING = new Set(["canRedirect", "encodeToken", "validateToken"]);
-
-/** `api`, whose functions do nothing once the Action has ended. */
-function untilTheEnd(asked, api) {
-  for (const group of Object.keys(api)) {
-    const members = api[group];
-    for (const name of Object.keys(members)) {
-      if (ASKS_NOTHING.has(name)) continue;
-      const ask = members[name];
-      members[name] = (...values) => {
-        if (!asked.isOver(`${group}.${name}`)) return ask(...values);
-        return group === "user" ? api : undefined;
-      };
-    }
-  }
   return api;
 }
 
@@ -159,6 +142,7 @@ function redirectsOf(asked, event, context) {
   return {
     canRedirect: () => context.request?.query?.prompt !== "none" && !NO_BROWSER.has(event.transaction.protocol),
     sendUserTo: (url, { query } = {}) => {
+      if (asked.isLate("redirect.sendUserTo")) return;
       const pairs = Object.entries(query ?? {}).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
       const whole = pairs.length === 0 ? url : `${url}${url.includes("?") ? "&" : "?"}${pairs.join("&")}`;
       asked.redirect = { url: typeof whole === "string" ? internals.escapeSpaces(whole) : whole };

@@ -4,7 +4,7 @@ import host, { LEVEL, log } from "./host.js";
 import { isHostsUserKey } from "./event.js";
 import { login } from "./login.js";
 import { hasOwn, isEmpty, keysOf, setOf, toJson, withMember } from "./own.js";
-import { collectGlobals, sharedWith, TRANSIENT } from "./shared.js";
+import { collectGlobals, isOpen, sharedWith, TRANSIENT } from "./shared.js";
 
 /** What the host tells rules of a login: a rule may scribble on it, but nobody else sees that. */
 const HOSTS_CONTEXT = setOf([
@@ -45,8 +45,10 @@ export function finish() {
   } else if (end.refused !== undefined) {
     ending.deny = end.refused;
   } else {
-    if (login.taken.broken !== undefined) throw login.taken.broken.error;
-    store(ending.continue);
+    const { user_metadata, app_metadata } = login.writes;
+    if (user_metadata !== undefined) ending.continue.user_metadata = user_metadata;
+    if (app_metadata !== undefined) ending.continue.app_metadata = app_metadata;
+    if (login.isMore) share(ending.continue);
   }
   return ending;
 }
@@ -60,23 +62,24 @@ export function take(user, context) {
   try {
     collectUser(user, ending.continue);
     ending.fail = collectContext(context, ending.continue);
-    taken.globals = collectGlobals();
+    if (isOpen) taken.globals = collectGlobals();
+    if (isOpen || login.shared !== undefined) login.isMore = true;
   } catch (error) {
+    login.isMore = true;
     taken.broken = { error }; // The engine's to tell, not the rule's to catch.
   }
 }
 
-/** Adds what is stored, as Auth0's API stores what it is sent, however late; and what of the rest later rules see. */
-function store(members) {
-  const { user_metadata, app_metadata } = login.writes;
+/** Adds what later rules see, of metadata what is not stored: Auth0's API stores what it is sent, however late. */
+function share(members) {
+  const { broken, globals } = login.taken;
+  if (broken !== undefined) throw broken.error;
   let transient;
   for (let at = 0; at < BAGS.length; at++) {
     const unsaved = unsavedMetadata(BAGS[at]);
     if (unsaved !== undefined) (transient ??= {})[TRANSIENT[BAGS[at]]] = unsaved;
   }
-  if (user_metadata !== undefined) members.user_metadata = user_metadata;
-  if (app_metadata !== undefined) members.app_metadata = app_metadata;
-  const shared = sharedWith(login.taken.globals, transient);
+  const shared = sharedWith(globals, transient);
   if (shared !== undefined) put(members, "shared", host.changes("shared", shared));
 }
 
@@ -95,6 +98,7 @@ function collectUser(user, members) {
   for (let at = 0; at < names.length; at++) {
     const name = names[at];
     if (name === "app_metadata" || name === "user_metadata") {
+      login.isMore = true;
       login.taken[name] = host.changes(`user.${name}`, user[name]);
     } else if (name in BY_NAME) {
       log(LEVEL.info, `user.${name} was changed: later rules see it where \`writes\` names it, and nobody stores it`);

@@ -14,6 +14,8 @@ const fresh = () => ({
   end: undefined,
   /** Beside the members of its answer, what was taken when the rule ended and is put together when all has. */
   taken: { app_metadata: undefined, user_metadata: undefined, deleted: undefined, globals: undefined, broken: undefined },
+  /** Whether there is any of that. */
+  isMore: false,
   /** Whether the answer shares objects with the rule. */
   isAttached: true,
   /** By handle, what takes the answer; made by the first request. */
@@ -61,9 +63,11 @@ export function conclude(end) {
 function detach() {
   const { ending, taken } = login;
   login.isAttached = false;
+  if (taken.broken !== undefined) return;
   try {
     for (const parts of [ending.continue, taken]) for (const name of keysOf(parts)) parts[name] = host.wire(parts[name]);
   } catch (error) {
+    login.isMore = true;
     taken.broken = { error };
   }
 }

@@ -14,7 +14,8 @@ const { isArray } = Array;
 export const TRANSIENT = { user_metadata: "user.user_metadata", app_metadata: "user.app_metadata" };
 const isTransient = (key) => key === TRANSIENT.user_metadata || key === TRANSIENT.app_metadata;
 
-let isOpen = false;
+/** Whether a rule of this login has named it. */
+export let isOpen = false;
 let own = new Set();
 
 /** Begins a login. */
@@ -57,9 +58,8 @@ function isJson(value, above = []) {
   return keysOf(value).every((key) => isJson(value[key], [...above, value]));
 }
 
-/** The globals that later rules shall see, or `undefined` where nobody looked. */
+/** The globals that later rules shall see. */
 export function collectGlobals() {
-  if (!isOpen) return undefined;
   const globals = {};
   for (const key of keysOf(globalThis)) {
     if (own.has(key)) continue;
