@@ -247,10 +247,11 @@ test("an address with spaces is sent as browsers read it", () => {
   assert.deepEqual(members(action("api.redirect.sendUserTo('https://forms.example.com/a b');")), { redirect: { url: "https://forms.example.com/a%20b" } });
 });
 
-test("an e-mail address that a rule changes is asked for: the manifest says whether later rules see it", () => {
+test("an e-mail address that a rule changes is asked for: the manifest says whether it is dropped", () => {
   const result = run("function (user, context, callback) { user.email = 'b@example.com'; delete user.email_verified; callback(null, user, context); }");
   assert.deepEqual(members(result), { user: { email: "b@example.com", email_verified: null } });
-  assert.match(result.logs[0].text, /^user.email was changed: later rules see it where `writes` names it/);
+  assert.equal(result.logs[0].level, 2);
+  assert.match(result.logs[0].text, /^user.email was changed: dropped unless `writes` names it; there later rules and the tokens follow it/);
 });
 
 test("reserved and dotted metadata keys are refused as the API does", () => {

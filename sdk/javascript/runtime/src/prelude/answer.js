@@ -29,7 +29,7 @@ const HOSTS_CONTEXT = setOf([
   "tenant",
 ]);
 
-/** Who the user can be reached as: later rules see it where `writes` names it; the host drops it elsewhere. */
+/** Who the user can be reached as: later rules and profile claims follow it where `writes` names it; elsewhere the host drops it. */
 const BY_NAME = setOf(["email", "email_verified", "phone_number", "phone_verified"]);
 
 /** What is never in a rule's context: its clock, and what its randomness is made of. */
@@ -101,7 +101,7 @@ function collectUser(user, members) {
       login.isMore = true;
       login.taken[name] = host.changes(`user.${name}`, user[name]);
     } else if (name in BY_NAME) {
-      log(LEVEL.info, `user.${name} was changed: later rules see it where \`writes\` names it, and nobody stores it`);
+      log(LEVEL.warn, `user.${name} was changed: dropped unless \`writes\` names it; there later rules and the tokens follow it, and nobody stores it`);
       root = withMember(root, name, changes[name]);
     } else if (isHostsUserKey(name)) {
       ignored("user", name);
