@@ -12,8 +12,10 @@ use url::Url;
 
 use crate::members::SENDS_BROWSER;
 
-/// What says who the user is; granted by name only.
-const WHO: &[&str] = &["email", "email_verified", "phone_number", "phone_verified", "phone_number_verified"];
+/// What says who the user is, as the profile has it; granted by name only.
+const WHO_IN_USER: &[&str] = &["email", "email_verified", "phone_number", "phone_verified"];
+/// The same, as tokens say it.
+const WHO_IN_TOKENS: &[&str] = &["email", "email_verified", "phone_number", "phone_number_verified"];
 
 /// Methods that take a language, and how to write in it.
 const LOCALISED: &[&str] = &["toLocaleDateString", "toLocaleString", "toLocaleTimeString"];
@@ -149,6 +151,10 @@ fn bag_and_key<'t>(target: &'t AssignmentTarget<'_>) -> Option<(&'static str, &'
         return None;
     };
     Some((bag, key))
+}
+
+fn who_in(bag: &str) -> &'static [&'static str] {
+    if bag == "user" { WHO_IN_USER } else { WHO_IN_TOKENS }
 }
 
 /// Whether the arguments of such a method ask for no more than there is without `Intl`.
@@ -300,7 +306,7 @@ impl<'a> Visit<'a> for Findings {
 
     fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
         if let Some((bag, key)) = bag_and_key(&assignment.left)
-            && WHO.contains(&key)
+            && who_in(bag).contains(&key)
         {
             self.sets_by_name.insert(format!("{bag}.{key}"));
         }
@@ -343,5 +349,28 @@ impl<'a> Visit<'a> for Findings {
             self.text(text);
         }
         walk::walk_template_literal(self, template);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The names in the list that a file of the host declares.
+    fn list(source: &'static str, name: &str) -> BTreeSet<&'static str> {
+        let declared =
+            source.split_once(&format!("const {name}: &[&str] = &[")).and_then(|(_, rest)| rest.split_once("];"));
+        let (names, _) = declared.unwrap_or_else(|| panic!("`{name}` is declared elsewhere now"));
+        names.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn the_host_asks_for_the_same_names_to_the_letter() {
+        let owned = include_str!("../../pipeline/src/answer/owned.rs");
+        let claim = include_str!("../../pipeline/src/claim.rs");
+        assert_eq!(WHO_IN_USER.iter().copied().collect::<BTreeSet<_>>(), list(owned, "USER_LITERAL_ONLY"));
+        assert_eq!(WHO_IN_TOKENS.iter().copied().collect::<BTreeSet<_>>(), list(claim, "LITERAL_ONLY"));
     }
 }
