@@ -14,11 +14,13 @@ const CONTEXT: &[&str] = &[
     "connectionMetadata",
     "connectionOptions",
     "connectionStrategy",
+    "now",
     "organization",
     "original_protocol",
     "protocol",
     "request",
     "riskAssessment",
+    "seed",
     "sessionID",
     "sso",
     "stats",
@@ -69,7 +71,7 @@ mod tests {
         let answer = include_str!("../../../sdk/javascript/runtime/src/prelude/answer.js");
         let event = include_str!("../../../sdk/javascript/runtime/src/prelude/event.js");
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
-        assert_eq!(owned(CONTEXT), set(answer, "HOSTS_CONTEXT"));
+        assert_eq!(owned(CONTEXT), &set(answer, "HOSTS_CONTEXT") | &set(answer, "HOSTS_ALONE"));
         // Metadata are stored by other means, and what is named is an answer.
         let kept = &set(event, "HOSTS_USER") - &set(answer, "BY_NAME");
         let others = owned(&["app_metadata", "constructor", "prototype", "user_metadata"]);
@@ -78,8 +80,15 @@ mod tests {
 
     #[test]
     fn what_is_set_in_vain_is_found_at_any_depth() {
-        let sets = ["context.stats.loginsCount", "context.idToken.a", "user.last_ip", "user.email", "user.nickname"];
+        let sets = [
+            "context.stats.loginsCount",
+            "context.now",
+            "context.idToken.a",
+            "user.last_ip",
+            "user.email",
+            "user.nickname",
+        ];
         let found = hosts(&sets.map(str::to_owned).into());
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["context.stats.loginsCount", "user.last_ip"]);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["context.now", "context.stats.loginsCount", "user.last_ip"]);
     }
 }

@@ -236,6 +236,12 @@ test("what belongs to the host is dropped with a line in the log", () => {
   assert.deepEqual(result.logs.map(({ text }) => text), ["ignored: user.user_id is the host's, no rule can change it", "ignored: context.protocol is the host's, no rule can change it"]);
 });
 
+test("the clock and the seed are the host's, though a rule finds neither in its context", () => {
+  const result = run("function (user, context, callback) { const found = [context.now, context.seed]; context.now = 1; context.seed = 'x'; context.idToken.found = found.length; callback(null, user, context); }");
+  assert.deepEqual(members(result), { id_token: { found: 2 } });
+  assert.deepEqual(result.logs.map(({ text }) => text), ["now", "seed"].map((name) => `ignored: context.${name} is the host's, no rule can change it`));
+});
+
 test("a redirect gate without an address fails and lets nobody through", () => {
   const result = run("function (user, context, callback) { context.redirect = { url: configuration.MISSING }; callback(null, user, context); }");
   assert.deepEqual(result.answer, { fail: "context.redirect has no `url` that is a string" });
