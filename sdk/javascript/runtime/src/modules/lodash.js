@@ -49,7 +49,7 @@ const { first, invoke, last, max, min, rest, sum } = _;
 const counted = (one, several) => (items, count, guard) => (typeof count === "number" && guard === undefined ? several(items, count) : one(items));
 _.first = counted(first, _.take);
 _.last = counted(last, _.takeRight);
-_.rest = (items, count, guard) => (typeof items === "function" ? rest(items) : _.drop(items, typeof count === "number" && guard === undefined ? count : 1));
+_.rest = (items, count, guard) => (typeof items === "function" ? rest(items, count) : _.drop(items, typeof count === "number" && guard === undefined ? count : 1));
 _.invoke = (items, method, ...values) => (Array.isArray(items) ? _.invokeMap(items, method, ...values) : invoke(items, method, ...values));
 // As the function of a `map` it is given an index, which means nothing.
 const by = (plain, computed) => (items, iteratee) => {
@@ -59,5 +59,20 @@ const by = (plain, computed) => (items, iteratee) => {
 _.max = by(max, _.maxBy);
 _.min = by(min, _.minBy);
 _.sum = by(sum, _.sumBy);
+
+/** The same at the end of a chain, or in it: what gives several goes on. */
+const chain = _.prototype;
+const { first: firstOf, invoke: invokeOf, last: lastOf } = chain;
+_.mixin(_.pick(_, ["max", "min", "sum"]), { chain: false });
+_.mixin(_.pick(_, ["rest"]));
+chain.first = function (count, guard) {
+  return typeof count === "number" && guard === undefined ? this.take(count) : firstOf.call(this);
+};
+chain.last = function (count, guard) {
+  return typeof count === "number" && guard === undefined ? this.takeRight(count) : lastOf.call(this);
+};
+chain.invoke = function (method, ...values) {
+  return Array.isArray(this.value()) ? this.invokeMap(method, ...values) : invokeOf.call(this, method, ...values);
+};
 
 module.exports = _;
