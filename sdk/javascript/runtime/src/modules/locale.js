@@ -76,6 +76,12 @@ put(Number.prototype, "toLocaleString", function (locales, options) {
   checked("Number.prototype.toLocaleString", locales, options, ofNumbers);
   return written(Number.prototype.valueOf.call(this));
 });
+/** Lists hand on what they are asked for. */
+function listed(locales, options) {
+  return Array.from(this, (one) => (one === undefined || one === null ? "" : one.toLocaleString(locales, options))).join(",");
+}
+put(Array.prototype, "toLocaleString", listed);
+put(Object.getPrototypeOf(Uint8Array.prototype), "toLocaleString", listed);
 put(BigInt.prototype, "toLocaleString", function (locales, options) {
   checked("BigInt.prototype.toLocaleString", locales, options, ofNumbers);
   return grouped(BigInt.prototype.toString.call(this));
