@@ -77,6 +77,9 @@ function failure(code) {
   return Object.assign(new Error(message), { code: name, errno: name, connect: code !== "http_timeout" });
 }
 
+/** The smaller of two limits of time, of which either may be none. */
+exports.sooner = (one, other) => (one > 0 && other > 0 ? Math.min(one, other) : one || other);
+
 /**
  * Sends `{ method, url, headers: {name: value | values}, body?: string | Uint8Array, timeout?, follow? }`;
  * `settle(error, { status, headers, body: Uint8Array, url })` is called in a job of its own.

@@ -1,6 +1,6 @@
 // `fetch`, and `node-fetch` with it, over the granted HTTP capability.
 
-const { exchange, textOf } = require("vestibule:exchange");
+const { exchange, sooner, textOf } = require("vestibule:exchange");
 const { Buffer } = require("buffer");
 
 class Headers {
@@ -132,10 +132,10 @@ function fetch(input, init) {
     request.signal?.addEventListener?.("abort", () => reject(aborted(request.signal)));
     if (!request.headers.has("accept")) request.headers.set("accept", "*/*");
     const { url, method, signal } = request;
-    const timeout = request.timeout || signal?.timeout;
+    const timeout = sooner(request.timeout, signal?.timeout);
     const sent = { url, method, timeout, body: request.sent, headers: Object.fromEntries(request.headers), follow: request.redirect === "follow" };
     exchange(sent, (error, received) => {
-      if (error?.code === "ETIMEDOUT" && signal?.timeout > 0) {
+      if (error?.code === "ETIMEDOUT" && signal?.timeout > 0 && timeout === signal.timeout) {
         reject(Object.assign(new Error("The operation was aborted due to timeout"), { name: "TimeoutError" }));
       } else if (error) {
         const type = error.code === "ETIMEDOUT" ? "request-timeout" : "system";
