@@ -6,7 +6,7 @@ const real = require("buffer/");
 
 const { Buffer } = real;
 const { from, byteLength } = Buffer;
-const { toString } = Buffer.prototype;
+const { toString, write } = Buffer.prototype;
 const { fromBase64, fromHex } = Uint8Array;
 const { toBase64, toHex } = Uint8Array.prototype;
 const { isWellFormed, toWellFormed } = String.prototype;
@@ -33,6 +33,8 @@ function base64(text) {
 /** As `base64`, with the two digits that are safe in URLs and without its padding; the real one does not know it. */
 const isUrlSafe = (encoding) => typeof encoding === "string" && encoding.toLowerCase() === "base64url";
 
+const plain = (text) => text.replace(/-/g, "+").replace(/_/g, "/");
+
 function read(text, encoding) {
   if (isUtf8(encoding)) return encoded(text);
   if (encoding === "hex") return hexadecimal(text);
@@ -47,7 +49,7 @@ function written(bytes, encoding) {
 }
 
 Buffer.from = function (value, encoding, length) {
-  if (typeof value === "string" && isUrlSafe(encoding)) return Buffer.from(value.replace(/-/g, "+").replace(/_/g, "/"), "base64");
+  if (typeof value === "string" && isUrlSafe(encoding)) return Buffer.from(plain(value), "base64");
   const bytes = typeof value === "string" ? read(value, encoding) : undefined;
   return bytes === undefined ? from(value, encoding, length) : from(bytes);
 };
@@ -55,6 +57,13 @@ Buffer.byteLength = (value, encoding) =>
   typeof value === "string" && isUtf8(encoding) ? encoded(value).byteLength : byteLength(value, isUrlSafe(encoding) ? "base64" : encoding);
 const { isEncoding } = Buffer;
 Buffer.isEncoding = (encoding) => isUrlSafe(encoding) || isEncoding(encoding);
+/** What `new Buffer` writes its text with, too. */
+Buffer.prototype.write = function (text, ...where) {
+  const encoding = where.length - 1;
+  if (typeof text !== "string" || !isUrlSafe(where[encoding])) return write.call(this, text, ...where);
+  where[encoding] = "base64";
+  return write.call(this, plain(text), ...where);
+};
 Buffer.prototype.toString = function (encoding, start, end) {
   if (isUrlSafe(encoding)) return this.toString("base64", start, end).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const text = start === undefined && end === undefined ? written(this, encoding) : undefined;
