@@ -280,6 +280,7 @@ test("after the end timers fire once, within limits, and the log says which do n
   assert.deepEqual(logged("const again = () => { n++; setTimeout(again, 1); }; let n = 0; again(); setTimeout(() => console.log(n), 32)"), ["32", "dropped: 1 timer that no login waits for"]);
   assert.deepEqual(logged("setTimeout(() => { throw new Error('late'); }, 1); clearTimeout(setTimeout(() => console.log('never'), 1));"), ["ignored: after callback: late"]);
   assert.deepEqual(logged("AbortSignal.timeout(5000).addEventListener('abort', () => console.log('aborted'));"), []);
+  assert.deepEqual(logged("setInterval(() => console.log('never'), 10).unref();"), [], "nobody minds an interval that is not referenced");
 });
 
 test("a request is given up when its signal says so", () => {
@@ -294,6 +295,48 @@ test("a request is given up when its signal says so", () => {
   const result = run(source, { respond: () => ({ error: "http_timeout" }) });
   assert.deepEqual(members(result).id_token.names, ["TimeoutError", "AbortError"]);
   assert.deepEqual(result.requests.map(({ timeout_ms }) => timeout_ms), [700]);
+});
+
+test("of two limits of time the smaller one counts, and says so in its own words", () => {
+  const source = `async function (user, context, callback) {
+    const said = [];
+    const say = (error) => said.push(error.type || error.code || error.name);
+    const url = 'https://api.example.com/slow';
+    await require('node-fetch')(url, { timeout: 300, signal: AbortSignal.timeout(700) }).catch(say);
+    await require('node-fetch')(url, { timeout: 700, signal: AbortSignal.timeout(300) }).catch(say);
+    await require('axios').get(url, { timeout: 300, signal: AbortSignal.timeout(700) }).catch(say);
+    await require('axios').get(url, { signal: AbortSignal.timeout(300) }).catch(say);
+    await require('axios').get(url, { timeout: 300 }).catch(say);
+    await require('axios').get(url).catch(say);
+    await fetch(url).catch(say);
+    context.idToken.said = said;
+    callback(null, user, context);
+  }`;
+  const result = run(source, { respond: () => ({ error: "http_timeout" }) });
+  assert.deepEqual(members(result).id_token.said, ["request-timeout", "TimeoutError", "ECONNABORTED", "ERR_CANCELED", "ECONNABORTED", "ECONNABORTED", "request-timeout"]);
+  assert.deepEqual(result.requests.map(({ timeout_ms }) => timeout_ms), [...Array(5).fill(300), undefined, undefined]);
+});
+
+test("lodash has what 2 and 3 had in chains too, and what 4 has of a function", () => {
+  const said = (expression) => members(run(`function (user, context, callback) { const _ = require('lodash'); context.idToken.said = ${expression}; callback(null, user, context); }`)).id_token.said;
+  const list = "[{ a: 1 }, { a: 3 }, { a: 2 }]";
+  assert.deepEqual(said(`_(${list}).max('a')`), { a: 3 });
+  assert.deepEqual(said(`_.chain(${list}).min('a').value()`), { a: 1 });
+  assert.equal(said(`_(${list}).sum('a')`), 6);
+  assert.deepEqual(said("[_([1, 2, 3]).first(), _([1, 2, 3]).first(2).value(), _([1, 2, 3]).last(), _([1, 2, 3]).last(2).value(), _([1, 2, 3]).rest().value()]"), [1, [1, 2], 3, [2, 3], [2, 3]]);
+  assert.deepEqual(said("[_(['a', 'b']).invoke('toUpperCase').value(), _({ f: () => 7 }).invoke('f')]"), [["A", "B"], 7]);
+  assert.deepEqual(said("[_.rest((...all) => all, 1)(1, 2, 3), _.rest((one, more) => more)(1, 2, 3)]"), [[1, [2, 3]], [2, 3]]);
+});
+
+test("base64url is written, filled and taken by the constructor", () => {
+  const result = run(`function (user, context, callback) {
+    const written = Buffer.alloc(6);
+    const count = written.write('-_-_', 1, 'base64url');
+    context.idToken.seen = [new Buffer('-_-_YQ', 'base64url').toString('hex'), count, written.toString('hex'), Buffer.alloc(4).fill('-_8', 'base64url').toString('hex'),
+      new Buffer('-_-_YQ', 'base64url').equals(Buffer.from('+/+/YQ==', 'base64')), new Buffer('é').toString('hex'), new Buffer('+/8=', 'base64').toString('base64url')];
+    callback(null, user, context);
+  }`);
+  assert.deepEqual(members(result).id_token.seen, ["fbffbf61", 3, "00fbffbf0000", "fbfffbff", true, "c3a9", "-_8"]);
 });
 
 test("a reply says what its status is called", () => {
@@ -318,6 +361,9 @@ test("dates and numbers in another language, or by options, are refused with wha
   );
   assert.match(said("(12.5).toLocaleString('en-US', { style: 'currency', currency: 'USD' })"), /the option `style`.*Use `toFixed`/);
   assert.equal(said("(1234.5).toLocaleString()"), undefined);
+  assert.match(said("[1234.5].toLocaleString('de-DE')"), /^Number.prototype.toLocaleString does not know the language `de-DE`/);
+  assert.match(said("new Float64Array([1]).toLocaleString('de-DE')"), /^Number.prototype.toLocaleString does not know/);
+  assert.equal(said("[[1234.5, null], 'a'].toLocaleString() === '1,234.5,,a' || {}.a.b"), undefined);
   const { logs } = run("function (user, context, callback) {\n  new Date().toLocaleString('de');\n}");
   assert.match(logs[0].text, /^RangeError: [^|]* \| at [^|]*rule\.js:2:/, "the author's line comes first");
 });

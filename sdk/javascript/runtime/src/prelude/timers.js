@@ -145,7 +145,7 @@ export function runTimer(onlyImmediate, isOver, guarded) {
 function drop(timer) {
   if (timer.run === undefined) return;
   timer.run = undefined;
-  dropped.intervals++;
+  if (!timer.isIdle) dropped.intervals++;
 }
 
 /** Nothing is left that would wait for a timer: says which never fire. */
