@@ -104,6 +104,19 @@ test("what an Action asks for after its end is ignored, with a line in the log",
   assert.deepEqual(result.logs.map(({ text }) => text), asked.map((what) => `ignored: after the end: api.${what}`));
 });
 
+test("an Action stores by the management API, also late, and what it asks of `api` comes after that", () => {
+  const result = run(`const { ManagementClient } = require('auth0');
+    exports.onExecutePostLogin = async (event, api) => {
+      const { users } = new ManagementClient({ token: 't', domain: 'd' });
+      const id = event.user.user_id;
+      api.user.setAppMetadata('both', 'api');
+      await users.updateAppMetadata({ id }, { both: 'client', stored: 1 });
+      setTimeout(() => users.updateUserMetadata({ id }, { late: true }), 3000);
+    };`, {}, { kind: "action" });
+  assert.deepEqual(members(result), { app_metadata: { both: "api", stored: 1 }, user_metadata: { late: true } });
+  assert.deepEqual(result.logs, []);
+});
+
 test("what a rule stores late is stored, and no longer in memory only", () => {
   const result = run(`function (user, context, callback) {
     user.app_metadata.trial = true;

@@ -10,6 +10,7 @@ const RESUMED = "redirect-callback";
 const NO_BROWSER = new Set(["oauth2-resource-owner", "oauth2-refresh-token", "oauth2-password", "oauth2-resource-owner-jwt-bearer"]);
 const TOKEN_SECONDS = 900;
 const WARN = 2;
+const BAGS = ["user_metadata", "app_metadata"];
 /** Where transaction metadata travels between Actions. */
 const TRANSACTION = "transaction.metadata";
 
@@ -71,10 +72,17 @@ class Asked {
     for (const name of Object.keys(members)) if (members[name] !== undefined) ending.continue[name] = members[name];
   }
   finish() {
-    const { end, ending, taken } = this.login;
-    if (end === undefined) ending.noCallback = true;
-    else if (end.refused !== undefined) ending.deny = end.refused;
-    else if (taken.broken !== undefined) throw taken.broken.error;
+    const { end, ending, taken, writes } = this.login;
+    if (end === undefined) {
+      ending.noCallback = true;
+    } else if (end.refused !== undefined) {
+      ending.deny = end.refused;
+    } else {
+      if (taken.broken !== undefined) throw taken.broken.error;
+      const { continue: members } = ending;
+      // What a `ManagementClient` stored; what is asked of `api` comes after it.
+      for (const bag of BAGS) if (writes[bag] !== undefined) members[bag] = { ...writes[bag], ...members[bag] };
+    }
     return ending;
   }
 }
