@@ -72,13 +72,11 @@ export function take(user, context) {
 
 /** Adds what later rules see, of metadata what is not stored: Auth0's API stores what it is sent, however late. */
 function share(members) {
-  const { broken, globals } = login.taken;
+  const { app_metadata, broken, deleted, globals, user_metadata } = login.taken;
   if (broken !== undefined) throw broken.error;
   let transient;
-  for (let at = 0; at < BAGS.length; at++) {
-    const unsaved = unsavedMetadata(BAGS[at]);
-    if (unsaved !== undefined) (transient ??= {})[TRANSIENT[BAGS[at]]] = unsaved;
-  }
+  if (user_metadata !== undefined || deleted !== undefined) transient = withUnsaved(transient, "user_metadata");
+  if (app_metadata !== undefined || deleted !== undefined) transient = withUnsaved(transient, "app_metadata");
   const shared = sharedWith(globals, transient);
   if (shared !== undefined) put(members, "shared", host.changes("shared", shared));
 }
@@ -124,11 +122,10 @@ function collectEarlierDeletions(user) {
   }
 }
 
-/** What a rule changed in a bag without storing it: later rules see it (R-28). */
-function unsavedMetadata(bag) {
+/** With what a rule changed in a bag without storing it: later rules see it (R-28). */
+function withUnsaved(transient, bag) {
+  const { deleted } = login.taken;
   let changes = login.taken[bag];
-  const deleted = login.taken.deleted?.[bag];
-  if (changes === undefined && deleted === undefined) return undefined;
   const writes = login.writes[bag];
   for (const key of keysOf(changes)) {
     if (writes !== undefined && hasOwn(writes, key) && toJson(writes[key]) === toJson(changes[key])) {
@@ -137,8 +134,10 @@ function unsavedMetadata(bag) {
       changes[key] ??= null;
     }
   }
-  for (const key of keysOf(deleted)) if (writes === undefined || !hasOwn(writes, key)) changes = withMember(changes, key, null);
-  return changes === undefined || isEmpty(changes) ? undefined : changes;
+  if (deleted !== undefined) {
+    for (const key of keysOf(deleted[bag])) if (writes === undefined || !hasOwn(writes, key)) changes = withMember(changes, key, null);
+  }
+  return changes === undefined || isEmpty(changes) ? transient : withMember(transient, TRANSIENT[bag], changes);
 }
 
 /** Whether it is what `app_metadata` has: the very object, or what an earlier rule changed there. */
