@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     hash::Threads,
     ready::Housekeeper,
-    rule::admitted,
     settings::{Settings, run_config},
+    slot::admitted,
     ticker::{Ticker, Ticking},
     watch::SlowLane,
 };

@@ -30,7 +30,7 @@ use vestibule_abi::{
 };
 use vestibule_pipeline::RuleFailure;
 
-use crate::{failure::Stop, rule::admitted, watch::thread_time};
+use crate::{failure::Stop, slot::admitted, watch::thread_time};
 
 /// What a digest costs beside its bytes: padding, and the keys of an HMAC.
 const BASE_FUEL: u64 = 2_000;

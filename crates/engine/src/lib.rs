@@ -35,6 +35,7 @@ mod replace;
 mod revision;
 mod rule;
 mod settings;
+mod slot;
 mod ticker;
 mod watch;
 pub mod worker;

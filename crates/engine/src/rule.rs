@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use vestibule_abi::{
     codes::{FailureCode, RefusalCode},
     host::{Capability, MEMORY_EXPORT, RUN_EXPORT},
@@ -31,6 +31,7 @@ use crate::{
     logs::{RawLog, printable},
     meter::Meter,
     ready::Ready,
+    slot::{Slot, admitted},
     watch::{SlowLane, Watch},
 };
 
@@ -241,7 +242,7 @@ impl SandboxedRule {
             return Ok(Err(RuleFailure::new(FailureCode::Overloaded, message)));
         };
         match self.engine().slot(deadline).await? {
-            Some(of_the_engine) => Ok(Ok(Slot { _of_the_rule: of_the_rule, _of_the_engine: of_the_engine })),
+            Some(of_the_engine) => Ok(Ok(Slot::new(of_the_rule, of_the_engine))),
             None => {
                 let message = "the engine has more to run than it can; try again";
                 Ok(Err(RuleFailure::new(FailureCode::Overloaded, message)))
@@ -299,26 +300,6 @@ fn no_answer() -> RuleFailure {
 
 fn no_callback() -> RuleFailure {
     RuleFailure::new(FailureCode::NoCallback, "the rule ended without calling back")
-}
-
-/// Waits for a permit until `deadline`; `None`: there was none.
-pub(crate) async fn admitted(
-    permits: &Arc<Semaphore>,
-    deadline: Instant,
-) -> Result<Option<OwnedSemaphorePermit>, EngineError> {
-    if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
-        return Ok(Some(permit)); // Without a timer, which would cost more than all the rest.
-    }
-    match tokio::time::timeout_at(deadline.into(), Arc::clone(permits).acquire_owned()).await {
-        Ok(acquired) => acquired.map(Some).map_err(|_| EngineError::ShuttingDown),
-        Err(_) => Ok(None),
-    }
-}
-
-/// The right to run, given back when the run is over.
-struct Slot {
-    _of_the_rule: OwnedSemaphorePermit,
-    _of_the_engine: OwnedSemaphorePermit,
 }
 
 /// What one run works on.
