@@ -101,15 +101,40 @@ pub(crate) fn run(args: &Args, json: bool) -> Done {
         }
         paths => project::rules_at(paths)?.iter().map(|rule| bench.check(rule)).collect::<Result<_, _>>()?,
     };
-    let pipelines = project::or_here(&args.paths).into_iter().filter_map(|path| project::pipeline_at(&path));
-    let conflicts = pipelines.map(|file| conflicts(&file)).collect::<Result<Vec<_>, _>>()?.concat();
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    for file in project::or_here(&args.paths).iter().filter_map(|path| project::pipeline_at(path)) {
+        match conflicts(&file) {
+            Ok(conflicts) => found.extend(conflicts),
+            Err(fault) if fault.is_of_a_rule() => {
+                refused.push(BrokenPipeline { pipeline: file.display().to_string(), error: fault.told() });
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
     if json {
-        say!("{}", serde_json::json!({ "rules": checked, "conflicts": conflicts }));
+        say!("{}", serde_json::json!({ "rules": checked, "pipelines": refused, "conflicts": found }));
     } else {
         checked.iter().for_each(Checked::print);
-        conflicts.iter().for_each(|conflict| say!("order matters: {conflict}"));
+        refused.iter().for_each(BrokenPipeline::print);
+        found.iter().for_each(|conflict| say!("order matters: {conflict}"));
     }
-    Ok(if checked.iter().all(Checked::is_deployable) { Exit::Reached } else { Exit::Refused })
+    let is_deployable = refused.is_empty() && checked.iter().all(Checked::is_deployable);
+    Ok(if is_deployable { Exit::Reached } else { Exit::Refused })
+}
+
+/// Rules that are no pipeline together, though each may be one.
+#[derive(Debug, Serialize)]
+struct BrokenPipeline {
+    /// The file that names them.
+    pipeline: String,
+    error: Told,
+}
+
+impl BrokenPipeline {
+    fn print(&self) {
+        say!("{}", self.pipeline);
+        say!("  refused  {} ({})", self.error.message, self.error.code);
+    }
 }
 
 /// What rules are examined with.

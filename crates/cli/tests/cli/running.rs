@@ -201,6 +201,24 @@ fn check_tells_imports_writes_advice_and_conflicts() {
 }
 
 #[test]
+fn check_tells_of_the_rules_of_a_pipeline_that_is_none() {
+    let folder = Folder::new();
+    folder.rule("one", 1, "", &answering(ALLOW));
+    folder.rule("two", 2, "", &answering(ALLOW));
+    let manifest = std::fs::read_to_string(folder.path().join("two/rule.toml")).unwrap();
+    folder.write("two/rule.toml", manifest.replace("name = \"two\"", "name = \"one\""));
+    folder.write("pipeline.toml", r#"rules = ["one", "two"]"#);
+    let told = folder.run(&["check", "pipeline.toml"]).with_code(4);
+    for part in ["one (", "\n  writes ", "pipeline.toml\n  refused  ", "(manifest_invalid)"] {
+        assert!(told.stdout.contains(part), "`{part}` is not in {told:?}");
+    }
+    let found = folder.run(&["check", "pipeline.toml", "--json"]).with_code(4).json();
+    assert_eq!(found["rules"].as_array().unwrap().len(), 2, "{found}");
+    assert_eq!(found["pipelines"][0]["pipeline"], "pipeline.toml");
+    assert_eq!(found["pipelines"][0]["error"]["code"], "manifest_invalid");
+}
+
+#[test]
 fn bench_gives_a_distribution_against_the_budget() {
     let folder = Folder::new();
     folder.rule("plan", 1, "", &answering(ALLOW));
