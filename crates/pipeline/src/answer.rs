@@ -24,6 +24,7 @@ use crate::{
     failure::RuleFailure,
     json::{self, Problem},
     manifest::{Bag, Language, Manifest, ReservedClaims, WriteGrant},
+    outcome::Note,
 };
 
 /// The longest answer; the engine refuses longer ones before they get here.
@@ -64,7 +65,7 @@ pub struct Patch<'g> {
     pub redirect: Option<String>,
     /// What was dropped: reserved claims, where the manifest says so, and what a script made of who the user is, where
     /// the manifest does not name it.
-    pub dropped: Vec<(Bag, String)>,
+    pub dropped: Vec<Note>,
 }
 
 /// One first-level key set or deleted.
@@ -218,12 +219,12 @@ fn mutation_limit(asked: usize) -> Result<(), RuleFailure> {
 fn change<'g>(change: Change<'g>, manifest: &Manifest, patch: &mut Patch<'g>) -> Result<(), RuleFailure> {
     let Change { bag, key, value } = change;
     if bag.is_token() && manifest.reserved_claims == ReservedClaims::Drop && checks::is_reserved_claim(key) {
-        patch.dropped.push((bag, key.to_owned()));
+        patch.dropped.push(Note::ClaimDropped { token: bag, claim: key.to_owned() });
         return Ok(());
     }
     // A script changes the user it was given; whether that is an answer is its manifest's to say.
     if manifest.language == Language::JavaScript && checks::is_unnamed(bag, key, manifest) {
-        patch.dropped.push((bag, key.to_owned()));
+        patch.dropped.push(Note::ChangeDropped { key: key.to_owned() });
         return Ok(());
     }
     checks::key(bag, key, manifest)?;

@@ -160,11 +160,10 @@ pub enum Note {
         /// The claim.
         claim: String,
     },
-    /// A script changed what says who the user is, which its manifest does not name; that was dropped.
+    /// A script changed what says who the user is, such as `user.email`, which its manifest does not name; that was
+    /// dropped, and later rules see what it was.
     ChangeDropped {
-        /// Where.
-        bag: Bag,
-        /// The key.
+        /// The key of the user.
         key: String,
     },
     /// It asked for a redirect, and the browser is back from one already.

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use vestibule_abi::codes::FailureCode;
 
 use super::{Answer, Given};
-use crate::manifest::Manifest;
+use crate::{
+    manifest::{Bag, Manifest},
+    outcome::Note,
+};
 
 /// What an answer comes to under the permissive manifest: `ok`, or the code of the failure.
 #[track_caller]
@@ -342,7 +345,7 @@ fn imported_rules_lose_reserved_claims_and_go_on() {
     let given = Given::parse(answer).unwrap();
     let Ok(Answer::Continue(patch)) = given.checked(&rule) else { panic!("refused") };
     assert_eq!(patch.changes.len(), 1);
-    assert_eq!(patch.dropped, [(crate::manifest::Bag::IdToken, "Sub".to_owned())]);
+    assert_eq!(patch.dropped, [Note::ClaimDropped { token: Bag::IdToken, claim: "Sub".to_owned() }]);
     assert_eq!(patch.mutations(), 2);
 }
 
@@ -356,7 +359,7 @@ fn a_script_loses_what_says_who_the_user_is_unless_its_manifest_names_it() {
     rule.language = crate::manifest::Language::JavaScript;
     let Ok(Answer::Continue(patch)) = given.checked(&rule) else { panic!("refused") };
     assert_eq!(patch.changes.iter().map(|change| change.key).collect::<Vec<_>>(), ["nickname"]);
-    assert_eq!(patch.dropped, [(crate::manifest::Bag::User, "email".to_owned())]);
+    assert_eq!(patch.dropped, [Note::ChangeDropped { key: "email".to_owned() }]);
     let mut named = writes(r#""user.*", "user.email""#, "");
     named.language = crate::manifest::Language::JavaScript;
     let Ok(Answer::Continue(patch)) = given.checked(&named) else { panic!("refused") };

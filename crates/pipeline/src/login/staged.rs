@@ -82,13 +82,7 @@ impl Staged {
             event.put(change, at).map_err(|error| RuleFailure::new(FailureCode::HostInternal, error.to_string()))?;
         }
         self.scope = patch.scope.or_else(|| self.scope.take());
-        for (bag, key) in patch.dropped {
-            let note = match bag {
-                Bag::User => Note::ChangeDropped { bag, key },
-                token => Note::ClaimDropped { token, claim: key },
-            };
-            self.note(rule, note);
-        }
+        patch.dropped.into_iter().for_each(|note| self.note(rule, note));
         self.demand(patch.redirect, patch.second_factor, rule, event);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What scripts and later rules find, and where.
 
 use super::*;
+use crate::manifest::Language;
 
 #[test]
 fn an_outcome_has_the_members_that_scripts_read() {
@@ -62,4 +63,26 @@ fn later_rules_see_what_earlier_ones_asked_for_where_a_script_looks_for_it() {
     let (seen, _, outcome) = run_input(&[claims, more], input(began_with));
     assert_eq!(seen[1]["context"], json!({"idToken": {"tier": 1}}));
     assert_eq!(serde_json::to_value(&outcome).unwrap()["id_token"], json!({"tier": 1}));
+}
+
+/// A script that sets an address and a nickname.
+fn renaming(writes: &str) -> Scripted {
+    let answer = json!({"continue": {"user": {"email": "new@example.com", "nickname": "j"}}});
+    let mut script = rule(&format!("writes = [{writes}]"), Ok(answer));
+    script.manifest.language = Language::JavaScript;
+    script
+}
+
+#[test]
+fn what_a_script_makes_of_who_the_user_is_is_dropped_and_told_unless_its_manifest_names_it() {
+    let then = || says(json!({"continue": {}}));
+    let journal = |outcome: &Outcome| serde_json::to_value(outcome.journal()).unwrap();
+    let (seen, became, outcome) = run(&[renaming(r#""user.*""#), then()]);
+    assert_eq!(became, ["continued", "continued"]);
+    assert_eq!((&seen[1]["user"]["email"], &seen[1]["user"]["nickname"]), (&json!("jane@example.com"), &json!("j")));
+    assert_eq!(journal(&outcome), json!([{"rule": "rule-0", "note": {"change_dropped": {"key": "email"}}}]));
+    let (seen, became, outcome) = run(&[renaming(r#""user.*", "user.email""#), then()]);
+    assert_eq!(became, ["continued", "continued"]);
+    assert_eq!(seen[1]["user"]["email"], "new@example.com");
+    assert_eq!(journal(&outcome), json!([]));
 }
