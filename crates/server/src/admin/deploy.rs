@@ -352,6 +352,7 @@ pub(super) fn unloadable(error: LoadError) -> ApiError {
             CompileError::Refused(cause) => refusal(cause.code.as_str(), error.to_string()),
             CompileError::Engine(_) => Fault::from(error).into(),
         },
+        LoadError::Manifest { .. } => refusal("manifest_invalid", error.to_string()),
         LoadError::Grant { .. } => refusal("secret_missing", format!("{error}; `vestibule secret set` gives it one")),
         LoadError::Store(error) => error.into(),
         LoadError::Revision(_) | LoadError::Sealed(_) => Fault::from(error).into(),

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use vestibule_engine::{CompileError, DataFiles, GrantError, LoadedPipeline};
-use vestibule_pipeline::Digest;
+use vestibule_pipeline::{Digest, Manifest, ManifestError};
 use vestibule_store::{GenerationNumber, RevisionDigest, SealedKind, StoreError, TenantId};
 
 use super::{StoredGenerations, Workshop};
@@ -44,6 +44,17 @@ pub enum LoadError {
     /// A revision that the store names and does not have, or that is not what its digest says.
     #[error("revision {0} is not in the store as it was put there")]
     Revision(RevisionDigest),
+    /// A stored manifest that this version does not take, where the one that stored it did.
+    #[error(
+        "rule `{rule}`, as it is stored, is not acceptable to this version: {source}; correct its rule.toml and deploy again"
+    )]
+    Manifest {
+        /// Its name.
+        rule: String,
+        /// What is wrong with it.
+        #[source]
+        source: ManifestError,
+    },
     /// A sealed value that does not open.
     #[error("`{0}` was sealed by another installation: start this node with the installation key of the others")]
     Sealed(String),
@@ -98,16 +109,17 @@ impl StoredGenerations {
     /// The rules of a stored generation, as they were uploaded.
     ///
     /// # Errors
-    /// [`LoadError`] when a revision is gone or altered.
+    /// [`LoadError`] when a revision is gone or altered, or this version does not take it.
     pub(crate) async fn stored_rules(
         &self,
         tenant: &TenantId,
         generation: &vestibule_store::Generation,
     ) -> Result<Rules, LoadError> {
         let mut uploads = Vec::with_capacity(generation.rules.len());
-        for (_, digest) in &generation.rules {
+        for (rule, digest) in &generation.rules {
             let revision = self.store.revision(tenant, digest).await?;
             let revision = revision.ok_or_else(|| LoadError::Revision(digest.clone()))?;
+            is_taken(rule, &revision.manifest)?;
             let files = (!revision.files.is_empty()).then(|| DataFiles::of(revision.files).map(Arc::new)).transpose();
             let files = files.map_err(|_| LoadError::Revision(digest.clone()))?;
             let upload = Upload { manifest: revision.manifest, module: revision.module, files };
@@ -153,6 +165,12 @@ impl StoredGenerations {
     }
 }
 
+/// Names the rule whose stored manifest is not acceptable: its own name may be what cannot be read.
+fn is_taken(rule: &str, manifest: &str) -> Result<(), LoadError> {
+    let parsed = Manifest::parse(manifest).map_err(|source| LoadError::Manifest { rule: rule.to_owned(), source });
+    parsed.map(drop)
+}
+
 /// What a rule's secret or configuration value is sealed for.
 pub(crate) fn purpose(kind: SealedKind, tenant: &TenantId, name: &str) -> String {
     let kind = match kind {
@@ -167,4 +185,21 @@ pub(crate) fn purpose(kind: SealedKind, tenant: &TenantId, name: &str) -> String
 /// A digest as the store has it.
 pub(crate) fn digest_of(digest: Digest) -> RevisionDigest {
     RevisionDigest::new(digest.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_rule_that_is_no_longer_taken_is_named_with_its_key() {
+        let head = "name = \"plan\"\nlanguage = \"rust\"\nmodule = \"rule.wasm\"\norder = 1\n[when]\n";
+        is_taken("plan", &format!("{head}protocols = [\"samlp\"]")).unwrap();
+        let said = is_taken("plan", &format!("{head}protocols = [\"odic\"]")).unwrap_err().to_string();
+        assert!(
+            said.starts_with("rule `plan`, as it is stored, is not acceptable to this version: `when.protocols`: "),
+            "{said}"
+        );
+        assert!(said.ends_with("; correct its rule.toml and deploy again"), "{said}");
+    }
 }
