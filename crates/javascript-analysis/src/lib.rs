@@ -11,6 +11,7 @@ mod instead;
 mod members;
 mod modules;
 mod names;
+mod nesting;
 mod place;
 mod source;
 mod types;
@@ -18,7 +19,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread};
 
 pub use modules::{InvalidTable, ModuleTable};
 pub use place::{Diagnostic, Place};
@@ -75,11 +76,29 @@ pub struct Program {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// The longest source of a rule, in bytes. The engine takes no longer one.
+pub const SOURCE_BYTES: usize = 256 * 1024;
+
 /// Reads a source. The file's name decides whether it is TypeScript (`.ts`).
 ///
+/// What it recurses through is the author's: it does so in a thread of its own, whose stack is enough for it.
+///
 /// # Errors
-/// What makes it impossible to run, each with its place: a syntax error alone, or every module, global and method that
-/// a rule cannot have.
+/// What makes it impossible to run, each with its place: a syntax error, a length or a depth alone, or every module, global
+/// and method that a rule cannot have.
 pub fn analyse(file: &str, source: &str, table: &ModuleTable) -> Result<Program, Vec<Diagnostic>> {
-    source::analyse(file, source, table)
+    let refused =
+        |message: String| Err(vec![Diagnostic { file: file.to_owned(), place: Place { line: 1, column: 1 }, message }]);
+    if source.len() > SOURCE_BYTES {
+        return refused(format!("the source has {} bytes, allowed are {SOURCE_BYTES}", source.len()));
+    }
+    thread::scope(|scope| {
+        let reader = thread::Builder::new().stack_size(nesting::stack_for(source.len()));
+        match reader.spawn_scoped(scope, || source::analyse(file, source, table)) {
+            Ok(reading) => reading.join().unwrap_or_else(|_| {
+                refused("it cannot be read, which is a fault of Vestibule: please report it with the source".to_owned())
+            }),
+            Err(error) => refused(format!("there is no room to read it: {error}; try again")),
+        }
+    })
 }

@@ -19,6 +19,7 @@ use crate::{
     members::{Members, members},
     modules::{Found, ModuleTable},
     names,
+    nesting::{self, Outline, TOO_DEEP},
     types::{Types, alone},
 };
 
@@ -83,13 +84,18 @@ fn without_semicolon(text: &str) -> String {
 }
 
 pub(crate) fn analyse(file: &str, text: &str, table: &ModuleTable) -> Result<Program, Vec<Diagnostic>> {
+    let outline = Outline::of(text);
+    if let Some(at) = outline.too_deep {
+        let at = u32::try_from(at).unwrap_or_default();
+        return Err(vec![Source::action(file, text).says(at, TOO_DEEP)]);
+    }
     let rule = Source::rule(file, text);
     let syntax = match examine(&rule, table) {
         Ok(examined) => return examined,
         Err(syntax) => syntax,
     };
     if rule.is_typescript()
-        && let Some(function) = alone(text)
+        && let Some(function) = alone(text, &outline.lines)
         && let Ok(examined) = examine(&Source::rule(file, &function), table)
     {
         return examined;
@@ -124,6 +130,9 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
     let parsed = Parser::new(&allocator, &source.parsed, language).with_options(options).parse();
     if let Some(error) = parsed.diagnostics.iter().next() {
         return Err(syntax_error(source, error));
+    }
+    if let Some(at) = nesting::too_deep(&parsed.program) {
+        return Ok(Err(vec![source.says(at, TOO_DEEP)]));
     }
     let built =
         SemanticBuilder::new_compiler().with_build_nodes(true).with_check_syntax_error(true).build(&parsed.program);

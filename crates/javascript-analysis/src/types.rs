@@ -21,7 +21,7 @@ use crate::findings::names_of;
 const EXPORT: &str = "an Action exports functions by their names: `export const onExecutePostLogin = …`";
 const MODIFIERS: &[&str] = &["public", "private", "protected", "readonly", "override"];
 /// How many places are tried for where types end and a function begins.
-const TRIED: usize = 64;
+const TRIED: usize = 8;
 
 /// Whether a statement leaves nothing when its types are erased.
 fn is_type(statement: &Statement<'_>) -> bool {
@@ -59,15 +59,13 @@ fn has_types_alone(import: &ImportDeclaration<'_>) -> bool {
     })
 }
 
-/// The text of a Rule with the types that stand beside its function blanked; `None` where there is something else, or nothing.
-pub(crate) fn alone(text: &str) -> Option<String> {
+/// The text of a Rule with the types that stand beside its function blanked; `None` where there is something else, or
+/// nothing. `lines` are where lines begin that stand in no bracket.
+pub(crate) fn alone(text: &str, lines: &[usize]) -> Option<String> {
     let starts = |words: &'static [&'static str]| {
-        let lines = text.split_inclusive('\n').scan(0, |at, line| {
-            let start = *at + line.len() - line.trim_start().len();
-            *at += line.len();
-            Some(start)
-        });
-        lines.filter(move |at| text.get(*at..).is_some_and(|rest| words.iter().any(|word| rest.starts_with(word))))
+        let begins =
+            move |at: &usize| text.get(*at..).is_some_and(|rest| words.iter().any(|word| rest.starts_with(word)));
+        lines.iter().copied().filter(begins)
     };
     let only_types = |text: &str| {
         let allocator = Allocator::default();
@@ -118,18 +116,23 @@ impl<'t> Types<'t> {
     }
 
     /// The text without its types.
-    pub(crate) fn erased(&self) -> String {
-        let mut characters: Vec<(usize, char)> = self.text.char_indices().collect();
-        for Blank { span, is_statement } in &self.blanks {
-            let inside = |at: usize| at >= span.start as usize && at < span.end as usize;
-            let mut first = *is_statement;
-            for (at, character) in &mut characters {
-                if inside(*at) && !matches!(character, '\n' | '\r') {
-                    *character = if std::mem::take(&mut first) { ';' } else { ' ' };
-                }
+    pub(crate) fn erased(&mut self) -> String {
+        self.blanks.sort_by_key(|blank| blank.span.start);
+        let mut blanks = self.blanks.iter().peekable();
+        let (mut end, mut is_statement) = (0, false);
+        let erase = |(at, character): (usize, char)| {
+            while let Some(blank) = blanks.next_if(|blank| blank.span.start as usize <= at) {
+                end = end.max(blank.span.end as usize);
+                is_statement |= blank.is_statement;
             }
-        }
-        characters.into_iter().map(|(_, character)| character).collect()
+            match character {
+                '\n' | '\r' => character,
+                _ if at >= end => character,
+                _ if std::mem::take(&mut is_statement) => ';',
+                _ => ' ',
+            }
+        };
+        self.text.char_indices().map(erase).collect()
     }
 
     /// What a module gives to others, as a script says it. It stands behind everything else.

@@ -150,3 +150,21 @@ fn what_an_untouched_rule_costs_is_measured() {
     let told = folder.run(&["bench", "my-rule.js"]);
     assert!(told.stderr.contains("add --event FILE"), "{}", told.stderr);
 }
+
+#[test]
+fn a_source_that_is_too_deep_or_too_long_is_refused_as_any_other() {
+    let folder = Folder::new();
+    let nested = format!("function () {{ {}1{} }}", "(".repeat(60_000), ")".repeat(60_000));
+    let chained = format!("function () {{ {}1 }}", "!".repeat(200_000));
+    let long = format!("function () {{ {} }}", ";".repeat(300_000));
+    for (source, exit, code, says) in [
+        (nested, 3, "build_failed", "nested deeper"),
+        (chained, 3, "build_failed", "nested deeper"),
+        (long, 4, "module_too_large", "bytes, allowed are 262144"),
+    ] {
+        folder.write("rule.ts", source);
+        let told = folder.run(&["check", "rule.ts", "--json"]).with_code(exit).json();
+        assert_eq!(told["error"]["code"], code, "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains(says), "{told}");
+    }
+}
