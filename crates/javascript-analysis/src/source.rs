@@ -145,10 +145,10 @@ fn examine(source: &Source<'_>, table: &ModuleTable) -> Result<Result<Program, V
     let mut code = source.code(&source.parsed);
     let mut refused = Vec::new();
     if is_typescript {
-        let mut types = Types::new(&source.parsed);
+        let mut types = Types::new(&source.parsed, &parsed.program.comments);
         types.visit_program(&parsed.program);
         refused.extend(types.refused.iter().map(|(offset, message)| source.says(*offset, *message)));
-        code = source.code(&types.erased()) + &types.exported();
+        code = source.code(&types.erased()) + &types.exported(&built.semantic);
     }
     let mut findings = Findings::default();
     findings.visit_program(&parsed.program);

@@ -4,7 +4,7 @@
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    AccessorProperty, Class, Declaration, ExportAllDeclaration, ExportDeclaration, ExportDefaultDeclaration,
+    AccessorProperty, Class, Comment, Declaration, ExportAllDeclaration, ExportDeclaration, ExportDefaultDeclaration,
     ExportFromDeclaration, ExportNamedDeclaration, FormalParameter, Function, ImportDeclaration,
     ImportDeclarationSpecifier, MethodDefinition, PropertyDefinition, Statement, TSAsExpression, TSEnumDeclaration,
     TSIndexSignature, TSInstantiationExpression, TSNamespaceDeclaration, TSNonNullExpression, TSSatisfiesExpression,
@@ -13,8 +13,9 @@ use oxc_ast::ast::{
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_parser::Parser;
+use oxc_semantic::Semantic;
 use oxc_span::{GetSpan, SourceType, Span};
-use oxc_syntax::scope::ScopeFlags;
+use oxc_syntax::{identifier::is_identifier_name, scope::ScopeFlags};
 
 use crate::findings::names_of;
 
@@ -96,6 +97,8 @@ pub(crate) fn alone(text: &str, lines: &[usize]) -> Option<String> {
 #[derive(Debug, Default)]
 pub(crate) struct Types<'t> {
     text: &'t str,
+    /// The text with its comments blanked, byte for byte: where words and marks are looked for.
+    words: String,
     blanks: Vec<Blank>,
     /// What a module exports: the name, and what it is called inside.
     exports: Vec<(String, String)>,
@@ -111,8 +114,15 @@ struct Blank {
 }
 
 impl<'t> Types<'t> {
-    pub(crate) fn new(text: &'t str) -> Self {
-        Self { text, ..Self::default() }
+    pub(crate) fn new(text: &'t str, comments: &[Comment]) -> Self {
+        let (mut words, mut done) = (String::with_capacity(text.len()), 0);
+        for (start, end) in comments.iter().map(|comment| (comment.span.start as usize, comment.span.end as usize)) {
+            words.push_str(text.get(done..start).unwrap_or_default());
+            words.extend((start..end).map(|_| ' '));
+            done = end;
+        }
+        words.push_str(text.get(done..).unwrap_or_default());
+        Self { text, words, ..Self::default() }
     }
 
     /// The text without its types.
@@ -135,9 +145,19 @@ impl<'t> Types<'t> {
         self.text.char_indices().map(erase).collect()
     }
 
-    /// What a module gives to others, as a script says it. It stands behind everything else.
-    pub(crate) fn exported(&self) -> String {
-        let given = self.exports.iter().map(|(name, local)| format!("exports.{name} = {local};"));
+    /// What a module gives to others, as a script says it. It stands behind everything else. Types are nothing to give.
+    pub(crate) fn exported(&self, semantic: &Semantic<'_>) -> String {
+        let scoping = semantic.scoping();
+        let is_type = |local: &str| {
+            let mut names = scoping.get_bindings(scoping.root_scope_id()).iter();
+            let found = names.find(|(name, _)| name.as_str() == local);
+            found.is_some_and(|(_, symbol)| !scoping.symbol_flags(*symbol).is_value())
+        };
+        let values = self.exports.iter().filter(|(_, local)| !is_type(local));
+        let given = values.map(|(name, local)| match is_identifier_name(name) {
+            true => format!("exports.{name} = {local};"),
+            false => format!("exports[{}] = {local};", serde_json::Value::from(name.as_str())),
+        });
         given.fold(String::new(), |text, one| format!("{text}{}{one}", if text.is_empty() { "\n" } else { " " }))
     }
 
@@ -151,7 +171,7 @@ impl<'t> Types<'t> {
 
     /// A mark such as `?` or `!` that stands between two offsets.
     fn blank_mark(&mut self, mark: char, start: u32, end: u32) {
-        let between = self.text.get(start as usize..end as usize).unwrap_or_default();
+        let between = self.words.get(start as usize..end as usize).unwrap_or_default();
         if let Some(at) = between.find(mark).and_then(|at| u32::try_from(at).ok()) {
             self.blank(start + at, start + at + 1);
         }
@@ -159,7 +179,7 @@ impl<'t> Types<'t> {
 
     /// The words before a member of a class that only its types are about.
     fn blank_modifiers(&mut self, start: u32, end: u32) {
-        let before = self.text.get(start as usize..end as usize).unwrap_or_default();
+        let before = self.words.get(start as usize..end as usize).unwrap_or_default();
         for modifier in MODIFIERS {
             let is_word = |(at, word): &(usize, &str)| {
                 let beside = |text: Option<&str>, last: bool| {
@@ -248,7 +268,7 @@ impl<'a> Visit<'a> for Types<'_> {
     }
 
     fn visit_ts_this_parameter(&mut self, parameter: &TSThisParameter<'a>) {
-        let rest = self.text.get(parameter.span.end as usize..).unwrap_or_default();
+        let rest = self.words.get(parameter.span.end as usize..).unwrap_or_default();
         let comma = rest.trim_start().starts_with(',').then(|| rest.find(',').unwrap_or_default() + 1);
         let end = parameter.span.end + comma.and_then(|length| u32::try_from(length).ok()).unwrap_or_default();
         self.blank(parameter.span.start, end);
@@ -304,7 +324,7 @@ impl<'a> Visit<'a> for Types<'_> {
             self.refuse(class.span, "`abstract` is not available in a rule");
         }
         if let (Some(first), Some(last)) = (class.implements.first(), class.implements.last()) {
-            let before = self.text.get(..first.span.start as usize).and_then(|text| text.rfind("implements"));
+            let before = self.words.get(..first.span.start as usize).and_then(|text| text.rfind("implements"));
             if let Some(start) = before.and_then(|start| u32::try_from(start).ok()) {
                 self.blank(start, last.span.end);
             }

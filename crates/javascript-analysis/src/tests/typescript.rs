@@ -123,3 +123,29 @@ fn typescript_that_needs_code_of_its_own_is_told_what_to_write() {
         says(file, "function (u, c, cb) {\n  class A { @log m() {} }\n  cb();\n}", &format!("2:13: {decorator}"));
     }
 }
+
+#[test]
+fn an_export_has_any_name_and_types_are_none() {
+    let source = "interface Plan { a: string }\ntype Other = Plan;\nconst first = 1;\n\
+                  export const onExecutePostLogin = async () => {};\nexport { first as \"x y\", first as $b, Plan, Other };\n";
+    let program = analyse("action.ts", source, &table()).unwrap();
+    let exports = "exports.onExecutePostLogin = onExecutePostLogin; exports[\"x y\"] = first; exports.$b = first;";
+    assert_eq!(program.code.lines().last(), Some(exports));
+    assert!(analyse("action.js", &program.code, &table()).is_ok(), "{}", program.code);
+}
+
+#[test]
+fn words_in_comments_stay_and_those_behind_them_go() {
+    let source = "function (u: any, c: any, cb: any) {\n  \
+                  class A /* implements é */ implements /* implements X */ B {\n    \
+                  /* private */ private /* readonly! */ readonly a /* ? */ ?: string;\n    later /* ! */ !: string;\n  }\n  cb();\n}";
+    let program = analyse("rule.ts", source, &table()).unwrap();
+    let lines: Vec<&str> = program.code.lines().map(str::trim_end).collect();
+    let expected = [
+        "  class A /* implements é */                                 {",
+        "    /* private */         /* readonly! */          a /* ? */          ;",
+        "    later /* ! */          ;",
+    ];
+    assert_eq!(lines.get(1..4).unwrap(), expected);
+    assert!(analyse("rule.js", &program.code, &table()).is_ok(), "{}", program.code);
+}
