@@ -13,6 +13,7 @@ mod modules;
 mod names;
 mod nesting;
 mod place;
+mod receivers;
 mod source;
 mod types;
 

@@ -20,6 +20,7 @@ use crate::{
     modules::{Found, ModuleTable},
     names,
     nesting::{self, Outline, TOO_DEEP},
+    receivers::{ModuleCall, module_calls},
     types::{Types, alone},
 };
 
@@ -211,7 +212,7 @@ impl Examination<'_> {
         for module in self.table.mentioned(self.source.text) {
             self.want(module);
         }
-        self.methods_of_modules(&findings);
+        self.methods_of_modules(&findings, semantic);
         let has_sdk = self.wanted.iter().any(|name| name == "auth0");
         for (method, offset) in findings.methods.iter().filter(|_| has_sdk) {
             if let Some(why) = self.table.refused_management(method) {
@@ -333,18 +334,35 @@ impl Examination<'_> {
         }
     }
 
-    /// What the modules that it uses cannot do here, and what needs the words of a language.
-    fn methods_of_modules(&mut self, findings: &Findings) {
-        for (method, offset) in &findings.methods {
+    /// What the modules that it uses cannot do here, and what needs the words of a language. Where the text does not show
+    /// that it is the module which is asked, that is a warning.
+    fn methods_of_modules(&mut self, findings: &Findings, semantic: &Semantic<'_>) {
+        let calls = module_calls(semantic, self.table);
+        let mut told = BTreeSet::new();
+        for ModuleCall { module, method, at, .. } in &calls {
+            if let Some(why) = self.table.refused_method(std::slice::from_ref(module), method) {
+                told.insert(*at);
+                self.refused.push(self.source.says(*at, format!("`{method}` is not available in a rule: {why}")));
+            }
+        }
+        for (method, offset) in findings.methods.iter().filter(|(_, offset)| !told.contains(offset)) {
             if let Some(why) = self.table.refused_method(&self.wanted, method) {
-                let message = format!("`{method}` is not available in a rule: {why}");
-                self.refused.push(self.source.says(*offset, message));
+                let message = format!("`{method}` of a module is not available in a rule: {why}");
+                self.warnings.push(self.source.says(*offset, message));
             }
         }
         for (algorithms, offset) in &findings.algorithms {
             if let Some(why) = self.table.refused_algorithms(&self.wanted, algorithms) {
-                let message = format!("{} is not available in a rule: {why}", algorithms.join(", "));
-                self.refused.push(self.source.says(*offset, message));
+                let asked = calls.iter().filter(|call| call.has_option_at(*offset));
+                let mut asked = asked.map(|call| std::slice::from_ref(&call.module));
+                let is_asked = asked.any(|module| self.table.refused_algorithms(module, algorithms).is_some());
+                let names = algorithms.join(", ");
+                if is_asked {
+                    self.refused.push(self.source.says(*offset, format!("{names} is not available in a rule: {why}")));
+                } else {
+                    let message = format!("{names} of a module is not available in a rule: {why}");
+                    self.warnings.push(self.source.says(*offset, message));
+                }
             }
         }
         for (method, offset) in &findings.localised {

@@ -247,8 +247,22 @@ fn what_a_module_cannot_do_here_is_refused_where_the_source_shows_it() {
             "rule.js:4:34: RS256 is not available in a rule: use HS256",
         ]
     );
+    let taken = "function (u, c, cb) {\n  const k = require('crypto'), { createSign: sign } = k;\n  sign('x');\n  k.createSign('x');\n  cb();\n}";
+    let said = "`createSign` is not available in a rule: ask a service";
+    assert_eq!(refused("rule.js", taken), [format!("rule.js:3:3: {said}"), format!("rule.js:4:5: {said}")]);
     let fine = "function (u, c, cb) { jwt.verify(u.t, 'k', { algorithms: ['HS256', 'RS256'] }); u.createSign(); cb({ algorithm: u.x }); }";
     assert!(accepted(fine).warnings.is_empty());
+    let unclear = "function (u, c, cb) {\n  const k = require('crypto'), options = { algorithm: 'RS256' };\n  u.createSign(k);\n  \
+                   jwt.sign({}, 'k', options);\n  request.post('https://a.test', { json: { algorithm: 'ES256' } }, cb);\n}";
+    let warnings: Vec<String> = accepted(unclear).warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "rule.js:2:55: RS256 of a module is not available in a rule: use HS256",
+            "rule.js:3:5: `createSign` of a module is not available in a rule: ask a service",
+            "rule.js:5:55: ES256 of a module is not available in a rule: use HS256",
+        ]
+    );
     let other =
         "function (u, c, cb) { request.post('https://a.test', { json: { algorithm: 'RS256' } }, cb); u.createSign(); }";
     assert!(accepted(other).warnings.is_empty(), "of a service's own");
