@@ -90,13 +90,17 @@ fn the_stack_is_enough_where_the_scan_is_misled() {
 
 #[test]
 fn what_people_write_is_not_too_deep() {
-    let file = format!(
-        "function (a, b, c) {{\n{}\n{}\n{}\n const s = {};\n c(null, a, b);\n}}",
-        "  if (a.x < 1 && a.y / 2 > 3) {{ a.z = /[(\\/]/.test('((((') }}\n".repeat(1_000),
-        "  const { x: { y } } = a, html = `<b>${a.name}</b><br>`\n".replace("const", "var").repeat(1_000),
-        format!("if (a.x === 1) {{ b.y(); }}{}", " else if (a.x === 2) { b.z(); }".repeat(500)),
-        vec!["'some text'"; 1_000].join(" +\n"),
-    );
+    let file = [
+        "function (a, b, c) {\n",
+        &"  if (a.x < 1 && a.y / 2 > 3) { a.z = /[(\\/]/.test('((((') }\n".repeat(1_000),
+        &"  var { x: { y } } = a, html = `<b>${a.name}</b><br>`\n".repeat(1_000),
+        "  if (a.x === 1) { b.y(); }",
+        &" else if (a.x === 2) { b.z(); }".repeat(500),
+        "\n  var s = ''",
+        &" +\n 'some text'".repeat(1_000),
+        ";\n  c(null, a, b);\n}",
+    ]
+    .concat();
     let said = analyse("rule.js", &file, &table());
     assert!(said.is_ok(), "{said:?}");
 }
