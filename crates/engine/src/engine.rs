@@ -8,7 +8,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     hash::Threads,
@@ -138,7 +138,7 @@ impl Engine {
         &self.shared.wasmtime
     }
 
-    pub(crate) fn slow_lane(&self) -> &Arc<SlowLane> {
+    pub(crate) fn slow_lane(&self) -> &SlowLane {
         &self.shared.slow_lane
     }
 
@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// Waits until `deadline` for a slot to run in; `None`: there was none.
-    pub(crate) async fn slot(&self, deadline: Instant) -> Result<Option<OwnedSemaphorePermit>, EngineError> {
+    pub(crate) async fn slot(&self, deadline: Instant) -> Result<Option<SemaphorePermit<'_>>, EngineError> {
         let slot = admitted(&self.shared.slots, deadline).await?;
         self.shared.ticker.wake();
         Ok(slot)

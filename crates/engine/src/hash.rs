@@ -30,7 +30,7 @@ use vestibule_abi::{
 };
 use vestibule_pipeline::RuleFailure;
 
-use crate::{failure::Stop, slot::admitted, watch::thread_time};
+use crate::{failure::Stop, watch::thread_time};
 
 /// What a digest costs beside its bytes: padding, and the keys of an HMAC.
 const BASE_FUEL: u64 = 2_000;
@@ -261,13 +261,16 @@ impl Threads {
 
     /// What one rule has of them: it may hold all, but what it has beyond that waits behind the others.
     pub(crate) fn of_a_rule(&self) -> Lane {
-        Lane { all: Arc::clone(&self.all), of_the_rule: Arc::new(Semaphore::new(self.count)) }
+        Lane(Arc::new(Places { all: Arc::clone(&self.all), of_the_rule: Arc::new(Semaphore::new(self.count)) }))
     }
 }
 
-/// Where one rule waits for a thread that hashes.
+/// Where one rule waits for a thread that hashes. Every run has it, so that it is one reference to count.
 #[derive(Debug, Clone)]
-pub(crate) struct Lane {
+pub(crate) struct Lane(Arc<Places>);
+
+#[derive(Debug)]
+struct Places {
     all: Arc<Semaphore>,
     of_the_rule: Arc<Semaphore>,
 }
@@ -300,15 +303,20 @@ impl Hashers {
 
     /// Waits for a thread: first its turn among what the same rule hashes, then that among all.
     async fn places(&self) -> Result<[OwnedSemaphorePermit; 2], RuleFailure> {
-        let of_the_rule = self.place(&self.lane.of_the_rule).await?;
-        let of_all = self.place(&self.lane.all).await?;
+        let Places { all, of_the_rule } = &*self.lane.0;
+        let of_the_rule = self.place(of_the_rule).await?;
+        let of_all = self.place(all).await?;
         Ok([of_all, of_the_rule])
     }
 
     async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RuleFailure> {
-        let place = admitted(places, self.deadline).await.map_err(|error| internal(&error))?;
-        let message = "more is to be hashed than there are threads for; try again";
-        place.ok_or_else(|| RuleFailure::new(FailureCode::Overloaded, message))
+        match timeout_at(self.deadline.into(), Arc::clone(places).acquire_owned()).await {
+            Ok(place) => place.map_err(|error| internal(&error)),
+            Err(_) => {
+                let message = "more is to be hashed than there are threads for; try again";
+                Err(RuleFailure::new(FailureCode::Overloaded, message))
+            }
+        }
     }
 }
 

@@ -26,6 +26,8 @@ use crate::rule::{Linked, PreparedRun};
 #[derive(Default)]
 pub(crate) struct Ready {
     waiting: Mutex<Option<ReadyRun>>,
+    /// Whether one waits: read without the lock, which runs of one rule would else hand to each other.
+    is_there: AtomicBool,
     /// Whether the next one was asked for and is not there yet.
     is_asked_for: AtomicBool,
 }
@@ -39,15 +41,22 @@ pub(crate) struct ReadyRun {
 
 impl Ready {
     pub(crate) fn take(&self) -> Option<ReadyRun> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        if !self.is_there() {
+            return None;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_there.store(false, Ordering::Release);
+        waiting.take()
     }
 
     fn put(&self, ready: ReadyRun) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(ready);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = Some(ready);
+        self.is_there.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_there(&self) -> bool {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.is_there.load(Ordering::Acquire)
     }
 }
 
@@ -103,7 +112,8 @@ impl Housekeeper {
 
     /// Asks for the next instance of a rule, unless it was asked for or none may ever wait. Returns at once.
     pub(crate) fn want(&self, rule: &Arc<Linked>, budget: Budget) {
-        if self.all_places > 0 && !rule.ready.is_asked_for.swap(true, Ordering::AcqRel) {
+        let Ready { is_asked_for, .. } = &rule.ready; // Looked at first: where all runs find it so, none writes.
+        if self.all_places > 0 && !is_asked_for.load(Ordering::Acquire) && !is_asked_for.swap(true, Ordering::AcqRel) {
             self.leave(|chores| chores.wanted.push_back((Arc::downgrade(rule), budget)));
         }
     }

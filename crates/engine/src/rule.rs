@@ -32,7 +32,7 @@ use crate::{
     meter::Meter,
     ready::Ready,
     slot::{Slot, admitted},
-    watch::{SlowLane, Watch},
+    watch::Watch,
 };
 
 /// What a rule was granted, beyond reading its event and answering.
@@ -78,7 +78,7 @@ pub(crate) struct Linked {
     /// What the rule lays over the memory of a fresh instance, if it runs on an interpreter.
     heap: Option<Heap>,
     /// The runs that this rule may have at one time: one that waits for its network leaves room for others.
-    slots: Arc<Semaphore>,
+    slots: Semaphore,
     hash_lane: Lane,
     pub(crate) ready: Ready,
 }
@@ -126,7 +126,7 @@ impl Engine {
         let export = |name| module.get_export_index(name).ok_or_else(|| not_ours(name));
         let (memory, run) = (export(MEMORY_EXPORT)?, export(RUN_EXPORT)?);
         let pre = linker.instantiate_pre(&module).map_err(EngineError::from)?;
-        let slots = Arc::new(Semaphore::new(self.settings().runs_of_a_rule()));
+        let slots = Semaphore::new(self.settings().runs_of_a_rule());
         let hash_lane = self.hash_threads().of_a_rule();
         let (engine, heap, ready) = (self.clone(), compiled.heap().cloned(), Ready::default());
         Ok(SandboxedRule(Arc::new(Linked { engine, pre, memory, run, grants, heap, slots, hash_lane, ready })))
@@ -215,12 +215,12 @@ impl SandboxedRule {
         let housekeeper = self.engine().housekeeper();
         let run = match self.0.ready.take() {
             Some(mut ready) => {
-                let run = ready.run.run(job, requests).await;
+                let run = ready.run.run(&self.0, job, requests).await;
                 housekeeper.put_away(ready);
                 run
             }
             None => match self.0.prepare(budget)? {
-                Ok(mut prepared) => prepared.run(job, requests).await,
+                Ok(mut prepared) => prepared.run(&self.0, job, requests).await,
                 Err(failure) => Run::failed(failure, job.began.elapsed()),
             },
         };
@@ -235,7 +235,7 @@ impl SandboxedRule {
     }
 
     /// Waits for a slot to run in, of this rule and of the engine.
-    async fn slot(&self, deadline: Instant) -> Result<Result<Slot, RuleFailure>, EngineError> {
+    async fn slot(&self, deadline: Instant) -> Result<Result<Slot<'_>, RuleFailure>, EngineError> {
         let Some(of_the_rule) = admitted(&self.0.slots, deadline).await? else {
             let message =
                 format!("{} runs of this rule are under way already", self.engine().settings().runs_of_a_rule());
@@ -282,24 +282,21 @@ impl Linked {
             .and_then(wasmtime::Extern::into_func)
             .ok_or_else(|| EngineError::Runtime(wasmtime::Error::msg("the export `run` is gone")))?
             .typed::<(), ()>(&store)?;
-        let (tick, slow_lane) = (self.engine.settings().tick, Arc::clone(self.engine.slow_lane()));
-        let silence = if self.heap.is_some() { no_callback } else { no_answer };
-        let hash_lane = self.hash_lane.clone();
-        Ok(Ok(PreparedRun { store, run, tick, slow_lane, hash_lane, silence }))
+        Ok(Ok(PreparedRun { store, run }))
+    }
+
+    /// What it means that a run ends without an answer.
+    fn silence(&self) -> RuleFailure {
+        match self.heap {
+            Some(_) => RuleFailure::new(FailureCode::NoCallback, "the rule ended without calling back"),
+            None => RuleFailure::new(FailureCode::AbiProtocol, "the rule ended without an answer"),
+        }
     }
 
     fn lay_over(&self, heap: &Heap, instance: Instance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
         let memory = instance.get_module_export(&mut *store, &self.memory).and_then(wasmtime::Extern::into_memory);
         heap.lay_over(memory.ok_or_else(|| wasmtime::Error::msg("the export `memory` is gone"))?, store)
     }
-}
-
-fn no_answer() -> RuleFailure {
-    RuleFailure::new(FailureCode::AbiProtocol, "the rule ended without an answer")
-}
-
-fn no_callback() -> RuleFailure {
-    RuleFailure::new(FailureCode::NoCallback, "the rule ended without calling back")
 }
 
 /// What one run works on.
@@ -322,26 +319,22 @@ impl Job {
 pub(crate) struct PreparedRun {
     store: Store<Guest>,
     run: TypedFunc<(), ()>,
-    tick: Duration,
-    slow_lane: Arc<SlowLane>,
-    hash_lane: Lane,
-    /// What it means that the run ends without an answer.
-    silence: fn() -> RuleFailure,
 }
 
 impl PreparedRun {
-    /// Runs the instance, once. What is left of it is for dropping.
-    async fn run(&mut self, job: Job, requests: Option<Requests>) -> Run {
+    /// Runs the instance of a rule, once. What is left of it is for dropping.
+    async fn run(&mut self, rule: &Linked, job: Job, requests: Option<Requests>) -> Run {
         let Job { event, budget, began, deadline } = job;
         if let Err(failure) = self.grant(budget) {
             return Run::failed(failure, began.elapsed());
         }
         let desk = Arc::clone(&self.store.data().desk);
-        let hashers = Hashers { lane: self.hash_lane.clone(), deadline };
+        let hashers = Hashers { lane: rule.hash_lane.clone(), deadline };
         desk.papers().lay_out(event, requests, hashers);
         let ended = {
             let call = pin!(self.run.call_async(&mut self.store, ()));
-            let mut watch = Watch::new(call, &desk, Arc::clone(&self.slow_lane), self.tick, &budget, deadline);
+            let (lane, tick) = (rule.engine.slow_lane(), rule.engine.settings().tick);
+            let mut watch = Watch::new(call, &desk, lane, tick, &budget, deadline);
             poll_fn(|cx| watch.poll(cx)).await
         };
         let fuel_left = self.store.get_fuel().unwrap_or_default();
@@ -358,7 +351,7 @@ impl PreparedRun {
         let http = desk.papers().clear().map(Requests::finish).unwrap_or_default();
         let (answer, said) = (guest.answer.take(), guest.failed_with.take());
         let answer =
-            ended.map_err(|failure| with_message(failure, said)).and_then(|()| answer.ok_or_else(self.silence));
+            ended.map_err(|failure| with_message(failure, said)).and_then(|()| answer.ok_or_else(|| rule.silence()));
         Run { answer, spent, logs: std::mem::take(&mut guest.log).into_lines(), http }
     }
 

@@ -37,14 +37,14 @@ pub(crate) struct Watch<'r, F> {
     allowed: Duration,
     /// When it has to be over, waiting included.
     deadline: Instant,
-    turn: Turn,
+    turn: Turn<'r>,
 }
 
 impl<'r, F: Future<Output = wasmtime::Result<()>>> Watch<'r, F> {
     pub(crate) fn new(
         call: Pin<&'r mut F>,
         desk: &'r Desk,
-        slow_lane: Arc<SlowLane>,
+        slow_lane: &'r SlowLane,
         tick: Duration,
         budget: &Budget,
         deadline: Instant,
@@ -152,21 +152,21 @@ impl SlowLane {
 }
 
 /// Whether a run may hold a core now.
-enum Turn {
+enum Turn<'r> {
     /// At first it may, always.
-    Sprinting(Arc<SlowLane>),
+    Sprinting(&'r SlowLane),
     /// After that it waits for its turn, slice by slice, behind the other long runs.
-    Waiting(Arc<SlowLane>, Acquire),
+    Waiting(&'r SlowLane, Acquire),
     /// It has its turn for one slice.
-    Taken(Arc<SlowLane>, #[expect(dead_code, reason = "held, given back on drop")] Option<OwnedSemaphorePermit>),
+    Taken(&'r SlowLane, #[expect(dead_code, reason = "held, given back on drop")] Option<OwnedSemaphorePermit>),
 }
 
-impl Turn {
+impl Turn<'_> {
     fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Waiting(lane, acquire) = self {
             // A closed lane means shutdown; the run then ends by its own limits.
             let permit = ready!(acquire.as_mut().poll(cx)).ok();
-            *self = Self::Taken(Arc::clone(lane), permit);
+            *self = Self::Taken(lane, permit);
         }
         Poll::Ready(())
     }
@@ -174,11 +174,11 @@ impl Turn {
     /// Ends a slice: a run that has sprinted long enough goes to the end of the queue.
     fn pass_on(&mut self, ran: Duration) {
         let lane = match self {
-            Self::Sprinting(lane) if ran > SPRINT => Arc::clone(lane),
+            Self::Sprinting(lane) if ran > SPRINT => *lane,
             Self::Taken(lane, _) => {
                 // The thread too: another that woke on this core would else wait for the kernel to take it from this one.
                 thread::yield_now();
-                Arc::clone(lane)
+                *lane
             }
             Self::Sprinting(_) | Self::Waiting(..) => return,
         };
@@ -226,9 +226,9 @@ mod tests {
             let answer = desk.ask(Ask::Hash(digest)).await;
             answer.map(drop).map_err(|stop| wasmtime::Error::msg(stop.0.to_string()))
         });
-        let lane = Arc::new(SlowLane::new(0)); // Others have their turns.
+        let lane = SlowLane::new(0); // Others have their turns.
         let (budget, deadline) = (Budget::STANDARD, Instant::now() + Duration::from_secs(60));
-        let mut watch = Watch::new(call.as_mut(), &desk, Arc::clone(&lane), TICK, &budget, deadline);
+        let mut watch = Watch::new(call.as_mut(), &desk, &lane, TICK, &budget, deadline);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(!lane.take_used());
         assert!(watch.poll(&mut cx).is_pending());
