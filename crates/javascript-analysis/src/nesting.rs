@@ -13,7 +13,7 @@ const BRACKETS: usize = 256;
 /// `<` that may all begin type arguments: telling them from comparisons takes the square of their number.
 const ANGLES: usize = 64;
 /// All `<` of a source, in texts too: what bounds that square where the scan is misled.
-const ALL_ANGLES: usize = 3_000;
+const ALL_ANGLES: usize = 5_000;
 /// Nodes of the tree within each other, such as the sums of `a + b + c`.
 const NODES: usize = 2_000;
 
