@@ -9,13 +9,9 @@ use oxc_ast::ast::{
 };
 use oxc_ast_visit::{Visit, walk};
 use url::Url;
+use vestibule_abi::owned::{CLAIMS_LITERAL_ONLY, USER_LITERAL_ONLY};
 
 use crate::members::SENDS_BROWSER;
-
-/// What says who the user is, as the profile has it; granted by name only.
-const WHO_IN_USER: &[&str] = &["email", "email_verified", "phone_number", "phone_verified"];
-/// The same, as tokens say it.
-const WHO_IN_TOKENS: &[&str] = &["email", "email_verified", "phone_number", "phone_number_verified"];
 
 /// Methods that take a language, and how to write in it.
 const LOCALISED: &[&str] = &["toLocaleDateString", "toLocaleString", "toLocaleTimeString"];
@@ -154,7 +150,7 @@ fn bag_and_key<'t>(target: &'t AssignmentTarget<'_>) -> Option<(&'static str, &'
 }
 
 fn who_in(bag: &str) -> &'static [&'static str] {
-    if bag == "user" { WHO_IN_USER } else { WHO_IN_TOKENS }
+    if bag == "user" { USER_LITERAL_ONLY } else { CLAIMS_LITERAL_ONLY }
 }
 
 /// Whether the arguments of such a method ask for no more than there is without `Intl`.
@@ -349,28 +345,5 @@ impl<'a> Visit<'a> for Findings {
             self.text(text);
         }
         walk::walk_template_literal(self, template);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// The names in the list that a file of the host declares.
-    fn list(source: &'static str, name: &str) -> BTreeSet<&'static str> {
-        let declared =
-            source.split_once(&format!("const {name}: &[&str] = &[")).and_then(|(_, rest)| rest.split_once("];"));
-        let (names, _) = declared.unwrap_or_else(|| panic!("`{name}` is declared elsewhere now"));
-        names.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
-    }
-
-    #[test]
-    fn the_host_asks_for_the_same_names_to_the_letter() {
-        let owned = include_str!("../../pipeline/src/answer/owned.rs");
-        let claim = include_str!("../../pipeline/src/claim.rs");
-        assert_eq!(WHO_IN_USER.iter().copied().collect::<BTreeSet<_>>(), list(owned, "USER_LITERAL_ONLY"));
-        assert_eq!(WHO_IN_TOKENS.iter().copied().collect::<BTreeSet<_>>(), list(claim, "LITERAL_ONLY"));
     }
 }

@@ -18,6 +18,7 @@ use vestibule_abi::{
     codes::FailureCode,
     document::{Document, Node, Object},
     limits,
+    owned::USER_LITERAL_ONLY,
 };
 
 use crate::{
@@ -151,7 +152,7 @@ impl Given {
         answer.get(names::DENY.into()).is_some()
             || [names::SCOPE, names::SECOND_FACTOR].iter().any(|name| members.get((*name).into()).is_some())
             || [names::APP_METADATA, names::ID_TOKEN, names::ACCESS_TOKEN].iter().any(|bag| holds_any(bag))
-            || holds(names::USER, owned::USER_LITERAL_ONLY)
+            || holds(names::USER, USER_LITERAL_ONLY)
             || holds(names::CONTEXT, owned::CONTEXT_OUTPUTS)
     }
 

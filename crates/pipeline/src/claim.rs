@@ -80,9 +80,6 @@ const RESERVED: &[&str] = &[
 /// Hosts whose namespaces are the vendor's own, with all below them.
 const RESERVED_HOSTS: &[&str] = &["auth0.com", "webtask.io", "webtask.run"];
 
-/// Claims a rule may set only where its manifest names them to the letter: they say who the user is (R-51, HR-83).
-pub(crate) const LITERAL_ONLY: &[&str] = &["email", "email_verified", "phone_number", "phone_number_verified"];
-
 /// A claim a rule may set. A reserved one (`iss`, `sub`, …) cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimName(String); // INVARIANT: `parse` is the only door.
@@ -138,7 +135,7 @@ pub fn is_namespaced(name: &str) -> bool {
     ["http://", "https://", "urn:"].iter().any(|scheme| name.starts_with(scheme))
 }
 
-/// A name as a careless reader sees it: two names with one folded form are one for [`LITERAL_ONLY`] and [`RESERVED`].
+/// A name as a careless reader sees it: two names with one folded form are one for `CLAIMS_LITERAL_ONLY` and [`RESERVED`].
 pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()) {
         return Cow::Borrowed(name);

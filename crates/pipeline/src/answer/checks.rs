@@ -4,6 +4,7 @@ use vestibule_abi::{
     codes::FailureCode,
     document::{Kind, Node},
     limits,
+    owned::{CLAIMS_LITERAL_ONLY, USER_LITERAL_ONLY},
 };
 
 use super::{owned, schema};
@@ -41,12 +42,12 @@ pub(super) fn key(bag: Bag, key: &str, manifest: &Manifest) -> Result<(), RuleFa
 
 /// Whether a key says who the user is, and the manifest does not name it to the letter.
 pub(super) fn is_unnamed(bag: Bag, key: &str, manifest: &Manifest) -> bool {
-    bag == Bag::User && owned::USER_LITERAL_ONLY.contains(&key) && !manifest.writes.names_key(bag, key)
+    bag == Bag::User && USER_LITERAL_ONLY.contains(&key) && !manifest.writes.names_key(bag, key)
 }
 
 /// Whether the manifest grants a first-level key. What says who the user is has to be named to the letter.
 pub(super) fn is_granted(bag: Bag, key: &str, manifest: &Manifest) -> bool {
-    let is_literal = bag.is_token() && claim::LITERAL_ONLY.contains(&claim::folded(key).as_ref());
+    let is_literal = bag.is_token() && CLAIMS_LITERAL_ONLY.contains(&claim::folded(key).as_ref());
     if is_literal { manifest.writes.names_key(bag, key) } else { manifest.writes.allows_key(bag, key) }
 }
 

@@ -1,57 +1,8 @@
 //! Names that belong to the host, or that a rule may set only where its manifest names them to the letter.
 
+use vestibule_abi::owned::{CONTEXT, USER};
+
 use crate::manifest::Bag;
-
-/// Root properties of the user that no rule changes (DESIGN §2, HR-83), beside all that begin with `last_`.
-const USER: &[&str] = &[
-    "app_metadata",
-    "blocked",
-    "connection",
-    "created_at",
-    "identities",
-    "logins_count",
-    "multifactor",
-    "password",
-    "password_hash",
-    "provider",
-    "tenant",
-    "updated_at",
-    "user_id",
-    "user_metadata",
-];
-
-/// Who the user can be reached as: only where `writes` names them to the letter, since later rules and profile claims
-/// follow them.
-pub(crate) const USER_LITERAL_ONLY: &[&str] = &["email", "email_verified", "phone_number", "phone_verified"];
-
-/// What the host tells rules about the login (spec `auth0-behaviour` §2), and outputs that have members of their own.
-const CONTEXT: &[&str] = &[
-    "accessToken",
-    "authentication",
-    "authorization",
-    "clientID",
-    "clientMetadata",
-    "clientName",
-    "connection",
-    "connectionID",
-    "connectionMetadata",
-    "connectionOptions",
-    "connectionStrategy",
-    "idToken",
-    "multifactor",
-    "now",
-    "organization",
-    "original_protocol",
-    "protocol",
-    "redirect",
-    "request",
-    "riskAssessment",
-    "seed",
-    "sessionID",
-    "sso",
-    "stats",
-    "tenant",
-];
 
 /// Properties of the context that are outputs of the login: whose tokens, what an assertion says.
 pub(crate) const CONTEXT_OUTPUTS: &[&str] = &[PRIMARY_USER, "samlConfiguration", "jwtConfiguration"];
@@ -94,6 +45,8 @@ pub(crate) fn is_hosts(bag: Bag, key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use vestibule_abi::owned::USER_LITERAL_ONLY;
 
     use super::*;
 

@@ -3,7 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
-use vestibule_abi::answer;
+use vestibule_abi::{
+    answer,
+    owned::{CLAIMS_LITERAL_ONLY, USER_LITERAL_ONLY},
+};
 
 use crate::{answer::owned, claim::ClaimName};
 
@@ -140,7 +143,7 @@ impl WriteGrant {
             Self::Scope | Self::SecondFactor | Self::Deny => true,
             Self::Redirect => false,
             Self::Keys(Bag::AppMetadata | Bag::IdToken | Bag::AccessToken, _) => true,
-            Self::Keys(Bag::User, pattern) => owned::USER_LITERAL_ONLY.iter().any(|key| pattern.holds(key)),
+            Self::Keys(Bag::User, pattern) => USER_LITERAL_ONLY.iter().any(|key| pattern.holds(key)),
             Self::Keys(Bag::Context, pattern) => owned::CONTEXT_OUTPUTS.iter().any(|key| pattern.holds(key)),
             Self::Keys(Bag::UserMetadata | Bag::Shared, _) => false,
         }
@@ -218,7 +221,7 @@ impl Writes {
         let all = Bag::ALL.iter().map(|bag| WriteGrant::Keys(*bag, KeyPattern::Prefix(String::new())));
         let literal = |bag| {
             let exact = move |claim: &&str| WriteGrant::Keys(bag, KeyPattern::Exact((*claim).to_owned()));
-            crate::claim::LITERAL_ONLY.iter().map(exact)
+            CLAIMS_LITERAL_ONLY.iter().map(exact)
         };
         let whole = [WriteGrant::Scope, WriteGrant::Redirect, WriteGrant::SecondFactor, WriteGrant::Deny];
         Self(all.chain(literal(Bag::IdToken)).chain(literal(Bag::AccessToken)).chain(whole).collect())
