@@ -77,19 +77,32 @@ const RESERVED: &[&str] = &[
     "x5t#s256",
 ];
 
+/// The longest of [`RESERVED`], in bytes: names with a namespace are longer, and need not be looked for.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an index out of range would not build")]
+const RESERVED_BYTES: usize = {
+    let (mut longest, mut at) = (0, 0);
+    while at < RESERVED.len() {
+        if RESERVED[at].len() > longest {
+            longest = RESERVED[at].len();
+        }
+        at += 1;
+    }
+    longest
+};
+
 /// Hosts whose namespaces are the vendor's own, with all below them.
 const RESERVED_HOSTS: &[&str] = &["auth0.com", "webtask.io", "webtask.run"];
 
 /// A claim a rule may set. A reserved one (`iss`, `sub`, …) cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClaimName(String); // INVARIANT: `parse` is the only door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimName<'n>(&'n str); // INVARIANT: `parse` is the only door.
 
-impl ClaimName {
+impl<'n> ClaimName<'n> {
     /// Checks a name.
     ///
     /// # Errors
     /// [`InvalidClaimName`]: empty, longer than [`limits::KEY_BYTES`], or reserved.
-    pub fn parse(name: &str) -> Result<Self, InvalidClaimName> {
+    pub fn parse(name: &'n str) -> Result<Self, InvalidClaimName> {
         if name.is_empty() {
             return Err(InvalidClaimName::Empty);
         }
@@ -99,19 +112,19 @@ impl ClaimName {
         if is_reserved(name) {
             return Err(InvalidClaimName::Reserved(name.to_owned()));
         }
-        Ok(Self(name.to_owned()))
+        Ok(Self(name))
     }
 
     /// The name.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub const fn as_str(self) -> &'n str {
+        self.0
     }
 }
 
-impl fmt::Display for ClaimName {
+impl fmt::Display for ClaimName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.0)
     }
 }
 
@@ -151,7 +164,7 @@ pub(crate) fn folded(name: &str) -> Cow<'_, str> {
 
 fn is_reserved(name: &str) -> bool {
     let name = folded(name);
-    RESERVED.binary_search(&name.as_ref()).is_ok()
+    (name.len() <= RESERVED_BYTES && RESERVED.binary_search(&name.as_ref()).is_ok())
         || name.starts_with('$')
         || name.starts_with("urn:auth0")
         || namespace_host(&name).is_some_and(|host| is_vendor(&host))

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use vestibule_abi::{
     codes::FailureCode,
-    document::{EncodeError, Node, Open, Writer},
+    document::{EncodeError, Open, Writer},
     limits,
 };
 
@@ -74,26 +74,30 @@ pub(crate) struct Demands<'s> {
 
 impl Event {
     /// A text the host put into the context.
-    pub(crate) fn context_text(&self, key: &str) -> Option<&str> {
-        self.context.get(key)?.as_str()
+    pub(crate) fn context_text(&self, key: &str) -> Option<String> {
+        match self.context.value_of(key)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// Whether this login passed a second factor already.
     pub(crate) fn has_second_factor(&self) -> bool {
-        let methods =
-            self.context.get("authentication").and_then(|authentication| authentication.get("methods")?.as_array());
-        methods.into_iter().flatten().any(|method| method.get("name").and_then(|name| name.as_str()) == Some("mfa"))
+        let authentication = self.context.value_of("authentication").unwrap_or_default();
+        let methods = authentication.get("methods").and_then(Value::as_array);
+        methods.into_iter().flatten().any(|method| method.get("name").is_some_and(|name| name == "mfa"))
     }
 
     /// Whether an id, `provider|id`, is this user or linked to them.
     pub(crate) fn is_linked(&self, id: &str) -> bool {
-        let identities = self.user.get("identities").and_then(|identities| identities.as_array());
-        let is = |identity: Node<'_>| {
+        let is = |identity: &Value| {
             let text = |key: &str| identity.get(key)?.as_str();
             let (Some(provider), Some(user_id)) = (text("provider"), text("user_id")) else { return false };
             id.strip_prefix(provider).and_then(|rest| rest.strip_prefix('|')) == Some(user_id)
         };
-        self.user.get("user_id").and_then(|id| id.as_str()) == Some(id) || identities.into_iter().flatten().any(is)
+        let identities = self.user.value_of("identities").unwrap_or_default();
+        self.user.value_of("user_id").is_some_and(|own| own == id)
+            || identities.as_array().into_iter().flatten().any(is)
     }
 
     /// Sets a key of a bag, or deletes it. Metadata that is set to what it was stays the work of whoever wrote it before:

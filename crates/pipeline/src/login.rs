@@ -260,8 +260,9 @@ fn may_skip(rule: &Rule, failure: &RuleFailure) -> bool {
 impl When {
     /// Why a rule does not run on this login; `None`: it does. What it asks cannot be changed by a rule.
     fn skips(&self, event: &Event) -> Option<SkipReason> {
-        let began_with: Fact = |event| match event.context.get("original_protocol") {
-            Some(protocol) => protocol.as_str(),
+        let began_with: Fact = |event| match event.context.value_of("original_protocol") {
+            Some(Value::String(protocol)) => Some(protocol),
+            Some(_) => None,
             None => event.context_text("protocol"),
         };
         let conditions = [
@@ -277,10 +278,10 @@ impl When {
 }
 
 /// What a condition looks at of a login; it is decoded only for a rule that has the condition.
-type Fact = fn(&Event) -> Option<&str>;
+type Fact = fn(&Event) -> Option<String>;
 
 fn misses<N: Borrow<str> + Ord>(names: Option<&BTreeSet<N>>, event: &Event, fact: Fact) -> bool {
-    names.is_some_and(|names| fact(event).is_none_or(|fact| !names.contains(fact)))
+    names.is_some_and(|names| fact(event).is_none_or(|fact| !names.contains(fact.as_str())))
 }
 
 impl RuleOutcome {

@@ -1,7 +1,7 @@
 //! Taking an event in: what it has to be, and how it is taken apart while it is read.
 //!
-//! Of a text that is known to be canonical only what a rule of the pipeline reads is encoded, and what the host itself looks
-//! at. The rest is kept as the text it came as, and decoded where somebody asks for it after all.
+//! Of a text that is known to be canonical only what a rule of the pipeline reads is encoded. The rest is kept as the text it
+//! came as, and decoded where somebody asks for it after all.
 
 mod narrow;
 mod whole;
@@ -179,15 +179,13 @@ impl Part {
         self == Self::Context && key == "request"
     }
 
-    /// Whether the host itself looks at a member, so that it has to be encoded even where no rule reads it.
-    fn is_looked_at(self, key: &str) -> bool {
+    /// Whether a member is encoded even where no rule reads it.
+    fn is_always_encoded(self, key: &str) -> bool {
         match self {
-            Self::User => matches!(key, "user_id" | "identities"),
-            Self::Context => {
-                matches!(key, "clientID" | "connection" | "protocol" | "original_protocol" | "authentication")
-            }
-            Self::Configuration => true, // What a rule gets of it is granted by name.
-            Self::UserMetadata | Self::AppMetadata | Self::IdToken | Self::AccessToken | Self::Shared => false,
+            Self::User => key == "identities", // To find the credentials in it.
+            Self::Configuration => true,       // What a rule gets of it is granted by name.
+            Self::Context | Self::UserMetadata | Self::AppMetadata => false,
+            Self::IdToken | Self::AccessToken | Self::Shared => false,
         }
     }
 }

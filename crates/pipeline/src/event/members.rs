@@ -19,9 +19,9 @@ const TEXT_PER_BYTE: usize = 6;
 /// An event as it came: what is read of it encoded, the rest as the text it was.
 #[derive(Debug, Default)]
 pub(crate) struct Came {
-    /// A document of what rules and the host look at.
+    /// A document of what rules read.
     pub(crate) encoded: Vec<u8>,
-    /// The keys and values that nobody looks at, one after the other.
+    /// The keys and values that no rule reads, one after the other.
     pub(crate) unread: String,
 }
 
@@ -104,10 +104,10 @@ impl Members {
         std::mem::replace(self, absent)
     }
 
-    /// A member that rules or the host look at: what nobody looks at is not encoded, and not found here.
-    pub(crate) fn get(&self, key: &str) -> Option<Node<'_>> {
+    /// The value of a key.
+    pub(crate) fn value_of(&self, key: &str) -> Option<Value> {
         let place = self.places.get(self.position(key)?)?;
-        self.node(place).filter(|_| !place.is_absent)
+        (!place.is_absent).then(|| self.value(place))
     }
 
     /// Whether a key has this value already.

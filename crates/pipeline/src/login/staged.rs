@@ -170,7 +170,7 @@ impl Staged {
     fn demand(&mut self, redirect: Option<String>, factor: Option<SecondFactor>, rule: &Rule, event: &Event) {
         let name = &rule.manifest.name;
         match redirect {
-            Some(_) if event.context_text("protocol") == Some(REDIRECT_CALLBACK) => {
+            Some(_) if event.context_text("protocol").as_deref() == Some(REDIRECT_CALLBACK) => {
                 self.note(rule, Note::RedirectIgnored)
             }
             Some(url) => self.redirect = Some((name.clone(), url)),

@@ -69,7 +69,7 @@ impl<'t> Narrow<'t> {
                 Writer::count(&mut open);
                 self.intake.pass.writer.key(&key);
                 self.part(part, read)?;
-            } else if read.is_some() || part.is_looked_at(&key) {
+            } else if read.is_some() || part.is_always_encoded(&key) {
                 let start = self.intake.pass.writer.position();
                 Writer::count(&mut open);
                 self.intake.pass.writer.key(&key);

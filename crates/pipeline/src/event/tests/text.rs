@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{login::SkipReason, manifest::Redirects, outcome::Note};
 
 /// What came of an event by two rules that read this, of which the second deletes, changes and adds keys.
 fn came_of(event: impl EventSource, reads: [&str; 2]) -> (Vec<Arc<Vec<u8>>>, String, u64) {
@@ -63,6 +64,46 @@ fn what_no_rule_reads_is_not_encoded_and_not_lost() {
     assert!(encoded < 2_000, "{encoded} bytes");
     let outcome: Value = serde_json::from_str(&outcome).unwrap();
     assert_eq!(outcome["user_metadata"].to_string(), event["user"]["user_metadata"].to_string());
+}
+
+#[test]
+fn the_host_finds_what_it_looks_for_where_no_rule_reads_it() {
+    let mut event = event();
+    event["context"]["clientID"] = json!("shop");
+    event["context"]["original_protocol"] = json!("oidc-basic-profile");
+    event["context"]["protocol"] = json!("redirect-callback");
+    event["context"]["authentication"] = json!({"methods": [{"name": "pwd"}, {"name": "mfa"}]});
+    let text = written(&event);
+    let came_of = |more: &str, answer: &str| {
+        let mut manifest = manifest(&format!("reads = []\n{more}"));
+        manifest.writes = Manifest::permissive("any").writes;
+        manifest.capabilities.redirect = Redirects::Anywhere;
+        let rule = Rule::new(manifest, Digest([0; 32]), &Budget::CEILING).unwrap();
+        let scopes = ScopePolicy::of_event(&event);
+        let event = CanonicalText(&text);
+        let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
+        let mut login = Login::begin(Arc::new(Pipeline::new(vec![rule]).unwrap()), input).unwrap();
+        if let Step::Run { .. } = login.next() {
+            login.take(Ok(answer.as_bytes()), &Spent::default());
+        }
+        let Step::Done(outcome) = login.next() else { panic!("it is not over") };
+        (outcome.as_str(), outcome.journal().iter().map(|line| line.note.clone()).collect::<Vec<_>>())
+    };
+    let answer = r#"{"continue": {"second_factor": {}, "redirect": {"url": "https://example.com/"}, "context": {"primaryUser": "google-oauth2|9"}}}"#;
+    let ignored = vec![Note::RedirectIgnored, Note::SecondFactorMet];
+    assert_eq!(
+        came_of("[when]\nclients = [\"shop\"]\nprotocols = [\"oidc-basic-profile\"]", answer),
+        ("allow", ignored)
+    );
+    for (when, why) in [
+        ("clients = [\"other\"]", SkipReason::Client),
+        ("connections = [\"other\"]", SkipReason::Connection),
+        ("protocols = [\"samlp\"]", SkipReason::Protocol),
+    ] {
+        assert_eq!(came_of(&format!("[when]\n{when}"), answer), ("allow", vec![Note::Skipped(why)]));
+    }
+    let unlinked = answer.replace("|9", "|99");
+    assert_eq!(came_of("", &unlinked), ("failed", Vec::new()));
 }
 
 #[test]
