@@ -192,6 +192,14 @@ fn rules_share_one_interpreter_and_come_back_from_the_cache() {
     assert_eq!(answers[0], answers[1]);
 }
 
+/// What is beyond would be given back to the kernel after each run, by a system call, and faulted in again.
+#[test]
+fn a_usual_rule_has_no_more_memory_than_stays_resident() {
+    let rule = deployed(engine(Profile::Fast), &rule("claim(user.email);"));
+    let run = run_on(&rule, &event());
+    assert_eq!(run.spent.peak_memory_bytes, Settings::new(Profile::Fast).resident_bytes as u64);
+}
+
 /// Whatever a rule leaves in its slot, the next finds the warmed memory and its own heap, byte for byte.
 #[test]
 fn the_heap_of_one_rule_is_never_seen_by_another() {
