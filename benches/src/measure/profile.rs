@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::Value;
 use vestibule_abi::limits::Budget;
-use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule};
+use vestibule_engine::{
+    JavaScriptUpload, LoadedPipeline, Profile, SandboxedRule, inspect_interpreter, inspect_javascript,
+};
 use vestibule_pipeline::{Login, Manifest, Outcome, Step};
 
 use crate::{
@@ -36,30 +38,80 @@ const RUN: usize = 2;
 /// # Errors
 /// When a guest cannot be built or the engine fails.
 pub fn measure(effort: Effort) -> anyhow::Result<(Vec<Bar>, Vec<Table>)> {
-    let rules: Vec<(&str, Vec<u8>, Manifest)> = guests::LANGUAGES
+    let (bench, event) = (Bench::new(Profile::Fast)?, event::of_size(event::USUAL));
+    let subjects: Vec<Subject> = guests::LANGUAGES
         .into_iter()
-        .map(|(language, folder)| Ok((language, guests::built(folder)?, guests::manifest(folder)?)))
+        .map(|(language, folder)| {
+            Subject::of_module(&bench, language, &guests::built(folder)?, guests::manifest(folder)?, &event)
+        })
         .collect::<anyhow::Result<_>>()?;
-    Ok((Vec::new(), vec![table(effort, &rules, &event::of_size(event::USUAL))?]))
+    Ok((Vec::new(), vec![table(effort, &bench, subjects, &event)?]))
+}
+
+/// A rule that is taken apart.
+pub struct Subject {
+    language: &'static str,
+    rule: SandboxedRule,
+    /// The same with an empty `run`.
+    empty: SandboxedRule,
+    /// The same with a `run` that fetches the event and does nothing with it.
+    fetching: Option<SandboxedRule>,
+    pipeline: LoadedPipeline,
+}
+
+impl Subject {
+    /// A rule that is a module.
+    ///
+    /// # Errors
+    /// When the engine refuses it, or the event is none.
+    pub fn of_module(
+        bench: &Bench,
+        language: &'static str,
+        wasm: &[u8],
+        declared: Manifest,
+        event: &Value,
+    ) -> anyhow::Result<Self> {
+        let (rule, empty) = (bench.load(wasm)?, bench.load(&guests::floor(wasm)?)?);
+        let pipeline = bench.pipeline_of(vec![rule.clone()], &declared, &Budget::STANDARD)?;
+        let document = bench::document_for(&pipeline, &Arrival::of(event)?)?;
+        let fetching = Some(bench.load(&guests::fetching(wasm, document.len())?)?);
+        Ok(Self { language, rule, empty, fetching, pipeline })
+    }
+
+    /// A rule that is a script, on this interpreter. Compiling the interpreter without its `run` takes a while.
+    ///
+    /// # Errors
+    /// When the engine refuses it.
+    pub fn of_script(bench: &Bench, interpreter: &[u8], source: &str, declared: Manifest) -> anyhow::Result<Self> {
+        let upload = JavaScriptUpload::rule(source).to_bytes();
+        let on = |interpreter: &[u8]| {
+            bench.load_inspected(&inspect_javascript(&upload, &inspect_interpreter(interpreter)?)?)
+        };
+        let (rule, empty) = (on(interpreter)?, on(&guests::floor(interpreter)?)?);
+        let pipeline = bench.pipeline_of(vec![rule.clone()], &declared, &Budget::STANDARD)?;
+        Ok(Self { language: "JavaScript", rule, empty, fetching: None, pipeline })
+    }
 }
 
 /// The table of the same rule in some languages, on an event of 4 kB.
 ///
 /// # Errors
 /// When the engine fails, or the rule does not let the login go on.
-pub fn table(effort: Effort, rules: &[(&str, Vec<u8>, Manifest)], event: &Value) -> anyhow::Result<Table> {
-    let bench = Bench::new(Profile::Fast)?;
+pub fn table(effort: Effort, bench: &Bench, subjects: Vec<Subject>, event: &Value) -> anyhow::Result<Table> {
     let mut table = Table::new("Where the time of one login goes: one rule, 4 kB, fast, µs (p50)", &[""]);
     let mut columns = Vec::new();
-    for (language, wasm, declared) in rules {
-        table.head.extend([(*language).to_owned(), "of it".to_owned()]);
-        columns.push(Column::measure(effort, &bench, (wasm, declared), event)?);
+    for subject in subjects {
+        table.head.extend([subject.language.to_owned(), "of it".to_owned()]);
+        columns.push(Column::measure(effort, bench, &subject, event)?);
     }
     let names = columns.first().map(Column::rows).unwrap_or_default();
     for (position, (name, _)) in names.into_iter().enumerate() {
         let cells = columns.iter().flat_map(|column| {
-            let figure = column.rows().get(position).map_or(f64::NAN, |(_, figure)| *figure);
-            [shown(figure), format!("{:.0} %", figure / column.whole * 100.0)]
+            let figure = column.rows().get(position).and_then(|(_, figure)| *figure);
+            figure.map_or_else(
+                || ["—".to_owned(), "—".to_owned()],
+                |figure| [shown(figure), format!("{:.0} %", figure / column.whole * 100.0)],
+            )
         });
         table.row(name, cells);
     }
@@ -75,63 +127,57 @@ struct Column {
     empty: f64,
     /// The same on an instance that was made before and is reset after.
     empty_ready: f64,
-    /// The same module, whose `run` fetches the event and does nothing with it.
-    fetching: f64,
+    /// The same module, whose `run` fetches the event and does nothing with it; of a script it is not told apart.
+    fetching: Option<f64>,
     /// The whole login, measured without reading the clock in between.
     whole: f64,
     faults: f64,
 }
 
 impl Column {
-    fn measure(
-        effort: Effort,
-        bench: &Bench,
-        (wasm, declared): (&[u8], &Manifest),
-        event: &Value,
-    ) -> anyhow::Result<Self> {
-        let rule = bench.load(wasm)?;
-        let pipeline = bench.pipeline_of(vec![rule.clone()], declared, &Budget::STANDARD)?;
+    fn measure(effort: Effort, bench: &Bench, subject: &Subject, event: &Value) -> anyhow::Result<Self> {
+        let Subject { rule, empty: empty_rule, fetching: fetching_rule, pipeline, .. } = subject;
         let arrival = Arrival::of(event)?;
-        let document = bench::document_for(&pipeline, &arrival)?;
-        let empty_rule = bench.load(&guests::floor(wasm)?)?;
-        let fetching_rule = bench.load(&guests::fetching(wasm, document.len())?)?;
+        let document = bench::document_for(pipeline, &arrival)?;
         let mut steps: [Samples; STEPS.len()] = Default::default();
         let [mut empty, mut empty_ready, mut fetching, mut whole] = <[Samples; 4]>::default();
         let mut faults = Vec::new();
         for _ in 0..effort.rounds {
             for _ in 0..effort.runs {
-                bench.runtime.block_on(stepwise(&pipeline, &rule, &arrival, &mut steps))?;
+                bench.runtime.block_on(stepwise(pipeline, rule, &arrival, &mut steps))?;
             }
-            bench::sample_runs(bench, &empty_rule, &document, effort.runs, &mut empty)?;
-            bench::sample_ready_runs(bench, &empty_rule, &document, effort.runs.div_ceil(5), &mut empty_ready)?;
-            bench::sample_runs(bench, &fetching_rule, &document, effort.runs, &mut fetching)?;
+            bench::sample_runs(bench, empty_rule, &document, effort.runs, &mut empty)?;
+            bench::sample_ready_runs(bench, empty_rule, &document, effort.runs.div_ceil(5), &mut empty_ready)?;
+            if let Some(rule) = fetching_rule {
+                bench::sample_runs(bench, rule, &document, effort.runs, &mut fetching)?;
+            }
             let before = machine::minor_faults()?;
-            bench::sample_logins(bench, &pipeline, &arrival, effort.runs, &mut whole)?;
+            bench::sample_logins(bench, pipeline, &arrival, effort.runs, &mut whole)?;
             faults.push((machine::minor_faults()? - before) as f64 / effort.runs as f64);
         }
         Ok(Self {
             steps: steps.map(|samples| samples.p50()),
             empty: empty.p50(),
             empty_ready: empty_ready.p50(),
-            fetching: fetching.p50(),
+            fetching: fetching_rule.is_some().then(|| fetching.p50()),
             whole: whole.p50(),
             faults: median(faults),
         })
     }
 
     /// The table's rows: the steps with the run divided into its parts, what is left, and the whole that they add up to.
-    fn rows(&self) -> Vec<(&'static str, f64)> {
-        let named = STEPS.into_iter().zip(self.steps);
+    fn rows(&self) -> Vec<(&'static str, Option<f64>)> {
+        let named = STEPS.into_iter().zip(self.steps.map(Some));
         let run = self.steps.get(RUN).copied().unwrap_or(f64::NAN);
-        let mut rows: Vec<(&str, f64)> = named.clone().take(RUN).collect();
-        rows.push(("run: instance made, and reset afterwards", self.empty - self.empty_ready));
-        rows.push(("run: metered, entering and leaving the sandbox", self.empty_ready));
-        rows.push(("run: event copied into the guest", self.fetching - self.empty));
-        rows.push(("run: the guest reads, decides, answers", run - self.fetching));
+        let mut rows: Vec<_> = named.clone().take(RUN).collect();
+        rows.push(("run: instance made, and reset afterwards", Some(self.empty - self.empty_ready)));
+        rows.push(("run: metered, entering and leaving the sandbox", Some(self.empty_ready)));
+        rows.push(("run: event copied into the guest", self.fetching.map(|fetching| fetching - self.empty)));
+        rows.push(("run: the guest reads, decides, answers", Some(run - self.fetching.unwrap_or(self.empty))));
         rows.extend(named.skip(RUN + 1));
         let sum: f64 = self.steps.iter().sum();
-        rows.push(("not told apart: driver and report, less the clock's own time", self.whole - sum));
-        rows.push(("**the whole login**", self.whole));
+        rows.push(("not told apart: driver and report, less the clock's own time", Some(self.whole - sum)));
+        rows.push(("**the whole login**", Some(self.whole)));
         rows
     }
 }
@@ -177,10 +223,12 @@ mod tests {
     #[test]
     fn the_parts_add_up_to_the_whole() {
         let steps = [8.0, 0.1, 6.0, 2.0, 1.0, 3.0];
-        let column = Column { steps, empty: 4.0, empty_ready: 1.7, fetching: 4.3, whole: 21.0, faults: 0.0 };
-        let rows = column.rows();
-        let (parts, whole) = rows.split_at(rows.len() - 1);
-        let sum: f64 = parts.iter().map(|(_, figure)| figure).sum();
-        assert!((sum - whole[0].1).abs() < 1e-9, "{rows:?}");
+        for fetching in [Some(4.3), None] {
+            let column = Column { steps, empty: 4.0, empty_ready: 1.7, fetching, whole: 21.0, faults: 0.0 };
+            let rows = column.rows();
+            let (parts, whole) = rows.split_at(rows.len() - 1);
+            let sum: f64 = parts.iter().filter_map(|(_, figure)| *figure).sum();
+            assert!((sum - whole[0].1.unwrap()).abs() < 1e-9, "{rows:?}");
+        }
     }
 }

@@ -111,15 +111,11 @@ pub fn measure(effort: Effort, only: Option<&str>, command: &str) -> Results {
     Results { command: command.to_owned(), machine, load, rows, profile }
 }
 
-/// Of the usual cell, in the languages whose rules are modules.
+/// Of the usual cell.
 fn where_our_time_goes() -> Option<Table> {
-    let measured = [("Rust", "rust"), ("AssemblyScript", "assemblyscript")]
-        .into_iter()
-        .map(|(language, folder)| {
-            Ok((language, ours::module(folder, Rule::Fields)?, ours::declared(folder, Rule::Fields)?))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()
-        .and_then(|rules| profile::table(rounds::Effort::FULL, &rules, &event::of_size(4_000)));
+    let event = event::of_size(4_000);
+    let measured = ours::taken_apart(&event)
+        .and_then(|(bench, subjects)| profile::table(rounds::Effort::FULL, &bench, subjects, &event));
     measured.inspect_err(|error| eprintln!("MISSING  where our time goes: {error:#}")).ok()
 }
 

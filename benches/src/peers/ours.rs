@@ -26,6 +26,7 @@ use crate::{
     bare::Bare,
     bench::{self, Arrival, Bench},
     guests,
+    measure::profile::Subject,
 };
 
 /// What a login may spend: more than an operator would allow unasked, so that a script can compute as long as native code
@@ -60,6 +61,27 @@ pub fn contestant(id: &str) -> anyhow::Result<Box<dyn Contestant>> {
     })
 }
 
+/// The rule that reads three fields, in every language: its engine, and what is taken apart on it.
+///
+/// # Errors
+/// When it was not built, or the engine refuses it.
+pub fn taken_apart(event: &Value) -> anyhow::Result<(Arc<Bench>, Vec<Subject>)> {
+    let bench = engine(Profile::Fast)?;
+    let of_module = |(language, folder): (&'static str, &str)| {
+        let (module, declared) = (module(folder, Rule::Fields)?, declared(folder, Rule::Fields)?);
+        Subject::of_module(&bench, language, &module, declared, event)
+    };
+    let mut subjects = guests::LANGUAGES.into_iter().map(of_module).collect::<anyhow::Result<Vec<_>>>()?;
+    let source = script(Rule::Fields)?;
+    subjects.push(Subject::of_script(&bench, &interpreter()?, &source, imported(&source)?)?);
+    Ok((bench, subjects))
+}
+
+fn interpreter() -> anyhow::Result<Vec<u8>> {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/javascript");
+    Ok(vestibule_javascript::interpreter(&kept)?)
+}
+
 fn engine(profile: Profile) -> anyhow::Result<Arc<Bench>> {
     let cache = workspace().join("target/vestibule-cache");
     fs::create_dir_all(&cache)?;
@@ -67,19 +89,13 @@ fn engine(profile: Profile) -> anyhow::Result<Arc<Bench>> {
 }
 
 /// The module of a rule, as `vestibule build` left it.
-///
-/// # Errors
-/// When it was not built.
-pub fn module(language: &str, rule: Rule) -> anyhow::Result<Vec<u8>> {
+fn module(language: &str, rule: Rule) -> anyhow::Result<Vec<u8>> {
     let path = workspace().join(format!("guests/{language}-{}/target/rule.wasm", rule.name()));
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// What a module declares.
-///
-/// # Errors
-/// When its `rule.toml` cannot be read.
-pub fn declared(language: &str, rule: Rule) -> anyhow::Result<Manifest> {
+fn declared(language: &str, rule: Rule) -> anyhow::Result<Manifest> {
     let path = workspace().join(format!("guests/{language}-{}/rule.toml", rule.name()));
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Manifest::parse(&text).with_context(|| path.display().to_string())
@@ -113,10 +129,7 @@ impl Language {
         Ok(match name {
             "rust" => Self::Module("rust"),
             "assemblyscript" => Self::Module("assemblyscript"),
-            "javascript" => {
-                let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/javascript");
-                Self::JavaScript(inspect_interpreter(&vestibule_javascript::interpreter(&kept)?)?)
-            }
+            "javascript" => Self::JavaScript(inspect_interpreter(&interpreter()?)?),
             _ => bail!("no such language"),
         })
     }
