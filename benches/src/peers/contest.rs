@@ -16,9 +16,9 @@ use vestibule_contest::{
 };
 
 use super::{
-    ours,
+    bars, ours,
     process::Process,
-    results::{Cell, Figure, Results, RowResult},
+    results::{Cell, Figure, Ratio, Results, RowResult},
     rows::{ROWS, Row},
 };
 use crate::{
@@ -33,6 +33,8 @@ use crate::{
 pub struct Effort {
     /// Turns of each row in each cell.
     pub turns: usize,
+    /// Turns of both rows that a bar compares.
+    pub pairs: usize,
     /// About how long a turn takes; at least one login is made.
     pub turn_ms: f64,
     /// How long each row runs before it is measured: compilers that compile while running need it.
@@ -48,10 +50,10 @@ pub struct Effort {
 impl Effort {
     /// What `PEERS.md` is made with: about ten minutes.
     pub const FULL: Self =
-        Self { turns: 60, turn_ms: 8.0, warm_ms: 250.0, cold_starts: 7, throughput_ms: 400, is_full: true };
+        Self { turns: 60, pairs: 200, turn_ms: 8.0, warm_ms: 250.0, cold_starts: 7, throughput_ms: 400, is_full: true };
     /// A look: a minute or two.
     pub const QUICK: Self =
-        Self { turns: 10, turn_ms: 5.0, warm_ms: 100.0, cold_starts: 3, throughput_ms: 150, is_full: false };
+        Self { turns: 10, pairs: 30, turn_ms: 5.0, warm_ms: 100.0, cold_starts: 3, throughput_ms: 150, is_full: false };
 
     /// What is measured, the usual cell first.
     #[must_use]
@@ -93,9 +95,10 @@ pub fn measure(effort: Effort, only: Option<&str>, command: &str) -> Results {
     let (machine, load) = (machine::described(), machine::load());
     let chosen = ROWS.iter().filter(|row| only.is_none_or(|only| only.split(',').any(|word| row.id.contains(word))));
     let mut entrants: Vec<Entrant> = chosen.map(Entrant::enter).collect();
+    let mut ratios = Vec::new();
     for cell in effort.cells() {
         let began = Instant::now();
-        measure_cell(effort, &cell, &mut entrants);
+        ratios.extend(measure_cell(effort, &cell, &mut entrants));
         println!("{}: {:.0} s", cell.described(), began.elapsed().as_secs_f64());
         if cell == Cell::usual() {
             for entrant in &mut entrants {
@@ -108,7 +111,7 @@ pub fn measure(effort: Effort, only: Option<&str>, command: &str) -> Results {
     let rows: BTreeMap<String, RowResult> =
         entrants.into_iter().map(|entrant| (entrant.row.id.to_owned(), entrant.result)).collect();
     let profile = only.is_none().then(where_our_time_goes).flatten();
-    Results { command: command.to_owned(), machine, load, rows, profile }
+    Results { command: command.to_owned(), machine, load, rows, ratios, profile }
 }
 
 /// Of the usual cell.
@@ -119,8 +122,8 @@ fn where_our_time_goes() -> Option<Table> {
     measured.inspect_err(|error| eprintln!("MISSING  where our time goes: {error:#}")).ok()
 }
 
-fn measure_cell(effort: Effort, cell: &Cell, entrants: &mut [Entrant]) {
-    let Some((_, bytes)) = event::SIZES.into_iter().find(|(size, _)| *size == cell.size) else { return };
+fn measure_cell(effort: Effort, cell: &Cell, entrants: &mut [Entrant]) -> Vec<Ratio> {
+    let Some((_, bytes)) = event::SIZES.into_iter().find(|(size, _)| *size == cell.size) else { return Vec::new() };
     let event = event::of_size(bytes);
     let what = &cell.described();
     let mut turns: Vec<(&mut Entrant, Measured)> = Vec::new();
@@ -136,6 +139,8 @@ fn measure_cell(effort: Effort, cell: &Cell, entrants: &mut [Entrant]) {
             entrant.attempt(what, |entrant| measured.add(entrant.process()?.run(measured.logins)?)).is_some()
         });
     }
+    let logins: BTreeMap<&str, usize> =
+        turns.iter().map(|(entrant, measured)| (entrant.row.id, measured.logins)).collect();
     for (entrant, measured) in turns {
         entrant.attempt(what, |entrant| {
             let memory_mib = entrant.process()?.memory_mib()?;
@@ -146,6 +151,40 @@ fn measure_cell(effort: Effort, cell: &Cell, entrants: &mut [Entrant]) {
             Ok(())
         });
     }
+    let compared = bars::pairs().into_iter().filter(|(of, ..)| of == cell);
+    compared.filter_map(|(_, over, under)| compare(effort, cell, [over, under], entrants, &logins)).collect()
+}
+
+/// One row over another, by turns of both. Who begins takes turns too, so that what changes meanwhile favours neither.
+fn compare(
+    effort: Effort,
+    cell: &Cell,
+    [over, under]: [&str; 2],
+    entrants: &mut [Entrant],
+    logins: &BTreeMap<&str, usize>,
+) -> Option<Ratio> {
+    let what = format!("{}, {over} over {under}", cell.described());
+    let mut turn = |row: &str| {
+        let entrant = entrants.iter_mut().find(|entrant| entrant.row.id == row)?;
+        let logins = *logins.get(row)?;
+        entrant.attempt(&what, |entrant| Ok(median_of(entrant.process()?.run(logins)?.0)))
+    };
+    let mut times = Vec::with_capacity(effort.pairs);
+    for pair in 0..effort.pairs {
+        let (above, below) = if pair % 2 == 0 {
+            let above = turn(over)?;
+            (above, turn(under)?)
+        } else {
+            let below = turn(under)?;
+            (turn(over)?, below)
+        };
+        times.push(above / below);
+    }
+    Some(Ratio { cell: cell.clone(), over: over.to_owned(), under: under.to_owned(), times: median(times) })
+}
+
+fn median_of(nanoseconds: Vec<u64>) -> f64 {
+    median(nanoseconds.into_iter().map(|took| took as f64).collect())
 }
 
 /// What a row came to in a cell so far.

@@ -19,6 +19,8 @@ pub struct Results {
     pub load: String,
     /// What each row came to, by its id.
     pub rows: BTreeMap<String, RowResult>,
+    /// What the bars compare.
+    pub ratios: Vec<Ratio>,
     /// Where the time of our own login goes; not when only some rows were asked for.
     pub profile: Option<Table>,
 }
@@ -53,6 +55,19 @@ pub struct Figure {
     pub faults: f64,
     /// Resident memory meanwhile, in MiB.
     pub memory_mib: f64,
+}
+
+/// One row over another, in turns of both that came one upon the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Of which kind the logins were.
+    pub cell: Cell,
+    /// The row above the line.
+    pub over: String,
+    /// The row below it.
+    pub under: String,
+    /// The median of what each pair of turns came to: the median of the one turn over that of the other.
+    pub times: f64,
 }
 
 /// A kind of login.
@@ -106,6 +121,13 @@ impl Results {
     #[must_use]
     pub fn p50(&self, row: &str, cell: &Cell) -> f64 {
         self.figure(row, cell).map_or(f64::NAN, |figure| figure.p50)
+    }
+
+    /// How many times what one row takes another one takes; NaN if they were not compared.
+    #[must_use]
+    pub fn ratio(&self, cell: &Cell, over: &str, under: &str) -> f64 {
+        let is = |ratio: &&Ratio| ratio.cell == *cell && ratio.over == over && ratio.under == under;
+        self.ratios.iter().find(is).map_or(f64::NAN, |ratio| ratio.times)
     }
 
     /// Reads what an earlier contest came to.
