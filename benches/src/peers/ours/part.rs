@@ -17,7 +17,7 @@ use vestibule_contest::{
 };
 use vestibule_engine::{LoadedPipeline, Profile, SandboxedRule, http::Source};
 
-use super::{Language, described, engine, module, runtime};
+use super::{Language, awaited, described, engine, module, runtime};
 use crate::{
     bench::{self, Arrival, Bench},
     guests,
@@ -142,6 +142,6 @@ impl Lane for PartLane {
 impl PartLane {
     fn run(&self) -> anyhow::Result<vestibule_engine::Run> {
         let run = self.rule.run_shared(Arc::clone(&self.document), self.budget, Source::Denied);
-        Ok(self.runtime.block_on(run)?)
+        Ok(awaited(&self.runtime, run)?)
     }
 }
