@@ -93,11 +93,12 @@ pub fn in_turns(effort: Effort, arms: &mut [Arm<'_>]) -> anyhow::Result<Vec<Samp
     Ok(samples)
 }
 
-/// The middle one of some figures; 0 without any.
+/// The middle one of some figures, or the mean of the two in the middle; 0 without any.
 #[must_use]
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
+    let middle = figures.get(figures.len().saturating_sub(1) / 2..=figures.len() / 2).unwrap_or_default();
+    middle.iter().sum::<f64>() / middle.len().max(1) as f64
 }
 
 #[cfg(test)]
@@ -110,6 +111,12 @@ mod tests {
         (1..=101).rev().for_each(|micros| samples.push(Duration::from_micros(micros)));
         assert_eq!((samples.p50(), samples.percentile(0.99), samples.percentile(0.0)), (51.0, 100.0, 1.0));
         assert_eq!(Samples::default().p50(), 0.0);
+    }
+
+    #[test]
+    fn a_median_is_in_the_middle_of_any_number_of_figures() {
+        let of = |figures: &[f64]| median(figures.to_vec());
+        assert_eq!([of(&[]), of(&[3.0]), of(&[4.0, 2.0]), of(&[9.0, 1.0, 2.0])], [0.0, 3.0, 3.0, 2.0]);
     }
 
     #[test]

@@ -282,7 +282,7 @@ fn runtime() -> anyhow::Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Does what a task of the runtime would await. Entering a runtime anew for each login is nothing that a server does.
+/// Does what a task of the runtime would await: a server has no `block_on` for each login.
 fn awaited<T>(runtime: &Runtime, login: impl Future<Output = T>) -> T {
     let _entered = runtime.enter();
     let mut login = pin!(login);
