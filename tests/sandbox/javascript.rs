@@ -194,9 +194,18 @@ fn rules_share_one_interpreter_and_come_back_from_the_cache() {
 
 /// What is beyond would be given back to the kernel after each run, by a system call, and faulted in again.
 #[test]
-fn a_usual_rule_has_no_more_memory_than_stays_resident() {
-    let rule = deployed(engine(Profile::Fast), &rule("claim(user.email);"));
-    let run = run_on(&rule, &event());
+fn a_rule_of_some_kilobytes_has_no_more_memory_than_stays_resident() {
+    let conditions: String = (0..50)
+        .map(|number| {
+            format!(
+                "if (user.email === 'person-{number}@example.com') context.idToken['https://x/{number}'] = user.name;\n"
+            )
+        })
+        .collect();
+    let source = rule(&format!("{conditions} claim(user.email);"));
+    assert!(source.len() > 4_000);
+    let run = run_on(&deployed(engine(Profile::Fast), &source), &event());
+    assert!(run.answer.is_ok(), "{:?}", run.answer);
     assert_eq!(run.spent.peak_memory_bytes, Settings::new(Profile::Fast).resident_bytes as u64);
 }
 
