@@ -77,7 +77,7 @@ const RESERVED: &[&str] = &[
     "x5t#s256",
 ];
 
-/// The longest of [`RESERVED`], in bytes: names with a namespace are longer, and need not be looked for.
+/// The longest of [`RESERVED`], in bytes: most names with a namespace are longer, and need not be looked for.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an index out of range would not build")]
 const RESERVED_BYTES: usize = {
     let (mut longest, mut at) = (0, 0);

@@ -1,7 +1,7 @@
 //! Taking an event in: what it has to be, and how it is taken apart while it is read.
 //!
-//! Of a text that is known to be canonical only what a rule of the pipeline reads is encoded. The rest is kept as the text it
-//! came as, and decoded where somebody asks for it after all.
+//! Of a text that is known to be canonical only what a rule of the pipeline reads is encoded, and identities and configuration. The
+//! rest is kept as the text it came as, and decoded where somebody asks for it after all.
 
 mod narrow;
 mod whole;
@@ -47,7 +47,7 @@ impl EventSource for EventText<'_> {
 /// as `serde_json::value::to_raw_value` does.
 ///
 /// Only what rules read is looked into. The rest is told apart by its quotes and brackets, and decoded where somebody asks
-/// for it after all.
+/// for it after all: a condition (`when`), or a demand for a second factor.
 #[derive(Debug, Clone, Copy)]
 pub struct CanonicalText<'t>(pub &'t RawValue);
 

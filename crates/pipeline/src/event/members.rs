@@ -19,7 +19,7 @@ const TEXT_PER_BYTE: usize = 6;
 /// An event as it came: what is read of it encoded, the rest as the text it was.
 #[derive(Debug, Default)]
 pub(crate) struct Came {
-    /// A document of what rules read.
+    /// A document of what rules read, and of identities and configuration.
     pub(crate) encoded: Vec<u8>,
     /// The keys and values that no rule reads, one after the other.
     pub(crate) unread: String,

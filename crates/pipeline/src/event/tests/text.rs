@@ -69,41 +69,47 @@ fn what_no_rule_reads_is_not_encoded_and_not_lost() {
 #[test]
 fn the_host_finds_what_it_looks_for_where_no_rule_reads_it() {
     let mut event = event();
+    event["user"]["user_id"] = json!("email|of-no-identity");
     event["context"]["clientID"] = json!("shop");
-    event["context"]["original_protocol"] = json!("oidc-basic-profile");
+    event["context"]["connection"] = json!("d\u{e9}partement");
     event["context"]["protocol"] = json!("redirect-callback");
     event["context"]["authentication"] = json!({"methods": [{"name": "pwd"}, {"name": "mfa"}]});
-    let text = written(&event);
-    let came_of = |more: &str, answer: &str| {
-        let mut manifest = manifest(&format!("reads = []\n{more}"));
+    let ended = |event: &Value, when: &str, primary_user: &str| {
+        let mut manifest = manifest(&format!("reads = []\n[when]\n{when}"));
         manifest.writes = Manifest::permissive("any").writes;
         manifest.capabilities.redirect = Redirects::Anywhere;
         let rule = Rule::new(manifest, Digest([0; 32]), &Budget::CEILING).unwrap();
-        let scopes = ScopePolicy::of_event(&event);
+        let (text, scopes) = (written(event), ScopePolicy::of_event(event));
         let event = CanonicalText(&text);
         let input = LoginInput { event, seed: [7; 32], now_ms: 0, scopes, budget: LoginBudget::STANDARD };
         let mut login = Login::begin(Arc::new(Pipeline::new(vec![rule]).unwrap()), input).unwrap();
         if let Step::Run { .. } = login.next() {
-            login.take(Ok(answer.as_bytes()), &Spent::default());
+            let asked = json!({"second_factor": {}, "redirect": {"url": "https://example.com/"}, "context": {"primaryUser": primary_user}});
+            login.take(Ok(json!({ "continue": asked }).to_string().as_bytes()), &Spent::default());
         }
         let Step::Done(outcome) = login.next() else { panic!("it is not over") };
         (outcome.as_str(), outcome.journal().iter().map(|line| line.note.clone()).collect::<Vec<_>>())
     };
-    let answer = r#"{"continue": {"second_factor": {}, "redirect": {"url": "https://example.com/"}, "context": {"primaryUser": "google-oauth2|9"}}}"#;
-    let ignored = vec![Note::RedirectIgnored, Note::SecondFactorMet];
-    assert_eq!(
-        came_of("[when]\nclients = [\"shop\"]\nprotocols = [\"oidc-basic-profile\"]", answer),
-        ("allow", ignored)
-    );
+    let met = ("allow", vec![Note::RedirectIgnored, Note::SecondFactorMet]);
+    for primary_user in ["email|of-no-identity", "google-oauth2|9"] {
+        assert_eq!(ended(&event, "clients = [\"shop\"]", primary_user), met);
+    }
+    assert_eq!(ended(&event, "connections = [\"d\u{e9}partement\"]", "google-oauth2|9"), met);
+    assert_eq!(ended(&event, "clients = [\"shop\"]", "google-oauth2|99"), ("failed", Vec::new()));
     for (when, why) in [
         ("clients = [\"other\"]", SkipReason::Client),
         ("connections = [\"other\"]", SkipReason::Connection),
         ("protocols = [\"samlp\"]", SkipReason::Protocol),
     ] {
-        assert_eq!(came_of(&format!("[when]\n{when}"), answer), ("allow", vec![Note::Skipped(why)]));
+        assert_eq!(ended(&event, when, "google-oauth2|9"), ("allow", vec![Note::Skipped(why)]));
     }
-    let unlinked = answer.replace("|9", "|99");
-    assert_eq!(came_of("", &unlinked), ("failed", Vec::new()));
+    event["context"]["original_protocol"] = json!("samlp");
+    assert_eq!(ended(&event, "protocols = [\"samlp\"]", "google-oauth2|9"), met);
+    let context = event["context"].as_object_mut().unwrap();
+    context.remove("original_protocol");
+    context["protocol"] = json!("samlp");
+    let first_time = ("redirect", vec![Note::SecondFactorMet]);
+    assert_eq!(ended(&event, "protocols = [\"samlp\"]", "google-oauth2|9"), first_time);
 }
 
 #[test]
