@@ -61,7 +61,7 @@ impl Effort {
     /// A look: a minute or two.
     pub const QUICK: Self = Self {
         turns: 10,
-        couples: 15,
+        couples: 50,
         turn_ms: 5.0,
         warm_ms: 100.0,
         cold_starts: 3,
