@@ -107,6 +107,21 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_is_missed_below_its_limit_and_missing_without_its_peer() {
+        let ratio =
+            |over: &str, times| Ratio { cell: Cell::usual(), over: over.into(), under: "rust-fast".into(), times };
+        let ratios = vec![ratio("vm-fresh", 34.9), ratio("webhook", 12.1)];
+        let results = Results { ratios, ..Results::default() };
+        let verdict = |peer: &str| {
+            let bars = bars(&results);
+            bars.iter().find(|bar| bar.what.starts_with("Rust") && bar.what.ends_with(peer)).unwrap().verdict
+        };
+        assert_eq!(verdict("a fresh `vm` context"), Verdict::Miss);
+        assert_eq!(verdict("the webhook"), Verdict::Pass);
+        assert_eq!(verdict("Extism with a fresh plug-in"), Verdict::Missing);
+    }
+
+    #[test]
     fn every_pair_is_a_bar_s_and_a_bar_whose_peer_is_missing_is_missing() {
         let times = |over: &str| if over == "webhook" { 11.9 } else { 40.0 };
         let mut ratios: Vec<Ratio> = pairs()

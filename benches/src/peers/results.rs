@@ -66,7 +66,8 @@ pub struct Ratio {
     pub over: String,
     /// The row below it.
     pub under: String,
-    /// The median of what each pair of turns came to: the median of the one turn over that of the other.
+    /// The median of what the couples of pairs came to: a pair is the median of the one turn over that of the other, a couple the
+    /// geometric mean of both orders.
     pub times: f64,
 }
 
