@@ -112,8 +112,7 @@ impl Members {
 
     /// Whether a key has this value already.
     pub(crate) fn holds(&self, key: &str, value: Node<'_>) -> bool {
-        let place = self.live().find(|place| self.key(place) == key);
-        place.is_some_and(|place| self.value(place) == decoded(value))
+        self.value_of(key).is_some_and(|known| known == decoded(value))
     }
 
     /// Whether there is an object at all: one that nobody ever set is absent, not empty (U-1).
